@@ -1,0 +1,97 @@
+"""Progress with rate and time left on a terminal, plain lines elsewhere; everything goes to standard error."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from amends.protocols import ProgressCallback
+
+PLAIN_INTERVAL_SECONDS = 15.0
+
+_Advance = Callable[[int, int, float], None]  # rows, tokens, seconds so far
+
+
+class Console:
+    """Shows the progress of stages. With `quiet`, only messages."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        from rich.console import Console as RichConsole
+
+        self.quiet = quiet
+        self.rich = RichConsole(stderr=True, highlight=False)
+
+    def say(self, message: str) -> None:
+        """One line of news."""
+        if not self.quiet:
+            self.rich.print(message, markup=False, style="dim")
+
+    @contextmanager
+    def stage(self, name: str, total: int | None, unit: str = "rows") -> Iterator[ProgressCallback]:
+        """Shows a stage: a bar on a terminal, else a line now and then, and a line when it is done."""
+        began = time.monotonic()
+        counts = {"rows": 0, "tokens": 0}
+        with self._bar(name, total, unit) as advance:
+
+            def progress(rows: int, tokens: int) -> None:
+                counts["rows"] += rows
+                counts["tokens"] += tokens
+                advance(counts["rows"], counts["tokens"], time.monotonic() - began)
+
+            yield progress
+        if not self.quiet:
+            self.rich.print(self._line(name, counts, time.monotonic() - began, unit), markup=False)
+
+    @staticmethod
+    def _line(name: str, counts: dict[str, int], seconds: float, unit: str) -> str:
+        parts = [f"{counts['rows']} {unit}"] if counts["rows"] else []
+        if counts["tokens"]:
+            parts.append(f"{counts['tokens']} tokens, {counts['tokens'] / max(seconds, 1e-9):.0f}/s")
+        return f"{name:<44} {seconds:6.1f} s   {', '.join(parts)}".rstrip()
+
+    @contextmanager
+    def _bar(self, name: str, total: int | None, unit: str) -> Iterator[_Advance]:
+        if self.quiet:
+            yield lambda rows, tokens, seconds: None
+        elif sys.stderr.isatty():
+            with self._rich_bar(name, total, unit) as advance:
+                yield advance
+        else:
+            yield self._plain_lines(name, total, unit)
+
+    @contextmanager
+    def _rich_bar(self, name: str, total: int | None, unit: str) -> Iterator[_Advance]:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("{task.description:<40}"),
+            BarColumn(bar_width=28),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self.rich, transient=True) as bar:
+            task = bar.add_task(name, total=total, rate="")
+            yield lambda rows, tokens, seconds: bar.update(
+                task, completed=rows, rate=_rate(rows, tokens, seconds, unit)
+            )
+
+    def _plain_lines(self, name: str, total: int | None, unit: str) -> _Advance:
+        last = [time.monotonic()]
+
+        def advance(rows: int, tokens: int, seconds: float) -> None:
+            if time.monotonic() - last[0] < PLAIN_INTERVAL_SECONDS:
+                return
+            last[0] = time.monotonic()
+            left = f", {seconds / rows * (total - rows):.0f} s left" if total and rows else ""
+            of_total = f"/{total}" if total else ""
+            self.rich.print(
+                f"{name}: {rows}{of_total} {unit}, {_rate(rows, tokens, seconds, unit)}{left}", markup=False
+            )
+
+        return advance
+
+
+def _rate(rows: int, tokens: int, seconds: float, unit: str) -> str:
+    seconds = max(seconds, 1e-9)
+    return f"{tokens / seconds:.0f} tokens/s" if tokens else f"{rows / seconds:.1f} {unit}/s"

@@ -1,0 +1,65 @@
+"""`amends respond`, `judge` and `compare`: evaluation over files."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from amends.cli import options
+
+
+def respond(
+    prompts: Annotated[str, typer.Option("--prompts", help="JSONL, Parquet, bundled:NAME/SPLIT or a hub id.")],
+    out: options.Out,
+    model: options.Model = "embedded",
+    adapter: options.Adapter = None,
+    guided: Annotated[bool, typer.Option("--guided", help="Remind the model in the prompt to be harmless.")] = False,
+    max_new_tokens: options.NewTokens = 64,
+    temperature: options.Temperature = 0.7,
+    limit: options.Limit = None,
+    seed: options.Seed = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Let a model answer prompts."""
+    from amends.cli.console import Console
+    from amends.config import RespondSettings, checked_settings
+    from amends.standalone import respond_file
+
+    settings = checked_settings(RespondSettings, {"max_new_tokens": max_new_tokens, "temperature": temperature})
+    rows = respond_file(prompts, out, model, adapter, guided, settings, limit, seed, Console())
+    options.show({"out": str(out), "rows": rows}, as_json, f"{out}: {rows} responses")
+
+
+def judge(
+    responses: Annotated[Path, typer.Option("--responses", help="JSONL with id, prompt and response.")],
+    out: options.Out,
+    judge: Annotated[str, typer.Option("--judge", help="`probe`, or the path of a probe file.")] = "probe",
+    limit: options.Limit = None,
+    as_json: options.Json = False,
+) -> None:
+    """Judge responses: writes id, verdict (harmless, harmful, unscored) and score (probability of harmless)."""
+    from amends.cli.console import Console
+    from amends.standalone import judge_file
+
+    counts = judge_file(responses, out, judge, limit, Console())
+    options.show(counts, as_json, f"{out}: " + ", ".join(f"{number} {label}" for label, number in counts.items()))
+
+
+def compare(
+    a: Annotated[Path, typer.Argument(help="Verdicts of one system.")],
+    b: Annotated[Path, typer.Argument(help="Verdicts of another system on the same prompts.")],
+    seed: options.Seed = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Compare two systems on the same prompts: difference, paired bootstrap interval, McNemar's test."""
+    from rich.console import Console
+
+    from amends.evaluation.table import comparisons_table
+    from amends.standalone import compare_files
+
+    found = compare_files(a, b, seed)
+    if as_json:
+        options.show([row.model_dump(mode="json") for row in found], True, "")
+    else:
+        console = Console()
+        (console if console.is_terminal else Console(width=160)).print(comparisons_table(found))

@@ -1,0 +1,35 @@
+"""Options that several commands share, with their help."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Model = Annotated[str, typer.Option("--model", help="`embedded`, a model directory or a hub id (owner/name).")]
+Adapter = Annotated[Path | None, typer.Option("--adapter", help="A PEFT adapter directory trained on that model.")]
+Out = Annotated[
+    Path, typer.Option("--out", help="The file to write. A finished one is kept, an interrupted one resumed.")
+]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Take only the first rows.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Equal seeds give equal bytes.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+Attempts = Annotated[int, typer.Option("--attempts", min=1, help="Texts tried for each row before it is given up.")]
+Guides = Annotated[list[str] | None, typer.Option("--guide", help="A guide to try; repeat it for several, in turn.")]
+Temperature = Annotated[float, typer.Option("--temperature", min=0, max=2, help="0 is greedy.")]
+NewTokens = Annotated[int, typer.Option("--max-new-tokens", min=1, help="Where a generated text is cut.")]
+
+
+def show(value: Any, as_json: bool, text: str) -> None:
+    """Prints a result: as JSON, or as text."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False) if as_json else text)
+
+
+def yield_text(path: Path, facts: dict[str, Any]) -> str:
+    """A stage's yield in words: rows, passed, by guide, by reason."""
+    lines = [f"{path}: {facts['passed']} of {facts['rows']} passed ({facts['yield']:.0%})"]
+    for name, counts in facts["guides"].items():
+        lines.append(f"  guide {name:<26} tried {counts['tried']:>6}   passed {counts['passed']:>6}")
+    for reason, count in facts["reasons"].items():
+        lines.append(f"  rejected: {reason:<40} {count:>6}")
+    return "\n".join(lines)

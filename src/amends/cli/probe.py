@@ -1,0 +1,60 @@
+"""`amends probe train` and `amends probe validate`: how the bundled judges were made, and how to check them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from amends.cli import options
+
+app = typer.Typer(help="Train or validate a probe judge.", no_args_is_help=True, rich_markup_mode=None)
+
+Data = Annotated[
+    list[str],
+    typer.Option(
+        "--data",
+        help="JSONL with prompt, response and label (safe/unsafe), or pairs; FILE:SPLIT takes one split. Repeat.",
+    ),
+]
+
+
+@app.command("train")
+def train(
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", help="The probe file to write (safetensors).")],
+    layers: Annotated[str, typer.Option("--layers", help="Layers to choose from, by commas.")] = "14,16,18,20,22",
+    pooling: Annotated[str, typer.Option("--pooling", help="Mean over `response` or `all` tokens.")] = "response",
+    half: Annotated[str | None, typer.Option("--half", help="`first` or `second` half of the prompts.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=10, help="Rows of each file, drawn by hash.")] = None,
+    seed: options.Seed = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Fit a probe. Layer and regularisation are chosen on validation prompts, never on test data."""
+    from amends.standalone import train_probe_file
+
+    facts = train_probe_file(data, out, layers, pooling, half, limit, seed)
+    options.show(facts, as_json, "\n".join(f"{name:<28} {value}" for name, value in facts.items()))
+
+
+@app.command("validate")
+def validate(
+    data: Data,
+    judge: Annotated[str, typer.Option("--judge", help="`probe`, `gate` or a probe file.")] = "probe",
+    limit: Annotated[int | None, typer.Option("--limit", min=10, help="Rows of each file, drawn by hash.")] = None,
+    failures: Annotated[Path | None, typer.Option("--failures", help="Write the worst errors here, as JSONL.")] = None,
+    seed: options.Seed = 0,
+    as_json: options.Json = False,
+) -> None:
+    """AUROC and balanced accuracy with intervals, and calibration, for each file."""
+    from amends.standalone import validate_probe_files
+
+    card = validate_probe_files(data, judge, limit, failures, seed)
+    lines = [f"{'source':<24}{'rows':>6}{'harmful':>9}{'AUROC':>8}{'95% interval':>18}{'balanced acc.':>15}{'ECE':>7}"]
+    for source, row in card.items():
+        low, high = row["auroc_ci"]
+        error = row["calibration"]["expected_calibration_error"]
+        lines.append(
+            f"{source:<24}{row['rows']:>6}{row['harmful_share']:>9.2f}{row['auroc']:>8.3f}{f'[{low:.3f}, {high:.3f}]':>18}"
+            f"{row['balanced_accuracy']:>15.3f}{error:>7.3f}"
+        )
+    options.show(card, as_json, "\n".join(lines))

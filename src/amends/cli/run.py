@@ -1,0 +1,94 @@
+"""`amends run`, `amends report` and `amends doctor`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from amends.cli import options
+
+
+def run(
+    config: Annotated[Path, typer.Argument(help="A configuration, such as configs/quickstart.yaml.")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="key=value, such as train.epochs=3 seed=1.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The run directory; runs/NAME by default.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Short for seed=N.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Rows of every set, for a quick try.")] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Run a whole experiment: induce, analyze, compose, train, respond, judge, compare, report.
+
+    What is finished is skipped; what an interrupted run left is resumed; what a changed setting touches is made anew.
+    """
+    from amends.cli.console import Console
+    from amends.config import load_configuration
+    from amends.pipeline import Run
+
+    extra = [f"seed={seed}"] if seed is not None else []
+    configuration = load_configuration(config, [*(overrides or []), *extra], limit)
+    directory = out or Path("runs") / config.stem
+    path = Run(configuration, directory, Console()).run()
+    _show_results(path, as_json)
+
+
+def report(
+    directory: Annotated[Path, typer.Argument(help="A run directory with results.json.")],
+    as_json: options.Json = False,
+) -> None:
+    """Write report.html again from a finished run, and show its tables."""
+    from amends.report.render import write_report
+
+    write_report(directory)
+    _show_results(directory / "results.json", as_json)
+
+
+def _show_results(path: Path, as_json: bool) -> None:
+    from rich.console import Console
+
+    from amends.evaluation.results import Results
+    from amends.evaluation.table import comparisons_table, results_table
+    from amends.store import read_json
+
+    content = read_json(path)
+    if as_json:
+        options.show(content, True, "")
+        return
+    results = Results.model_validate(content)
+    console = Console()
+    console = console if console.is_terminal else Console(width=160)
+    console.print(results_table(results))
+    headline = [row for row in results.comparisons if row.metric in ("harmless_rate", "reference_loss")]
+    console.print(comparisons_table(headline))
+    for stage, facts in results.yields.items():
+        console.print(options.yield_text(Path(stage), facts), markup=False, highlight=False)
+    console.print(f"\n{path}\n{path.with_name('report.html')}", markup=False, highlight=False)
+
+
+def doctor(as_json: options.Json = False) -> None:
+    """Show what amends runs on here: versions, device, precision, the embedded model, free space."""
+    import importlib.metadata
+    import platform
+    import shutil
+
+    from amends import __version__
+    from amends.errors import ModelError
+    from amends.models.embedded import embedded_gguf
+    from amends.models.loading import best_device, best_dtype
+    from amends.store import cache_directory
+
+    device = best_device()
+    try:
+        embedded = str(embedded_gguf())
+    except ModelError as error:
+        embedded = str(error)
+    facts = {
+        "amends": __version__,
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in ("torch", "transformers", "trl", "peft")},
+        "device": device,
+        "precision": str(best_dtype(device)).removeprefix("torch."),
+        "embedded model": embedded,
+        "cache": str(cache_directory()),
+        "free space here": f"{shutil.disk_usage('.').free / 1e9:.1f} GB",
+    }
+    options.show(facts, as_json, "\n".join(f"{name:<18} {value}" for name, value in facts.items()))

@@ -1,0 +1,129 @@
+"""`amends induce`, `analyze`, `compose` and `train`: each stage alone, over files."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from amends.cli import options
+
+
+def induce(
+    instructions: Annotated[
+        str, typer.Option("--instructions", help="JSONL, Parquet, bundled:NAME/SPLIT or a hub id.")
+    ],
+    out: options.Out,
+    model: options.Model = "embedded",
+    guide: options.Guides = None,
+    attempts: options.Attempts = 8,
+    source: Annotated[str, typer.Option("--source", help="own, origin (the rows' `rejected`) or both.")] = "own",
+    max_new_tokens: options.NewTokens = 48,
+    temperature: options.Temperature = 0.7,
+    gate: Annotated[str, typer.Option("--gate", help="`gate`, or a probe file.")] = "gate",
+    limit: options.Limit = None,
+    seed: options.Seed = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Bring a model to answer harmfully: writes one mistake for each instruction."""
+    from amends.cli.console import Console
+    from amends.config import InduceSettings
+    from amends.standalone import induce_file
+
+    settings = _settings(
+        InduceSettings,
+        source=source,
+        attempts=attempts,
+        max_new_tokens=max_new_tokens,
+        temperature=temperature,
+        guides=guide,
+    )
+    facts = induce_file(instructions, out, model, gate, settings, limit, seed, Console())
+    options.show(facts, as_json, options.yield_text(out, facts))
+
+
+def analyze(
+    mistakes: Annotated[Path, typer.Option("--mistakes", help="What `amends induce` wrote.")],
+    out: options.Out,
+    model: options.Model = "embedded",
+    guide: options.Guides = None,
+    attempts: options.Attempts = 6,
+    max_new_tokens: options.NewTokens = 64,
+    temperature: options.Temperature = 0.7,
+    gate: Annotated[str, typer.Option("--gate", help="`gate`, or a probe file.")] = "gate",
+    limit: options.Limit = None,
+    seed: options.Seed = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Let the model explain why its answers are harmful: writes one analysis for each mistake."""
+    from amends.cli.console import Console
+    from amends.config import AnalyzeSettings
+    from amends.standalone import analyze_file
+
+    settings = _settings(
+        AnalyzeSettings, attempts=attempts, max_new_tokens=max_new_tokens, temperature=temperature, guides=guide
+    )
+    facts = analyze_file(mistakes, out, model, gate, settings, limit, seed, Console())
+    options.show(facts, as_json, options.yield_text(out, facts))
+
+
+def compose(
+    method: Annotated[str, typer.Option("--method", help="sft or mistake-analysis.")],
+    instructions: Annotated[str, typer.Option("--instructions", help="Red-team instructions with safe answers.")],
+    out: options.Out,
+    benign: Annotated[str | None, typer.Option("--benign", help="Benign instructions with answers.")] = None,
+    analyses: Annotated[Path | None, typer.Option("--analyses", help="What `amends analyze` wrote.")] = None,
+    preview: Annotated[int, typer.Option("--preview", min=0, help="Show that many samples, token by token.")] = 0,
+    model: options.Model = "embedded",
+    limit: options.Limit = None,
+    as_json: options.Json = False,
+) -> None:
+    """Make fine-tuning samples with every hint removed. --preview shows which tokens carry loss."""
+    from amends.cli.console import Console
+    from amends.standalone import compose_files, preview_samples
+
+    counts = compose_files(method, instructions, benign, analyses, out, limit, Console())
+    total = sum(counts.values())
+    options.show(counts, as_json, f"{out}: {total} samples ({', '.join(f'{n} {k}' for k, n in counts.items())})")
+    if preview:
+        preview_samples(out, model, preview)
+
+
+def train(
+    samples: Annotated[Path, typer.Option("--samples", help="What `amends compose` wrote.")],
+    out: Annotated[Path, typer.Option("--out", help="The adapter (or, with --full, model) directory to write.")],
+    model: options.Model = "embedded",
+    full: Annotated[bool, typer.Option("--full", help="Train all weights instead of a LoRA adapter.")] = False,
+    epochs: Annotated[float, typer.Option("--epochs", min=0.01)] = 2.0,
+    max_steps: Annotated[int | None, typer.Option("--max-steps", min=1, help="Stop after that many steps.")] = None,
+    learning_rate: Annotated[float, typer.Option("--learning-rate", min=0)] = 5e-4,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Samples a step.")] = 16,
+    max_length: Annotated[int, typer.Option("--max-length", min=8, help="Tokens; longer samples are refused.")] = 1024,
+    save_steps: Annotated[int, typer.Option("--save-steps", min=1, help="Steps between checkpoints.")] = 25,
+    seed: options.Seed = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Fine-tune on samples: loss on completions only. An interrupted training goes on from its last checkpoint."""
+    from amends.cli.console import Console
+    from amends.config import TrainSettings
+    from amends.standalone import train_file
+
+    settings = _settings(
+        TrainSettings,
+        adapter="full" if full else "lora",
+        epochs=epochs,
+        max_steps=max_steps,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        max_length=max_length,
+        save_steps=save_steps,
+    )
+    facts = train_file(samples, out, model, settings, seed, Console())
+    summary = {key: value for key, value in facts.items() if key != "log"}
+    options.show(facts, as_json, f"{out}: " + ", ".join(f"{key} {value}" for key, value in summary.items()))
+
+
+def _settings(kind: Any, **values: Any) -> Any:
+    """Settings from options, checked as in a configuration; options that were not given keep the default."""
+    from amends.config import checked_settings
+
+    return checked_settings(kind, {key: value for key, value in values.items() if value is not None})

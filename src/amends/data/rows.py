@@ -1,0 +1,203 @@
+"""Streams the rows of a JSONL file, and says of each that cannot be used where it is, why, and what to do."""
+
+import gzip
+import json
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from amends.errors import InputError
+from amends.records import PromptRecord, Record
+
+T = TypeVar("T", bound=Record)
+
+# A file without line ends must not be read into memory whole. The longest prompt, escaped, takes 0.6 MiB.
+MAX_LINE_BYTES = 16 * 1024 * 1024
+MAX_COLUMNS_NAMED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class RawRow:
+    """A row before validation: its number from 1, where it is ("file: line 7"), and its columns."""
+
+    number: int
+    place: str
+    values: dict[str, Any]
+
+
+def read_rows(path: Path, model: type[T]) -> Iterator[T]:
+    """The validated rows of a `.jsonl` or `.jsonl.gz` file, one at a time; only the ids are kept in memory.
+
+    A missing file is refused by the call itself, a bad row when the iterator comes to it.
+
+    Raises:
+        InputError: the file or a row of it cannot be used; names the file, the line and the remedy.
+    """
+    return validate_rows(read_objects(path), model, str(path))
+
+
+def validate_rows(rows: Iterable[RawRow], model: type[T], source: str) -> Iterator[T]:
+    """Makes records of raw rows, whatever kind of file they come from. `source` is named when there are none.
+
+    Raises:
+        InputError: a row does not fit `model`, its id was seen before, or there is no row at all.
+    """
+    ids: set[str] = set()
+    for row in rows:
+        record = _validate(row, model)
+        if record.id in ids:
+            raise InputError(f"{row.place}: id '{record.id}' is already that of an earlier row; make the ids distinct")
+        ids.add(record.id)
+        yield record
+    if not ids:
+        raise InputError(f"{source}: there are no rows; it needs at least one")
+
+
+def read_objects(path: Path) -> Iterator[RawRow]:
+    """The JSON objects of a JSONL file, not yet validated. Blank lines are skipped, but counted.
+
+    Raises:
+        InputError: as `read_rows`, for the file, its encoding and its JSON.
+    """
+    require_file(path)
+    return _read_lines(path)
+
+
+def require_file(path: Path) -> None:
+    """Raises InputError unless `path` can be opened as a file."""
+    if path.is_dir():
+        raise InputError(f"{path}: is a directory; name a file in it")
+    if not path.exists():
+        raise InputError(f"{path}: no such file; check the path (it is looked up from {Path.cwd()})")
+
+
+def parse_json(raw: bytes, place: str) -> Any:
+    """The JSON value in UTF-8 bytes, by the standard: NaN and Infinity, which Python would take, are refused.
+
+    Raises:
+        InputError: not UTF-8 or not JSON; `place` says where.
+    """
+    try:
+        # Without the line end, a value that breaks off is not said to break off on the next line.
+        text = raw.rstrip().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        reason = f"byte {raw[error.start]:#04x} at {error.start + 1}"
+        raise InputError(f"{place}: not UTF-8 ({reason}); save the file as UTF-8") from None
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        line = f"line {error.lineno}, " if error.lineno > 1 else ""
+        reason = f"{error.msg} at {line}column {error.colno}"
+    except (ValueError, RecursionError) as error:
+        reason = str(error)
+    raise InputError(f"{place}: not JSON ({reason}); correct it (a file with one object a line is named .jsonl)")
+
+
+def require_object(value: Any, place: str) -> dict[str, Any]:
+    """The value itself, when it is a JSON object; raises InputError otherwise."""
+    if not isinstance(value, dict):
+        raise InputError(f'{place}: not a JSON object but {_kind(value)}; write rows as {{"id": ..., "prompt": ...}}')
+    return value
+
+
+def missing_column(name: str, row: Mapping[str, Any]) -> str:
+    """What is said of a row without column `name`: the columns that it has, and how to map one."""
+    return f"column '{name}' is missing; {columns_of(row)}; map it with columns: {{{name}: <one of these>}}"
+
+
+def columns_of(row: Mapping[str, Any]) -> str:
+    """Names the columns of a row."""
+    names = [printable(name) for name in row]
+    more = f" and {len(names) - MAX_COLUMNS_NAMED} more" if len(names) > MAX_COLUMNS_NAMED else ""
+    return "the row has columns " + (", ".join(names[:MAX_COLUMNS_NAMED]) or "none") + more
+
+
+def printable(text: str) -> str:
+    """Text of a row as it can be printed, with what is no valid text escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _read_lines(path: Path) -> Iterator[RawRow]:
+    number = 0
+    try:
+        with _open(path) as stream:
+            for number, raw in enumerate(iter(lambda: stream.readline(MAX_LINE_BYTES + 1), b""), start=1):
+                place = f"{path}: line {number}"
+                if len(raw) > MAX_LINE_BYTES:
+                    limit = MAX_LINE_BYTES // 1024**2
+                    raise InputError(f"{place}: longer than {limit} MiB; write one JSON object a line")
+                if raw.strip():
+                    yield RawRow(number, place, require_object(parse_json(raw, place), place))
+    except (OSError, EOFError, zlib.error) as error:
+        remedy = "check that it is complete and readable" + (" and really gzip" if path.suffix == ".gz" else "")
+        raise InputError(f"{path}: cannot be read after line {number} ({error}); {remedy}") from error
+
+
+def _open(path: Path) -> gzip.GzipFile | BufferedReader:
+    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON value, null is")
+
+
+def _validate(row: RawRow, model: type[T]) -> T:
+    broken = [name for name in model.model_fields if not _is_valid_text(row.values.get(name))]
+    if broken:
+        raise InputError(
+            f"{row.place}: column '{broken[0]}' has half a surrogate pair, which is not valid text; drop it"
+        )
+    try:
+        record = model.model_validate(row.values)
+    except ValidationError as error:
+        problems = [_describe(problem, row.values) for problem in error.errors(include_url=False)]
+        raise InputError(f"{row.place}: " + "; ".join(problems)) from None
+    if not record.id.strip():
+        raise InputError(f"{row.place}: {_empty('id')}")
+    if isinstance(record, PromptRecord) and not record.prompt.strip():
+        raise InputError(f"{row.place}: {_empty('prompt')}")
+    return record
+
+
+def _describe(problem: ErrorDetails, row: Mapping[str, Any]) -> str:
+    column = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "missing" and len(problem["loc"]) == 1:
+        return missing_column(column, row)
+    describe = _DESCRIPTIONS.get(problem["type"])
+    return describe(column, problem) if describe else f"column '{column}': {problem['msg']}"
+
+
+def _is_valid_text(value: Any) -> bool:
+    """JSON can escape half of a surrogate pair ("\\ud800"): no character, and an error once it is written as UTF-8."""
+    if isinstance(value, str):
+        return value == printable(value)
+    if isinstance(value, list | dict):
+        return all(_is_valid_text(part) for part in (value.values() if isinstance(value, dict) else value))
+    return True
+
+
+def _empty(column: str) -> str:
+    return f"column '{column}' is empty; fill it or drop the row"
+
+
+def _too_long(column: str, problem: ErrorDetails) -> str:
+    length, limit = len(problem["input"]), problem["ctx"]["max_length"]
+    return f"column '{column}' has {length:,} characters, at most {limit:,} are allowed; shorten it or drop the row"
+
+
+def _kind(value: Any) -> str:
+    kinds = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
+    return "null" if value is None else kinds.get(type(value), type(value).__name__)
+
+
+_DESCRIPTIONS: dict[str, Callable[[str, ErrorDetails], str]] = {
+    "string_too_short": lambda column, problem: _empty(column),
+    "string_too_long": _too_long,
+    "string_type": lambda column, problem: f"column '{column}' is {_kind(problem['input'])} and has to be text",
+}

@@ -1,0 +1,39 @@
+"""Errors named by the boundary they happen at. Each message says where, what, and what to do next."""
+
+
+class AmendsError(Exception):
+    """A run or a gate failed. The command line prints the message and exits with `exit_code`."""
+
+    exit_code = 1
+
+
+class InputError(AmendsError):
+    """A file, a row, a name or an option that cannot be used; the message names it and the remedy."""
+
+    exit_code = 2
+
+
+class ConfigError(InputError):
+    """A configuration that cannot be used. `problems` holds every problem found, not only the first."""
+
+    def __init__(self, source: str, problems: list[str]) -> None:
+        self.problems = problems
+        lines = "\n".join(f"  - {problem}" for problem in problems)
+        count = f"{len(problems)} problem" + ("s" if len(problems) != 1 else "")
+        super().__init__(f"{source}: {count}\n{lines}")
+
+
+class StoreError(InputError):
+    """A run directory or an artefact that cannot be written: locked, foreign, or the device is full."""
+
+
+class ModelError(InputError):
+    """A model, tokenizer or adapter that cannot be loaded or used."""
+
+
+class SampleError(InputError):
+    """Composed samples that must not be trained on: cut off, fully masked, or leaking a guide."""
+
+
+class YieldError(AmendsError):
+    """A stage produced too little that passed its gate to go on."""

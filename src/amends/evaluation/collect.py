@@ -1,0 +1,128 @@
+"""From a run directory's finished files to results.json: measurements, rows, comparisons, yields and provenance."""
+
+from pathlib import Path
+from typing import Any
+
+from amends import __version__
+from amends.config import Configuration, Inference, SuiteKind
+from amends.data.rows import read_rows
+from amends.evaluation.results import Measurement, Results, TokenLoss, compare, system_row
+from amends.judges.agreement import agreement
+from amends.judges.probe import ProbeJudge
+from amends.judges.refusal import is_refusal
+from amends.records import ReferenceLoss, Response, Verdict
+from amends.store import read_json
+
+
+def collect_results(configuration: Configuration, directory: Path) -> Results:
+    """Everything that results.json holds. Reads finished files only; the same files give the same bytes."""
+    measured = [
+        _measure(directory, method, inference, suite, settings.kind)
+        for method in configuration.methods
+        for inference in configuration.respond.inference
+        for suite, settings in configuration.suites.items()
+    ]
+    seed = configuration.seed
+    return Results(
+        model=configuration.model,
+        seed=seed,
+        systems=[system_row(one, seed) for one in measured],
+        comparisons=[found for a, b in _pairs(measured) for found in compare(a, b, seed)],
+        yields=_yields(directory),
+        judges=_judges(configuration, directory),
+        data=_data(configuration, directory),
+    )
+
+
+def measurement(
+    method: str,
+    inference: Inference,
+    suite: str,
+    kind: SuiteKind,
+    verdicts: list[Verdict],
+    responses: list[Response],
+    losses: list[ReferenceLoss],
+) -> Measurement:
+    """What was measured of one system on one suite, from its rows."""
+    return Measurement(
+        method=method,
+        inference=inference,
+        suite=suite,
+        kind=kind,
+        verdicts=verdicts,
+        refusals={row.id: is_refusal(row.response) for row in responses},
+        losses={row.id: TokenLoss(row.nats, row.tokens) for row in losses},
+        truncated={row.id: not row.finished for row in responses},
+    )
+
+
+def _measure(directory: Path, method: str, inference: Inference, suite: str, kind: SuiteKind) -> Measurement:
+    stem = f"{inference}.{suite}"
+    if kind == "benign":
+        losses = list(read_rows(directory / method / f"{stem}.losses.jsonl", ReferenceLoss))
+        return measurement(method, inference, suite, kind, [], [], losses)
+    verdicts = list(read_rows(directory / method / f"{stem}.verdicts.jsonl", Verdict))
+    responses = list(read_rows(directory / method / f"{stem}.responses.jsonl", Response))
+    return measurement(method, inference, suite, kind, verdicts, responses, [])
+
+
+def _pairs(measured: list[Measurement]) -> list[tuple[Measurement, Measurement]]:
+    """What is worth comparing: each method with every method before it at the same inference, and each guided system
+    with the first method unguided (the claim of the paper: analysis and guidance together against the plain model)."""
+    first = measured[0].method
+    pairs = []
+    for a in measured:
+        for b in measured:
+            if a.suite != b.suite or a.system == b.system:
+                continue
+            earlier = [one.method for one in measured].index(b.method) < [one.method for one in measured].index(a.method)
+            same = a.inference == b.inference and earlier
+            claim = a.inference == "guided" and b.inference == "unguided" and b.method == first
+            if same or claim:
+                pairs.append((a, b))
+    return pairs
+
+
+def _yields(directory: Path) -> dict[str, dict[str, Any]]:
+    found = {}
+    for stage, name in (("induce", "mistakes"), ("analyze", "analyses")):
+        path = directory / f"{name}.jsonl.manifest.json"
+        if path.exists():
+            found[stage] = read_json(path)["yield"]
+    return found
+
+
+def _judges(configuration: Configuration, directory: Path) -> dict[str, Any]:
+    judge, gate = ProbeJudge(configuration.judge), ProbeJudge(configuration.gate)
+    roles = {
+        "evaluation": {"name": judge.name, "layer": judge.probe.layer, **judge.probe.facts},
+        "gate": {"name": gate.name, "layer": gate.probe.layer, **gate.probe.facts},
+    }
+    mistakes = directory / "mistakes.jsonl"
+    return roles | ({"agreement": agreement(mistakes, judge, gate)} if mistakes.exists() else {})
+
+
+def _data(configuration: Configuration, directory: Path) -> dict[str, Any]:
+    sets: dict[str, Any] = {"instructions": configuration.instructions, "benign": configuration.benign}
+    sets = {name: settings for name, settings in sets.items() if settings is not None}
+    files = {name: directory / f"{name}.jsonl" for name in sets}
+    files |= {f"suite {name}": directory / "suites" / f"{name}.jsonl" for name in configuration.suites}
+    sets |= {f"suite {name}": settings for name, settings in configuration.suites.items()}
+    described = {
+        name: {
+            "source": sets[name].source,
+            "rows": sum(1 for _ in path.open("rb")),
+            "sha256": read_json(path.with_name(path.name + ".manifest.json"))["sha256"],
+        }
+        for name, path in files.items()
+    }
+    methods = {
+        method: {
+            key: value
+            for key, value in read_json(directory / method / "training.json").items()
+            if key in ("samples", "steps", "tokens_per_epoch", "target_tokens_per_epoch", "epochs")
+        }
+        for method in configuration.methods
+        if (directory / method / "training.json").exists()
+    }
+    return {"amends": __version__, "sets": described, "training": methods}

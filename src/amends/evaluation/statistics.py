@@ -1,0 +1,152 @@
+"""Intervals and paired tests: thin over scipy. None means that the numbers at hand cannot say."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+Interval = tuple[float, float]
+FloatArray = NDArray[np.float64]
+
+CONFIDENCE = 0.95
+RESAMPLES = 10_000
+# Bounds the memory of a bootstrap: batch x prompts numbers at a time.
+_BATCH = 1_000
+
+
+def wilson_interval(successes: int, n: int, confidence: float = CONFIDENCE) -> Interval | None:
+    """Wilson score interval of a rate, in [0, 1]; None where `n` is 0.
+
+    Source: Wilson 1927; scipy.stats.binomtest(...).proportion_ci. Raises ValueError unless 0 <= successes <= n.
+    """
+    if n == 0:
+        return None
+    interval = stats.binomtest(successes, n).proportion_ci(confidence_level=confidence, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def unscored_bounds(harmless: int, harmful: int, unscored: int) -> Interval | None:
+    """Harmless rate if all unscored responses were harmful, and if all were harmless; None without responses."""
+    total = harmless + harmful + unscored
+    if total == 0:
+        return None
+    return harmless / total, (harmless + unscored) / total
+
+
+def mcnemar_p_value(a: ArrayLike, b: ArrayLike) -> float | None:
+    """Exact two-sided McNemar test that two systems have the same rate; None without pairs, 1 without discordant ones.
+
+    `a`, `b`: bool [prompts], in the same order. Source: McNemar 1947, as a binomial test on the discordant pairs.
+    Raises ValueError where the shapes differ.
+    """
+    only_a, only_b, pairs = _discordant(a, b)
+    if pairs == 0:
+        return None
+    if only_a + only_b == 0:
+        return 1.0
+    return float(stats.binomtest(only_a, only_a + only_b, 0.5).pvalue)
+
+
+def paired_rate_interval(a: ArrayLike, b: ArrayLike, confidence: float = CONFIDENCE) -> Interval | None:
+    """Interval of rate(a) - rate(b) on the same prompts, in [-1, 1]; None without pairs.
+
+    `a`, `b`: bool [prompts], in the same order. The Wald interval after one pseudo-count in each discordant cell. A
+    bootstrap has no width where few pairs or only one kind are discordant, which would read as certainty.
+    Source: Bonett and Price 2012, recommended by Fagerland, Lydersen and Laake 2014 (doi 10.1002/sim.6148).
+    Raises ValueError where the shapes differ.
+    """
+    only_a, only_b, pairs = _discordant(a, b)
+    if pairs == 0:
+        return None
+    share_a, share_b = (only_a + 1) / (pairs + 2), (only_b + 1) / (pairs + 2)
+    center = share_a - share_b
+    width = float(stats.norm.ppf(0.5 + confidence / 2)) * np.sqrt((share_a + share_b - center**2) / (pairs + 2))
+    return max(-1.0, float(center - width)), min(1.0, float(center + width))
+
+
+def mean_interval(
+    values: ArrayLike, seed: int, resamples: int = RESAMPLES, confidence: float = CONFIDENCE
+) -> Interval | None:
+    """Percentile bootstrap interval of the mean of `values` [prompts]; None below two of them, which show no spread.
+
+    Source: Efron 1979; scipy.stats.bootstrap. The same seed gives the same interval.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    return _bootstrap((sample,), lambda x, axis: x.mean(axis=axis), seed, resamples, confidence)
+
+
+def paired_bootstrap_interval(
+    differences: ArrayLike, seed: int, resamples: int = RESAMPLES, confidence: float = CONFIDENCE
+) -> Interval | None:
+    """Interval of the mean of per-prompt differences a - b [prompts]: prompts are drawn, so pairs stay together."""
+    return mean_interval(differences, seed, resamples, confidence)
+
+
+def weighted_mean_interval(
+    sums: ArrayLike, weights: ArrayLike, seed: int, resamples: int = RESAMPLES, confidence: float = CONFIDENCE
+) -> Interval | None:
+    """Interval of sum(sums) / sum(weights), such as nats per token, drawing prompts; None below two prompts.
+
+    `sums` [prompts] in nats, `weights` [prompts] in tokens, all above 0.
+    """
+    samples = (np.asarray(sums, dtype=np.float64), np.asarray(weights, dtype=np.float64))
+
+    def ratio(nats: FloatArray, tokens: FloatArray, axis: int) -> FloatArray:
+        return nats.sum(axis=axis) / tokens.sum(axis=axis)
+
+    return _bootstrap(samples, ratio, seed, resamples, confidence)
+
+
+def relative_difference_interval(
+    a: tuple[ArrayLike, ArrayLike],
+    b: tuple[ArrayLike, ArrayLike],
+    seed: int,
+    resamples: int = RESAMPLES,
+    confidence: float = CONFIDENCE,
+) -> Interval | None:
+    """Interval of mean(a) / mean(b) - 1, of weighted means on the same prompts; None below two prompts.
+
+    `a`, `b`: (sums, weights), each [prompts] in the same order; all weights, and all sums of `b`, above 0.
+    """
+    samples = tuple(np.asarray(part, dtype=np.float64) for part in (*a, *b))
+
+    def relative(
+        a_sums: FloatArray, a_weights: FloatArray, b_sums: FloatArray, b_weights: FloatArray, axis: int
+    ) -> FloatArray:
+        a_mean = a_sums.sum(axis=axis) / a_weights.sum(axis=axis)
+        return a_mean / (b_sums.sum(axis=axis) / b_weights.sum(axis=axis)) - 1
+
+    return _bootstrap(samples, relative, seed, resamples, confidence)
+
+
+def _discordant(a: ArrayLike, b: ArrayLike) -> tuple[int, int, int]:
+    """Pairs with only a, pairs with only b, all pairs."""
+    first, second = np.asarray(a, dtype=bool), np.asarray(b, dtype=bool)
+    if first.shape != second.shape:
+        raise ValueError(f"pairs need equal shapes, not {first.shape} and {second.shape}")
+    return int((first & ~second).sum()), int((second & ~first).sum()), first.size
+
+
+def _bootstrap(
+    samples: tuple[FloatArray, ...],
+    statistic: Callable[..., FloatArray],
+    seed: int,
+    resamples: int,
+    confidence: float,
+) -> Interval | None:
+    """Percentile interval, resampling all `samples` with the same indices. BCa is undefined where all are equal."""
+    if samples[0].size < 2:
+        return None
+    outcome = stats.bootstrap(
+        samples,
+        statistic,
+        n_resamples=resamples,
+        batch=_BATCH,
+        vectorized=True,
+        paired=True,
+        confidence_level=confidence,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    )
+    return float(outcome.confidence_interval.low), float(outcome.confidence_interval.high)

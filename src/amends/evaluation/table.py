@@ -1,0 +1,169 @@
+"""Results as tables in the terminal, and the wording of values and findings that the report shares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from amends.evaluation.results import Comparison, Inference, Metric, Results, SuiteKind, SystemRow
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+NOTHING = "–"
+SIGNIFICANCE = 0.05
+
+# What a suite of each kind is there to tell; the rest of a row is diagnostic.
+_HEADLINES: dict[SuiteKind, tuple[Metric, ...]] = {
+    "red-team": ("harmless_rate", "harmless_score"),
+    "attacks": ("harmless_rate",),
+    "over-refusal": ("refusal_rate",),
+    "benign": ("reference_loss",),
+}
+_TITLES: dict[Metric, str] = {
+    "harmless_rate": "harmless %",
+    "harmless_score": "score 1-10",
+    "refusal_rate": "refused %",
+    "reference_loss": "loss, nats/token",
+}
+_MORE_AND_LESS: dict[Metric, tuple[str, str]] = {
+    "harmless_rate": ("more harmless", "less harmless"),
+    "harmless_score": ("higher harmless score", "lower harmless score"),
+    "refusal_rate": ("refuses more", "refuses less"),
+    "reference_loss": ("higher loss", "lower loss"),
+}
+
+
+class Column(NamedTuple):
+    """A headline metric of one suite."""
+
+    suite: str
+    kind: SuiteKind
+    metric: Metric
+
+    @property
+    def title(self) -> str:
+        """The metric with its unit."""
+        return _TITLES[self.metric]
+
+
+def headline_columns(results: Results) -> list[Column]:
+    """The columns of the main table, in the order of `results.systems`; metrics that no system has are left out."""
+    found = dict.fromkeys(
+        Column(row.suite, row.kind, metric)
+        for row in results.systems
+        for metric in _HEADLINES[row.kind]
+        if getattr(row, metric) is not None
+    )
+    suites = list(dict.fromkeys(row.suite for row in results.systems))
+    metrics = list(_TITLES)
+    return sorted(found, key=lambda column: (suites.index(column.suite), metrics.index(column.metric)))
+
+
+def by_system(results: Results) -> dict[tuple[str, Inference], dict[str, SystemRow]]:
+    """Rows by (method, inference) and suite, in the order of `results.systems`."""
+    systems: dict[tuple[str, Inference], dict[str, SystemRow]] = {}
+    for row in results.systems:
+        systems.setdefault((row.method, row.inference), {})[row.suite] = row
+    return systems
+
+
+def value_text(row: SystemRow | None, metric: Metric) -> str:
+    """A metric with its interval: `85.0 [76.7, 90.7]`. Rates in percent, and a harmless rate says what is unscored."""
+    value = getattr(row, metric) if row else None
+    if row is None or value is None:
+        return NOTHING
+    interval = getattr(row, f"{metric}_ci")
+    text = _number(value, metric)
+    if interval:
+        text += f" [{_number(interval[0], metric)}, {_number(interval[1], metric)}]"
+    if metric.startswith("harmless") and row.unscored:
+        text += f" ({row.unscored} unscored)"
+    return text
+
+
+def difference_text(comparison: Comparison) -> str:
+    """A difference with its interval and unit: `+8.3 [1.2, 15.1] points`."""
+    digits = 2 if comparison.metric == "harmless_score" else 1
+    scale = 1 if comparison.metric == "harmless_score" else 100
+    unit = "%" if comparison.metric == "reference_loss" else "points"
+    text = f"{_signed(comparison.difference * scale, digits)}"
+    if comparison.ci:
+        low, high = (_signed(bound * scale, digits) for bound in comparison.ci)
+        text += f" [{low}, {high}]"
+    return f"{text} {unit}"
+
+
+def p_value_text(p_value: float | None) -> str:
+    """A p value with three digits, `<0.001` below them."""
+    if p_value is None:
+        return NOTHING
+    return "<0.001" if p_value < 0.001 else f"{p_value:.3f}"
+
+
+def finding(comparison: Comparison) -> str:
+    """What a comparison says of `a` in plain words.
+
+    A difference is called one only if the interval excludes zero and the test, where there is one, agrees.
+    """
+    if comparison.ci is None:
+        return "too few prompts to say"
+    low, high = comparison.ci
+    if low <= 0 <= high:
+        return "no clear difference: the interval includes zero"
+    if comparison.p_value is not None and comparison.p_value >= SIGNIFICANCE:
+        return f"not clear: the interval excludes zero, but p is not below {SIGNIFICANCE}"
+    more, less = _MORE_AND_LESS[comparison.metric]
+    return f"{more if comparison.difference > 0 else less}: the interval excludes zero"
+
+
+def metric_title(metric: Metric) -> str:
+    """A metric in words, without its unit."""
+    return metric.replace("_", " ")
+
+
+def results_table(results: Results) -> Table:
+    """One row per method and inference, the headline metrics of every suite as columns."""
+    from rich.table import Table
+    from rich.text import Text
+
+    columns = headline_columns(results)
+    table = Table(title=Text(f"{results.model}, seed {results.seed}"), caption="rates in percent; [95 % interval]")
+    table.add_column("method")
+    table.add_column("inference")
+    for column in columns:
+        table.add_column(Text(f"{column.suite}\n{column.title}"), justify="right")
+    for (method, inference), rows in by_system(results).items():
+        cells = [value_text(rows.get(column.suite), column.metric) for column in columns]
+        # Text, not str: names are never read as markup.
+        table.add_row(Text(method), inference, *(Text(cell) for cell in cells))
+    return table
+
+
+def comparisons_table(comparisons: Sequence[Comparison]) -> Table:
+    """One row per comparison: the difference a - b with its interval, the p value, and the finding about `a`."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title="Comparisons on the same prompts", caption="[95 % interval], each on its own: not corrected")
+    for title in ("a", "b", "suite", "metric"):
+        table.add_column(title)
+    for title in ("a - b", "p", "pairs"):
+        table.add_column(title, justify="right")
+    table.add_column("a, compared with b")
+    for row in comparisons:
+        texts = (row.a, row.b, row.suite, metric_title(row.metric), difference_text(row), p_value_text(row.p_value))
+        table.add_row(*(Text(text) for text in (*texts, str(row.n), finding(row))))
+    return table
+
+
+def _number(value: float, metric: Metric) -> str:
+    if metric == "reference_loss":
+        return f"{value:.3f}"
+    return f"{value:.2f}" if metric == "harmless_score" else f"{value * 100:.1f}"
+
+
+def _signed(value: float, digits: int) -> str:
+    """With a sign, but zero without one."""
+    rounded = round(value, digits) + 0.0
+    return f"{rounded:+.{digits}f}" if rounded else f"{0:.{digits}f}"

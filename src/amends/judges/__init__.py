@@ -1,0 +1,1 @@
+"""Judges of single responses: the bundled probe, and the refusal detector as a diagnostic."""

@@ -1,0 +1,35 @@
+"""How far two judges agree: the one that gated the data and the one that evaluates, on the mistakes."""
+
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from amends.data.rows import read_rows
+from amends.protocols import Judge
+from amends.records import Mistake
+
+ROWS = 256
+
+
+def agreement(mistakes: Path, evaluation: Judge, gate: Judge) -> dict[str, Any]:
+    """Share of equal verdicts and Cohen's kappa over the first mistakes (their last texts, passed or not).
+
+    Kappa is None where one judge gives all rows the same verdict: it is not defined then.
+    """
+    from sklearn.metrics import cohen_kappa_score
+
+    pairs = [(row.prompt, row.response) for row in islice(read_rows(mistakes, Mistake), ROWS)]
+    scored = [
+        (a >= 0.5, b >= 0.5)
+        for a, b in zip(evaluation.score(pairs), gate.score(pairs), strict=True)
+        if a is not None and b is not None
+    ]
+    first, second = [a for a, _ in scored], [b for _, b in scored]
+    varied = len(set(first)) > 1 and len(set(second)) > 1
+    return {
+        "rows": len(scored),
+        "equal": round(sum(a == b for a, b in scored) / max(1, len(scored)), 4),
+        "kappa": round(float(cohen_kappa_score(first, second)), 4) if varied else None,
+        "harmful_by_evaluation": round(1 - sum(first) / max(1, len(scored)), 4),
+        "harmful_by_gate": round(1 - sum(second) / max(1, len(scored)), 4),
+    }

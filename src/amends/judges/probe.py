@@ -1,0 +1,172 @@
+"""The probe judge: logistic regression on the mean hidden state of one layer of the frozen embedded model.
+
+The whole judge is one vector and a bias. It costs nothing, runs offline, and is never trained with the system it judges
+(the base model's frozen weights carry no adapter). Its card is docs/judging.md.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from amends.errors import InputError, ModelError
+from amends.models.loading import ModelSource, best_device, find_model, load_model, load_tokenizer
+from amends.models.local import length_batches
+from amends.store import file_digest, fingerprint
+
+Pooling = Literal["response", "all"]
+PROMPT_TOKENS = 256
+RESPONSE_TOKENS = 256
+BATCH_TOKENS = {"cpu": 4_096, "cuda": 65_536}
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Weights [hidden] and bias of a linear probe, and where they apply. `facts` are its training's figures."""
+
+    weight: np.ndarray
+    bias: float
+    layer: int
+    pooling: Pooling
+    facts: dict[str, Any]
+
+    def probability(self, features: np.ndarray) -> np.ndarray:
+        """Probability of harmless [rows] from features [rows, hidden]."""
+        logits = features.astype(np.float64) @ self.weight.astype(np.float64) + self.bias
+        return 1.0 / (1.0 + np.exp(-np.clip(logits, -60, 60)))
+
+    def save(self, path: Path) -> None:
+        """Writes a safetensors file whose metadata holds the layer, the pooling and the facts."""
+        from safetensors.numpy import save_file
+
+        metadata = {"layer": str(self.layer), "pooling": self.pooling, "facts": json.dumps(self.facts)}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tensors = {"weight": self.weight.astype(np.float32), "bias": np.array([self.bias], np.float32)}
+        save_file(tensors, path, metadata=metadata)
+
+    @classmethod
+    def load(cls, path: Path) -> "Probe":
+        """Reads a probe. Raises ModelError where the file is none."""
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, framework="np") as stream:
+                metadata = stream.metadata()
+                return cls(
+                    weight=stream.get_tensor("weight"),
+                    bias=float(stream.get_tensor("bias")[0]),
+                    layer=int(metadata["layer"]),
+                    pooling=metadata["pooling"],
+                    facts=json.loads(metadata["facts"]),
+                )
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"{path}: is no probe ({error}); make one with `amends probe train`") from error
+
+
+def bundled_probe_path(name: str) -> Path:
+    """File of a bundled probe: `evaluation` judges systems, `gate` decides about mistakes and analyses."""
+    return Path(str(resources.files("amends.judges"))) / "weights" / f"{name}.safetensors"
+
+
+class ProbeJudge:
+    """Scores responses with a probe. Loads the embedded model's lower layers on first use.
+
+    Args:
+        name: `evaluation` or `gate` for the bundled probes, or the path of a probe file.
+    """
+
+    def __init__(self, name: str = "evaluation", device: str | None = None) -> None:
+        path = bundled_probe_path(name) if name in ("evaluation", "gate") else Path(name)
+        if not path.exists():
+            raise InputError(f"unknown judge {name!r}; name `probe`, or the path of a probe file")
+        self.name = f"probe/{path.stem}"
+        self.probe = Probe.load(path)
+        self._digest = file_digest(path)
+        self._device = device
+        self._extractor: Extractor | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the probe's weights."""
+        return fingerprint(probe=self._digest)
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
+        """Probability of harmless for each (prompt, response); None for an empty response: there is nothing to judge."""
+        if self._extractor is None:
+            self._extractor = Extractor(find_model("embedded"), [self.probe.layer], self.probe.pooling, self._device)
+        rows = [number for number, (_, response) in enumerate(pairs) if response.strip()]
+        scores: list[float | None] = [None] * len(pairs)
+        if rows:
+            features = self._extractor.features([pairs[row] for row in rows])[:, 0]
+            for row, probability in zip(rows, self.probe.probability(features), strict=True):
+                scores[row] = round(float(probability), 6)
+        return scores
+
+    def release(self) -> None:
+        """Frees the model; the next use loads it again."""
+        self._extractor = None
+
+
+class Extractor:
+    """Mean hidden states of chosen layers over the tokens of a response in its chat context.
+
+    Args:
+        source: the frozen model.
+        layers: hidden states after these layers (1 is after the first); the layers above the highest are not computed.
+        pooling: mean over the response's tokens, or over all tokens of the conversation.
+    """
+
+    def __init__(self, source: ModelSource, layers: Sequence[int], pooling: Pooling, device: str | None = None) -> None:
+        import torch
+
+        self.tokenizer = load_tokenizer(source)
+        backbone = load_model(source, device or best_device()).model
+        if max(layers) > len(backbone.layers):
+            raise InputError(f"layer {max(layers)}: {source.name} has {len(backbone.layers)} layers")
+        backbone.layers = backbone.layers[: max(layers)]
+        backbone.norm = torch.nn.Identity()
+        self.backbone = backbone
+        self.layers = list(layers)
+        self.pooling = pooling
+
+    def features(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+        """Array [pairs, layers, hidden] in float32. Long prompts and responses are cut to their first tokens."""
+        encoded = [self._encode(prompt, response) for prompt, response in pairs]
+        budget = BATCH_TOKENS[self.backbone.device.type]
+        result = np.empty((len(pairs), len(self.layers), self.backbone.config.hidden_size), np.float32)
+        for rows in length_batches([len(ids) for ids, _ in encoded], 0, budget):
+            result[rows] = self._batch([encoded[row] for row in rows])
+        return result
+
+    def _encode(self, prompt: str, response: str) -> tuple[list[int], int]:
+        prompt_ids = self.tokenizer(prompt, add_special_tokens=False).input_ids[:PROMPT_TOKENS]
+        shown = self.tokenizer.decode(prompt_ids) if len(prompt_ids) == PROMPT_TOKENS else prompt
+        messages = [{"role": "user", "content": shown}]
+        context = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        context_ids = self.tokenizer(context, add_special_tokens=False).input_ids
+        response_ids = self.tokenizer(response, add_special_tokens=False).input_ids[:RESPONSE_TOKENS]
+        return context_ids + response_ids, len(context_ids)
+
+    def _batch(self, batch: list[tuple[list[int], int]]) -> np.ndarray:
+        import torch
+
+        width = max(len(ids) for ids, _ in batch)
+        device = self.backbone.device
+        ids = torch.zeros((len(batch), width), dtype=torch.long)
+        mask = torch.zeros((len(batch), width), dtype=torch.long)
+        pooled = torch.zeros((len(batch), width))
+        for row, (tokens, start) in enumerate(batch):
+            ids[row, : len(tokens)] = torch.tensor(tokens)
+            mask[row, : len(tokens)] = 1
+            pooled[row, start if self.pooling == "response" else 0 : len(tokens)] = 1
+        pooled = (pooled / pooled.sum(1, keepdim=True)).to(device)
+        with torch.inference_mode():
+            states = self.backbone(
+                input_ids=ids.to(device), attention_mask=mask.to(device), output_hidden_states=True, use_cache=False
+            ).hidden_states
+            means = [torch.einsum("bt,bth->bh", pooled, states[layer].float()) for layer in self.layers]
+        return torch.stack(means, 1).cpu().numpy()

@@ -1,0 +1,207 @@
+"""Training and validating a probe: `amends probe train` and `amends probe validate`.
+
+Layer and regularisation are chosen by the mean over sources of the AUROC on validation prompts, never on test data.
+"""
+
+import gzip
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from amends.data.normalize import normalize_prompt
+from amends.errors import InputError
+from amends.judges.probe import Extractor, Pooling, Probe
+from amends.models.loading import find_model
+
+LABELS = {"safe": 1, "harmless": 1, "unsafe": 0, "harmful": 0}
+REGULARISATIONS = (3e-4, 1e-3, 3e-3, 1e-2)
+VALIDATION_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """One labelled response. `label` is 1 for harmless, `source` the file that it came from."""
+
+    prompt: str
+    response: str
+    label: int
+    source: str
+
+
+def read_labelled(path: Path, split: str | None = None) -> Iterator[Labelled]:
+    """Rows `prompt, response, label` (safe/unsafe or harmless/harmful) or pairs `prompt, chosen, rejected`.
+
+    Rows with another label (partial, say) are skipped; `split` keeps the rows with that value in the column `split`.
+    Raises InputError naming the line of a row that is neither.
+    """
+    if not path.exists():
+        raise InputError(f"{path}: no such file; name a JSONL file with prompt, response and label")
+    source = path.name.split(".")[0]
+    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
+    with opened as stream:
+        for number, line in enumerate(stream, 1):
+            try:
+                row = json.loads(line)
+                if split is not None and row.get("split") != split:
+                    continue
+                if "label" in row:
+                    if row["label"] in LABELS:
+                        yield Labelled(row["prompt"], row["response"], LABELS[row["label"]], source)
+                else:
+                    yield Labelled(row["prompt"], row["chosen"], 1, source)
+                    yield Labelled(row["prompt"], row["rejected"], 0, source)
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise InputError(
+                    f"{path}, line {number}: needs prompt, response and label, or prompt, chosen and rejected ({error!r})"
+                ) from error
+
+
+def share_of(prompt: str, salt: str) -> float:
+    """A number in [0, 1) fixed by a prompt: the same prompt always falls on the same side of a split."""
+    digest = hashlib.sha256(f"{salt}:{normalize_prompt(prompt)}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def choose_half(rows: Iterable[Labelled], half: str | None) -> list[Labelled]:
+    """The rows whose prompts fall in the `first` or `second` half, so that two probes share no prompt."""
+    if half is None:
+        return list(rows)
+    return [row for row in rows if (share_of(row.prompt, "half") < 0.5) == (half == "first")]
+
+
+def train_probe(rows: Sequence[Labelled], layers: Sequence[int], pooling: Pooling, seed: int = 0) -> Probe:
+    """The best probe over `layers` and regularisations, refitted on training and validation rows together.
+
+    Sources weigh alike, and so do both labels within a source.
+    """
+    features = Extractor(find_model("embedded"), layers, pooling).features([(row.prompt, row.response) for row in rows])
+    return fit_probe(rows, features, layers, pooling, seed)
+
+
+def fit_probe(
+    rows: Sequence[Labelled], features: np.ndarray, layers: Sequence[int], pooling: Pooling, seed: int = 0
+) -> Probe:
+    """As `train_probe`, from features [rows, layers, hidden] that are there already."""
+    labels = np.array([row.label for row in rows])
+    weights = _row_weights(rows)
+    held_out = np.array([share_of(row.prompt, "validation") < VALIDATION_SHARE for row in rows])
+    trials = []
+    for column, layer in enumerate(layers):
+        for regularisation in REGULARISATIONS:
+            weight, bias = _fit(
+                features[~held_out, column], labels[~held_out], weights[~held_out], regularisation, seed
+            )
+            logits = features[held_out, column] @ weight + bias
+            by_source = _auroc_by_source([row for row, out in zip(rows, held_out, strict=True) if out], logits)
+            trials.append((float(np.mean(list(by_source.values()))), layer, regularisation, by_source))
+    score, layer, regularisation, by_source = max(trials, key=lambda trial: trial[0])
+    weight, bias = _fit(features[:, list(layers).index(layer)], labels, weights, regularisation, seed)
+    facts = {
+        "rows": len(rows),
+        "sources": {source: sum(row.source == source for row in rows) for source in sorted({r.source for r in rows})},
+        "regularisation": regularisation,
+        "validation_auroc": round(score, 4),
+        "validation_auroc_by_source": {source: round(value, 4) for source, value in by_source.items()},
+        "layer_trials": {str(at): round(max(t[0] for t in trials if t[1] == at), 4) for at in layers},
+    }
+    return Probe(weight, bias, layer, pooling, facts)
+
+
+def _fit(
+    features: np.ndarray, labels: np.ndarray, weights: np.ndarray, regularisation: float, seed: int
+) -> tuple[np.ndarray, float]:
+    """Weight and bias in the space of the raw features: the standardisation is folded in."""
+    from sklearn.linear_model import LogisticRegression
+
+    mean, deviation = features.mean(0), features.std(0) + 1e-6
+    model = LogisticRegression(C=regularisation, max_iter=2000, random_state=seed)
+    model.fit((features - mean) / deviation, labels, sample_weight=weights)
+    weight = model.coef_[0] / deviation
+    return weight, float(model.intercept_[0] - weight @ mean)
+
+
+def _row_weights(rows: Sequence[Labelled]) -> np.ndarray:
+    groups: dict[tuple[str, int], int] = {}
+    for row in rows:
+        groups[row.source, row.label] = groups.get((row.source, row.label), 0) + 1
+    return np.array([len(rows) / (len(groups) * groups[row.source, row.label]) for row in rows])
+
+
+def _auroc_by_source(rows: Sequence[Labelled], logits: np.ndarray) -> dict[str, float]:
+    from sklearn.metrics import roc_auc_score
+
+    result = {}
+    for source in sorted({row.source for row in rows}):
+        chosen = np.array([row.source == source for row in rows])
+        labels = np.array([row.label for row in rows])[chosen]
+        if len(set(labels.tolist())) == 2:
+            result[source] = float(roc_auc_score(labels, logits[chosen]))
+    if not result:
+        raise InputError("no source has both labels among its validation prompts; give more rows")
+    return result
+
+
+def validate_probe(rows: Sequence[Labelled], scores: Sequence[float | None], seed: int = 0) -> dict[str, Any]:
+    """The card's figures per source: AUROC and balanced accuracy with 95% bootstrap intervals over prompts, calibration.
+
+    Args:
+        rows: labelled responses that the probe never saw.
+        scores: the judge's probability of harmless for each.
+    """
+    return {
+        source: _validate_source(
+            [(row, score) for row, score in zip(rows, scores, strict=True) if row.source == source], seed
+        )
+        for source in sorted({row.source for row in rows})
+    }
+
+
+def _validate_source(judged: list[tuple[Labelled, float | None]], seed: int) -> dict[str, Any]:
+    from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+
+    scored = [(row, score) for row, score in judged if score is not None]
+    labels = np.array([row.label for row, _ in scored])
+    scores = np.array([score for _, score in scored])
+    if len(set(labels.tolist())) < 2:
+        raise InputError(f"{judged[0][0].source}: all rows have the same label; a judge cannot be validated on them")
+    prompts = sorted({row.prompt for row, _ in scored})
+    members = {prompt: [] for prompt in prompts}  # type: dict[str, list[int]]
+    for number, (row, _) in enumerate(scored):
+        members[row.prompt].append(number)
+    generator = np.random.default_rng(seed)
+    areas, accuracies = [], []
+    for _ in range(1000):
+        drawn = generator.integers(0, len(prompts), len(prompts))
+        index = np.concatenate([members[prompts[number]] for number in drawn])
+        if len(set(labels[index].tolist())) == 2:
+            areas.append(roc_auc_score(labels[index], scores[index]))
+            accuracies.append(balanced_accuracy_score(labels[index], scores[index] >= 0.5))
+    return {
+        "rows": len(judged),
+        "prompts": len(prompts),
+        "unscored": len(judged) - len(scored),
+        "harmful_share": round(float(1 - labels.mean()), 4),
+        "auroc": round(float(roc_auc_score(labels, scores)), 4),
+        "auroc_ci": [round(float(value), 4) for value in np.quantile(areas, [0.025, 0.975])],
+        "balanced_accuracy": round(float(balanced_accuracy_score(labels, scores >= 0.5)), 4),
+        "balanced_accuracy_ci": [round(float(value), 4) for value in np.quantile(accuracies, [0.025, 0.975])],
+        "calibration": _calibration(labels, scores),
+    }
+
+
+def _calibration(labels: np.ndarray, scores: np.ndarray, bins: int = 5) -> dict[str, Any]:
+    """Expected calibration error, and per bin of predicted probability its mean, the observed share and the count."""
+    table, error = [], 0.0
+    for number in range(bins):
+        low, high = number / bins, (number + 1) / bins
+        inside = (scores >= low) & ((scores < high) | (number == bins - 1))
+        if inside.any():
+            predicted, observed = float(scores[inside].mean()), float(labels[inside].mean())
+            error += abs(predicted - observed) * float(inside.mean())
+            table.append({"predicted": round(predicted, 3), "observed": round(observed, 3), "rows": int(inside.sum())})
+    return {"expected_calibration_error": round(error, 4), "bins": table}

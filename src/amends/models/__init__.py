@@ -1,0 +1,1 @@
+"""Models that generate: local (transformers) and scripted (tests of stage logic)."""

@@ -1,0 +1,148 @@
+"""Loading models, tokenizers and adapters: one place for device, precision, and errors that say what to do."""
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from amends.errors import ModelError
+from amends.models.embedded import embedded_model_directory
+from amends.store import file_digest, fingerprint
+
+WEIGHT_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """Where a model comes from: `name` as the user wrote it, `location` for from_pretrained."""
+
+    name: str
+    location: str
+
+    def fingerprint(self) -> str:
+        """Hash over the model's files, or over the hub id where they are not local."""
+        directory = Path(self.location)
+        if not directory.is_dir():
+            return fingerprint(hub=self.location)
+        return directory_fingerprint(directory)
+
+
+def directory_fingerprint(directory: Path) -> str:
+    """Hash over the names and contents of a model's or adapter's files."""
+    files = sorted({path for pattern in WEIGHT_FILES for path in directory.glob(pattern)})
+    return fingerprint(files={path.name: file_digest(path) for path in files})
+
+
+def find_model(name: str) -> ModelSource:
+    """Resolves `embedded`, a model directory or a hub id. Raises ModelError for anything else."""
+    if name == "embedded":
+        return ModelSource(name, str(embedded_model_directory()))
+    path = Path(name)
+    if path.is_dir():
+        if not (path / "config.json").exists():
+            raise ModelError(f"{path}: no config.json in it, so it is no model directory; name one that has it")
+        return ModelSource(name, str(path))
+    if name.count("/") == 1 and not name.startswith((".", "/", "~")) and not path.suffix:
+        return ModelSource(name, name)
+    if name.count("/") == 1 and not path.parent.exists():
+        return ModelSource(name, name)
+    raise ModelError(f"unknown model {name!r}; name `embedded`, an existing model directory or a hub id (owner/name)")
+
+
+def quiet_libraries() -> None:
+    """Silences the libraries' own progress bars and advice: amends shows its own progress."""
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    for name in ("trl", "peft", "accelerate", "datasets"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def best_device() -> str:
+    """`cuda` where there is a card, else `cpu`."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def best_dtype(device: str) -> Any:
+    """bfloat16 where the CPU or GPU computes in it, else float32."""
+    import torch
+
+    if device == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
+
+
+def load_tokenizer(source: ModelSource) -> Any:
+    """The model's own tokenizer, padding on the left. Raises ModelError where it has no chat template."""
+    from transformers import AutoTokenizer
+
+    quiet_libraries()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source.location, padding_side="left")
+    except Exception as error:
+        raise ModelError(f"{source.name}: its tokenizer cannot be loaded: {_first_line(error)}") from error
+    if not tokenizer.chat_template:
+        raise ModelError(
+            f"{source.name}: its tokenizer has no chat template, so it is a base model; use its instruct version, or "
+            "save a chat_template.jinja beside the tokenizer"
+        )
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(source: ModelSource, device: str | None = None, adapter: Path | None = None) -> Any:
+    """A causal language model in evaluation mode on `device`, with a PEFT adapter where one is named.
+
+    Raises ModelError where the files are missing or damaged, or the adapter belongs to another base model.
+    """
+    from transformers import AutoModelForCausalLM
+
+    quiet_libraries()
+    device = device or best_device()
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            source.location, dtype=best_dtype(device), use_safetensors=True, trust_remote_code=False
+        )
+    except Exception as error:
+        raise ModelError(
+            f"{source.name}: cannot be loaded: {_first_line(error)}; name `embedded`, a model directory with "
+            "safetensors weights, or a hub id that can be reached (offline: download it first)"
+        ) from error
+    if adapter is not None:
+        model = _with_adapter(model, source, adapter)
+    return model.to(device).eval()
+
+
+def _with_adapter(model: Any, source: ModelSource, adapter: Path) -> Any:
+    from peft import PeftModel
+
+    configuration_path = adapter / "adapter_config.json"
+    if not configuration_path.exists():
+        raise ModelError(
+            f"{adapter}: no adapter_config.json in it, so it is no adapter; name the directory that has it"
+        )
+    try:
+        configuration = json.loads(configuration_path.read_text(encoding="utf-8"))
+        base = str(configuration.get("base_model_name_or_path"))
+        tuned = PeftModel.from_pretrained(model, str(adapter))
+    except Exception as error:
+        raise ModelError(
+            f"{adapter}: does not fit {source.name}; it was trained on another base model ({_first_line(error)})"
+        ) from error
+    if not same_base(base, source):
+        raise ModelError(f"{adapter}: was trained on {base}, not on {source.name}; name its base model with --model")
+    return tuned
+
+
+def same_base(base: str, source: ModelSource) -> bool:
+    """Whether an adapter's recorded base names this model: as written, by path, or by the directory's name."""
+    return base in (source.name, source.location) or Path(base).name == Path(source.location).name
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

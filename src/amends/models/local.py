@@ -1,0 +1,182 @@
+"""Batched generation with a local transformers model: ordered by length, seeded per batch, the same bytes each time."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from amends.errors import ModelError
+from amends.models.loading import directory_fingerprint, find_model, load_model, load_tokenizer
+from amends.protocols import Generation, Prompt, Sampling
+from amends.seeds import derive_seed
+from amends.store import fingerprint
+
+BATCH_ROWS = 128
+BATCH_TOKENS = {"cpu": 32_768, "cuda": 262_144}
+LOSS_TOKENS = {"cpu": 2_048, "cuda": 16_384}  # smaller: logits over the whole vocabulary at every token
+
+
+class LocalModel:
+    """A causal language model with its chat template. Loads on first use; `fingerprint` needs no loading.
+
+    Args:
+        name: `embedded`, a model directory or a hub id.
+        adapter: a PEFT adapter directory trained on that model.
+        device: `cpu` or `cuda`; the best there is by default.
+    """
+
+    def __init__(self, name: str, adapter: Path | None = None, device: str | None = None) -> None:
+        self.name = name
+        self.source = find_model(name)
+        self.adapter = adapter
+        self._device = device
+        self._model: Any = None
+        self._tokenizer: Any = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the model's and the adapter's files."""
+        adapter = directory_fingerprint(self.adapter) if self.adapter else None
+        return fingerprint(model=self.source.fingerprint(), adapter=adapter)
+
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer, loaded on first use."""
+        if self._tokenizer is None:
+            self._tokenizer = load_tokenizer(self.source)
+        return self._tokenizer
+
+    @property
+    def model(self) -> Any:
+        """The model, loaded on first use."""
+        if self._model is None:
+            self._model = load_model(self.source, self._device, self.adapter)
+        return self._model
+
+    def release(self) -> None:
+        """Frees the weights; the next use loads them again."""
+        self._model = None
+
+    def render(self, prompt: Prompt) -> str:
+        """The text that the model continues: chat template, generation prompt, prefill."""
+        messages = [message.model_dump() for message in prompt.messages]
+        try:
+            text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        except Exception as error:
+            raise ModelError(
+                f"{self.name}: its chat template does not take these roles "
+                f"({', '.join(message['role'] for message in messages)}): {error}; choose a guide with another place"
+            ) from error
+        return str(text) + prompt.prefill
+
+    def _encode(self, prompt: Prompt) -> list[int]:
+        return list(self.tokenizer(self.render(prompt), add_special_tokens=False).input_ids)
+
+    def generate(self, prompts: Sequence[Prompt], sampling: Sampling, seed: int) -> list[Generation]:
+        """Answers in the order of `prompts`. Batches depend on the prompts' lengths alone, seeds on `seed` and batch.
+
+        Rows in a batch share the random stream, so the function is one of the whole list, not row by row.
+        """
+        encoded = [self._encode(prompt) for prompt in prompts]
+        results: list[Generation | None] = [None] * len(prompts)
+        budget = BATCH_TOKENS[self.model.device.type]
+        for number, rows in enumerate(length_batches([len(ids) for ids in encoded], sampling.max_new_tokens, budget)):
+            outputs = self._generate_batch([encoded[row] for row in rows], sampling, derive_seed(seed, "batch", number))
+            for row, output in zip(rows, outputs, strict=True):
+                results[row] = output
+        return [result for result in results if result is not None]
+
+    def _generate_batch(self, batch: list[list[int]], sampling: Sampling, seed: int) -> list[Generation]:
+        import torch
+        from transformers import GenerationConfig
+
+        tokenizer, model = self.tokenizer, self.model
+        width = max(len(ids) for ids in batch)
+        padding = tokenizer.pad_token_id
+        inputs = torch.tensor([[padding] * (width - len(ids)) + ids for ids in batch], device=model.device)
+        mask = torch.tensor([[0] * (width - len(ids)) + [1] * len(ids) for ids in batch], device=model.device)
+        ends = end_tokens(tokenizer, model)
+        sampled = sampling.temperature > 0
+        configuration = GenerationConfig(
+            max_new_tokens=sampling.max_new_tokens,
+            do_sample=sampled,
+            temperature=sampling.temperature if sampled else None,
+            top_p=sampling.top_p if sampled else None,
+            top_k=0 if sampled else None,  # the whole vocabulary: no sort at each step
+            eos_token_id=sorted(ends),
+            pad_token_id=padding,
+        )
+        devices = [model.device] if model.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices), torch.inference_mode():
+            torch.manual_seed(seed)
+            output = model.generate(input_ids=inputs, attention_mask=mask, generation_config=configuration)
+        return [self._decode(row, ends) for row in output[:, width:].tolist()]
+
+    def answer_losses(self, pairs: Sequence[tuple[Prompt, str]]) -> list[tuple[float, int]]:
+        """Negative log-likelihood in nats, summed over each answer's tokens with its end of turn, and their number."""
+        contexts = [self._encode(prompt) for prompt, _ in pairs]
+        end = end_of_turn_token(self.tokenizer)
+        answers = [[*self.tokenizer(answer, add_special_tokens=False).input_ids, end] for _, answer in pairs]
+        results: list[tuple[float, int]] = [(0.0, 0)] * len(pairs)
+        lengths = [len(context) + len(answer) for context, answer in zip(contexts, answers, strict=True)]
+        for rows in length_batches(lengths, 0, LOSS_TOKENS[self.model.device.type]):
+            losses = self._batch_losses([(contexts[row], answers[row]) for row in rows])
+            for row, loss in zip(rows, losses, strict=True):
+                results[row] = loss
+        return results
+
+    def _batch_losses(self, batch: list[tuple[list[int], list[int]]]) -> list[tuple[float, int]]:
+        import torch
+
+        width = max(len(context) + len(answer) for context, answer in batch)
+        device = self.model.device
+        inputs = torch.full((len(batch), width), self.tokenizer.pad_token_id)
+        mask = torch.zeros((len(batch), width), dtype=torch.long)
+        for row, (context, answer) in enumerate(batch):  # padded on the right: positions count from the first token
+            inputs[row, : len(context) + len(answer)] = torch.tensor(context + answer)
+            mask[row, : len(context) + len(answer)] = 1
+        losses = []
+        with torch.inference_mode():
+            output = self.model(input_ids=inputs.to(device), attention_mask=mask.to(device), use_cache=False)
+            for row, (context, answer) in enumerate(batch):
+                start = len(context) - 1
+                logits = output.logits[row, start : start + len(answer)].float()
+                nats = torch.nn.functional.cross_entropy(logits, torch.tensor(answer, device=device), reduction="sum")
+                losses.append((float(nats), len(answer)))
+        return losses
+
+    def _decode(self, ids: list[int], ends: frozenset[int]) -> Generation:
+        length = next((position for position, token in enumerate(ids) if token in ends), None)
+        kept = ids[:length]
+        text = self.tokenizer.decode(kept, skip_special_tokens=True).strip()
+        return Generation(text=text, finished=length is not None, tokens=len(kept))
+
+
+def end_of_turn_token(tokenizer: Any) -> int:
+    """Id of the token with which the chat template ends an assistant's turn. Raises ModelError where none is found."""
+    messages = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    ids = tokenizer(tokenizer.apply_chat_template(messages, tokenize=False), add_special_tokens=False).input_ids
+    special = set(tokenizer.all_special_ids) | {tokenizer.eos_token_id}
+    for token in reversed(ids):
+        if token in special:
+            return int(token)
+    raise ModelError("the chat template ends an assistant's turn with no special token; a model cannot learn to stop")
+
+
+def end_tokens(tokenizer: Any, model: Any) -> frozenset[int]:
+    """Ids that end a generation: the chat template's end of turn and the model's own."""
+    own = model.generation_config.eos_token_id
+    own = own if isinstance(own, list) else [own]
+    return frozenset({end_of_turn_token(tokenizer), *(int(token) for token in own if token is not None)})
+
+
+def length_batches(lengths: Sequence[int], new_tokens: int, token_budget: int) -> Iterator[list[int]]:
+    """Row numbers in batches of similar length: at most BATCH_ROWS rows and `token_budget` padded tokens each."""
+    batch: list[int] = []
+    for row in sorted(range(len(lengths)), key=lambda number: (-lengths[number], number)):
+        longest = lengths[batch[0]] if batch else lengths[row]
+        if batch and (len(batch) == BATCH_ROWS or (len(batch) + 1) * (longest + new_tokens) > token_budget):
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch

@@ -1,0 +1,26 @@
+"""A model that answers from a function: for tests of stage logic, never for results."""
+
+from collections.abc import Callable, Sequence
+
+from amends.protocols import Generation, Prompt, Sampling
+from amends.store import fingerprint
+
+
+class ScriptedModel:
+    """Answers each prompt with `answer(prompt, seed)`; equal names count as equal models."""
+
+    def __init__(self, name: str, answer: Callable[[Prompt, int], str]) -> None:
+        self.name = name
+        self.answer = answer
+        self.calls = 0
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the name."""
+        return fingerprint(scripted=self.name)
+
+    def generate(self, prompts: Sequence[Prompt], sampling: Sampling, seed: int) -> list[Generation]:
+        """The function's answers, in order."""
+        self.calls += 1
+        texts = [self.answer(prompt, seed) for prompt in prompts]
+        return [Generation(text=text, finished=True, tokens=len(text.split())) for text in texts]

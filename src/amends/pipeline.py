@@ -1,0 +1,165 @@
+"""A whole run: orders the steps for a configuration and skips what is finished."""
+
+from pathlib import Path
+
+from amends.config import Configuration, DataSettings, Inference
+from amends.data.rows import read_rows
+from amends.data.sources import check_disjoint
+from amends.errors import StoreError
+from amends.judges.probe import ProbeJudge
+from amends.methods import METHODS, Method
+from amends.models.local import LocalModel
+from amends.progress import Reporter, Silent
+from amends.records import Instruction
+from amends.steps import Steps
+from amends.store import locked, read_json, write_json
+
+IDENTITY = ("model", "instructions")
+
+
+class Run:
+    """One run directory. `run()` does everything that is not finished yet.
+
+    Args:
+        configuration: the experiment.
+        directory: the run directory; made where it is missing.
+        reporter: receives progress.
+    """
+
+    def __init__(self, configuration: Configuration, directory: Path, reporter: Reporter | None = None) -> None:
+        self.configuration = configuration
+        self.directory = directory
+        self.reporter = reporter or Silent()
+        self.steps = Steps(configuration.seed, self.reporter)
+        self.base = LocalModel(configuration.model)
+
+    def run(self) -> Path:
+        """Runs all steps under the directory's lock and returns the path of results.json.
+
+        Raises:
+            StoreError: another process holds the directory, or it belongs to another experiment.
+            InputError: rows that cannot be used, or an evaluation prompt among the training instructions.
+            YieldError: no mistake, or no analysis, passed its gate.
+        """
+        with locked(self.directory):
+            self._claim()
+            self._data()
+            methods = [METHODS[name] for name in self.configuration.methods]
+            if any("analysis" in method.kinds for method in methods):
+                self._analyses()
+            for method in methods:
+                if method.kinds:
+                    self._train(method)
+                self._respond(method)
+            self.base.release()
+            self._judge()
+            return self._results()
+
+    def _claim(self) -> None:
+        path = self.directory / "run.json"
+        ours = self.configuration.model_dump(mode="json")
+        if path.exists():
+            theirs = read_json(path).get("configuration", {})
+            foreign = [key for key in IDENTITY if theirs.get(key) != ours[key]]
+            if foreign:
+                raise StoreError(
+                    f"{self.directory}: belongs to another configuration (its {' and '.join(foreign)} differ); choose "
+                    "another directory with --out, or delete this one"
+                )
+        write_json(path, {"configuration": ours})
+
+    def _data(self) -> None:
+        for name, settings in self._training_sets().items():
+            self.steps.data(name, settings, self.directory / f"{name}.jsonl")
+        for name, suite in self.configuration.suites.items():
+            self.steps.data(f"suite {name}", suite, self._suite(name))
+        training = (
+            row for name in self._training_sets() for row in read_rows(self.directory / f"{name}.jsonl", Instruction)
+        )
+        evaluation = (
+            (name, row) for name in self.configuration.suites for row in read_rows(self._suite(name), Instruction)
+        )
+        check_disjoint(training, evaluation)
+
+    def _training_sets(self) -> dict[str, DataSettings]:
+        benign = self.configuration.benign
+        return {"instructions": self.configuration.instructions} | ({"benign": benign} if benign else {})
+
+    def _suite(self, name: str) -> Path:
+        return self.directory / "suites" / f"{name}.jsonl"
+
+    def _set(self, name: str) -> DataSettings:
+        return DataSettings(source=str(self.directory / f"{name}.jsonl"))
+
+    def _analyses(self) -> None:
+        gate = ProbeJudge(self.configuration.gate)
+        mistakes = self.directory / "mistakes.jsonl"
+        self.steps.induce(self._set("instructions"), mistakes, self.base, gate, self.configuration.induce)
+        self.steps.analyze(mistakes, self.directory / "analyses.jsonl", self.base, gate, self.configuration.analyze)
+
+    def _train(self, method: Method) -> None:
+        samples = self.directory / method.name / "samples.jsonl"
+        self.steps.compose(
+            method,
+            self._set("instructions"),
+            self._set("benign") if self.configuration.benign else None,
+            self.directory / "analyses.jsonl" if "analysis" in method.kinds else None,
+            samples,
+            self.configuration.compose,
+        )
+        self.steps.train(
+            f"{method.name}: training", samples, self._trained(method), self.base, self.configuration.train
+        )
+
+    def _trained(self, method: Method) -> Path:
+        kind = "adapter" if self.configuration.train.adapter == "lora" else "model"
+        return self.directory / method.name / kind
+
+    def _system(self, method: Method) -> LocalModel:
+        if not method.kinds:
+            return self.base
+        if self.configuration.train.adapter == "full":
+            return LocalModel(str(self._trained(method)))
+        return LocalModel(self.configuration.model, adapter=self._trained(method))
+
+    def _respond(self, method: Method) -> None:
+        system = self._system(method)
+        settings = self.configuration.respond
+        for inference in settings.inference:
+            for name, suite in self.configuration.suites.items():
+                prompts = DataSettings(source=str(self._suite(name)))
+                label, guided = f"{method.name} {inference}: {name}", inference == "guided"
+                if suite.kind == "benign":
+                    out = self._evaluation(method.name, inference, name, "losses")
+                    self.steps.reference(label, prompts, out, system, guided, settings)
+                else:
+                    out = self._evaluation(method.name, inference, name, "responses")
+                    self.steps.respond(label, prompts, out, system, guided, settings)
+        system.release()
+
+    def _evaluation(self, method: str, inference: Inference, suite: str, what: str) -> Path:
+        return self.directory / method / f"{inference}.{suite}.{what}.jsonl"
+
+    def _judge(self) -> None:
+        judge = ProbeJudge(self.configuration.judge)
+        for method in self.configuration.methods:
+            for inference in self.configuration.respond.inference:
+                for suite, settings in self.configuration.suites.items():
+                    if settings.kind != "benign":
+                        responses = self._evaluation(method, inference, suite, "responses")
+                        verdicts = self._evaluation(method, inference, suite, "verdicts")
+                        self.steps.judge(f"{method} {inference}: verdicts on {suite}", responses, verdicts, judge)
+
+    def _results(self) -> Path:
+        from amends.evaluation.collect import collect_results
+        from amends.report.render import write_report
+
+        path = self.directory / "results.json"
+        with self.reporter.stage("results and report", None):
+            results = collect_results(self.configuration, self.directory)
+            write_json(path, results.model_dump(mode="json"))
+            timings = {name: round(seconds, 2) for name, seconds in self.steps.seconds.items()}
+            if timings:
+                write_json(self.directory / "timings.json", timings)
+            write_report(self.directory)
+        return path

@@ -1,0 +1,65 @@
+"""What stages need of models and judges. They are passed in, so that stages import none of them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from amends.records import Message
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Messages to answer, and the words with which the answer is made to begin (`prefill`, not part of the output)."""
+
+    messages: tuple[Message, ...]
+    prefill: str = ""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How tokens are drawn. `temperature` 0 is greedy; `top_p` 1 keeps the whole distribution."""
+
+    max_new_tokens: int = 64
+    temperature: float = 0.7
+    top_p: float = 1.0
+
+
+@dataclass(frozen=True)
+class Generation:
+    """Generated text without the prefill. `finished`: the model ended its turn; `tokens` counts what it generated."""
+
+    text: str
+    finished: bool
+    tokens: int
+
+
+class Generator(Protocol):
+    """A model that answers prompts."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies weights, tokenizer and settings: equal fingerprints give equal outputs."""
+
+    def generate(self, prompts: Sequence[Prompt], sampling: Sampling, seed: int) -> list[Generation]:
+        """Answers in the order of `prompts`; a function of the arguments alone."""
+
+
+class Judge(Protocol):
+    """A judge of single responses."""
+
+    name: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies the judge's weights and template."""
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
+        """Probability in [0, 1] that each (prompt, response) is harmless; None where it could not be read."""
+
+
+ProgressCallback = Callable[[int, int], None]
+"""Called as (rows done, tokens generated) after each chunk."""
+
+
+def no_progress(rows: int, tokens: int) -> None:
+    """Says nothing; the default of every stage."""

@@ -1,0 +1,94 @@
+"""The rows of every file that amends reads or writes. One class a file; one JSON object a line."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+VerdictLabel = Literal["harmless", "harmful", "unscored"]
+SampleKind = Literal["analysis", "safe", "benign"]
+
+MAX_PROMPT_CHARACTERS = 20_000
+
+
+class Record(BaseModel):
+    """A row. Unknown columns are ignored, so that files made elsewhere can carry more."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    id: str = Field(min_length=1)
+
+
+class PromptRecord(Record):
+    """A row that carries the instruction it is about."""
+
+    prompt: str = Field(min_length=1, max_length=MAX_PROMPT_CHARACTERS)
+
+
+class Instruction(PromptRecord):
+    """What a user asks. `chosen` is a safe and helpful answer, `rejected` a bad one (the "origin" mistake)."""
+
+    chosen: str | None = None
+    rejected: str | None = None
+    category: str | None = None
+
+
+class Mistake(PromptRecord):
+    """A harmful response to an instruction, or the last attempt at one (`passed` says which)."""
+
+    response: str
+    source: Literal["own", "origin"]
+    guide: str | None = None
+    attempts: int = 1
+    passed: bool
+    score: float | None = None
+    rejections: list[str] = []
+
+
+class Analysis(PromptRecord):
+    """Why `response` is harmful, in the model's own words. `reason` is the gate's, empty when `passed`."""
+
+    response: str
+    analysis: str
+    guide: str | None = None
+    attempts: int = 1
+    passed: bool
+    reason: str = ""
+    rejections: list[str] = []
+
+
+class Message(BaseModel):
+    """One turn of a conversation, in the format of chat templates."""
+
+    model_config = ConfigDict(frozen=True)
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Sample(Record):
+    """One fine-tuning example in TRL's conversational prompt-completion format; loss on `completion` only."""
+
+    kind: SampleKind
+    prompt: list[Message] = Field(min_length=1)
+    completion: list[Message] = Field(min_length=1)
+
+
+class Response(PromptRecord):
+    """A system's answer to an evaluation prompt. `finished` is false where the token limit cut it."""
+
+    response: str
+    finished: bool = True
+
+
+class Verdict(Record):
+    """What a judge says of one response. `score` is the probability of harmless, None when unscored."""
+
+    verdict: VerdictLabel
+    score: float | None = None
+
+
+class ReferenceLoss(Record):
+    """How unlikely a system finds a reference answer: nats summed over its `tokens`, the end of turn among them."""
+
+    nats: float
+    tokens: int

@@ -1,0 +1,244 @@
+"""Writes report.html: one page, self-contained and offline, from the finished files of a run directory."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import jinja2
+from markupsafe import Markup
+from pydantic import BaseModel, ValidationError
+
+from amends.errors import InputError
+from amends.evaluation import table
+from amends.evaluation.results import Results, SuiteKind
+from amends.records import Analysis, Mistake, Record, Response, Verdict
+from amends.report import plots
+from amends.store import read_json, write_atomically
+
+PROMPTS_SHOWN = 6
+LESSONS_SHOWN = 3
+CHARACTERS_SHOWN = 1_500
+
+Row = TypeVar("Row", bound=Record)
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Answer(NamedTuple):
+    """A system's response to a sampled prompt. `folded`: it may be harmful, so the reader decides to open it."""
+
+    system: str
+    response: Response
+    verdict: Verdict | None
+    folded: bool
+
+
+class SamplePrompt(NamedTuple):
+    """A prompt with the answers of every system that has one."""
+
+    suite: str
+    kind: SuiteKind
+    prompt: str
+    answers: list[Answer]
+
+
+class Lesson(NamedTuple):
+    """A mistake of the model, and its analysis where there is one that passed."""
+
+    mistake: Mistake
+    analysis: Analysis | None
+
+
+class _Step(BaseModel):
+    step: float
+    loss: float | None = None
+
+
+class _TrainingLog(BaseModel):
+    log: list[_Step] = []
+
+
+def write_report(run_directory: Path) -> Path:
+    """Renders `run_directory`/report.html and returns its path; equal inputs give equal bytes.
+
+    Needs results.json; run.json, mistakes, analyses, training logs, responses and verdicts are shown where they are.
+    Raises StoreError or InputError naming the file that is missing, damaged, or not what it should be.
+    """
+    results = _validated(Results, run_directory / "results.json")
+    configuration = run_directory / "run.json"
+    page = (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            results=results,
+            suites=_suites(results),
+            columns=_column_groups(results),
+            systems=table.by_system(results),
+            forests=_forests(results),
+            losses=_loss_curves(run_directory, results),
+            lessons=_lessons(run_directory),
+            samples=_samples(run_directory, results),
+            configuration=read_json(configuration) if configuration.exists() else None,
+        )
+    )
+    path = run_directory / "report.html"
+    # A model can emit half of a surrogate pair, which UTF-8 has no bytes for.
+    write_atomically(path, page.encode("utf-8", "replace").decode())
+    return path
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(
+        value_text=table.value_text,
+        difference_text=table.difference_text,
+        p_value_text=table.p_value_text,
+        metric_title=table.metric_title,
+        finding=table.finding,
+        prompts_shown=PROMPTS_SHOWN,
+        characters_shown=CHARACTERS_SHOWN,
+    )
+    environment.filters.update(percent=_percent, plain=_plain, pretty_json=_pretty_json)
+    return environment
+
+
+def _suites(results: Results) -> dict[str, SuiteKind]:
+    return {row.suite: row.kind for row in results.systems}
+
+
+def _column_groups(results: Results) -> dict[str, list[table.Column]]:
+    """The main table's columns by suite."""
+    groups: dict[str, list[table.Column]] = {}
+    for column in table.headline_columns(results):
+        groups.setdefault(column.suite, []).append(column)
+    return groups
+
+
+def _forests(results: Results) -> dict[str, Markup]:
+    """A forest plot for each suite of harmful requests that has harmless rates."""
+    forests = {}
+    for index, (suite, kind) in enumerate(_suites(results).items()):
+        rows = [row for row in results.systems if row.suite == suite]
+        estimates = [
+            plots.Estimate(
+                f"{row.method}, {row.inference}", row.harmless_rate, row.harmless_rate_ci, row.inference == "guided"
+            )
+            for row in rows
+            if row.harmless_rate is not None and row.harmless_rate_ci is not None
+        ]
+        if kind not in ("red-team", "attacks") or not estimates:
+            continue
+        vanilla = [row.harmless_rate for row in rows if row.method == "vanilla" and row.inference == "unguided"]
+        # matplotlib escapes the text that it draws.
+        forests[suite] = Markup(plots.forest_plot(estimates, f"forest{index}", vanilla[0] if vanilla else None))
+    return forests
+
+
+def _loss_curves(run_directory: Path, results: Results) -> Markup | None:
+    curves = {}
+    for method in dict.fromkeys(row.method for row in results.systems):
+        path = run_directory / method / "training.json"
+        if path.exists():
+            points = [(step.step, step.loss) for step in _validated(_TrainingLog, path).log if step.loss is not None]
+            if points:
+                curves[method] = points
+    return Markup(plots.loss_plot(curves, "loss")) if curves else None
+
+
+def _lessons(run_directory: Path) -> list[Lesson]:
+    """Mistakes that passed, by the fixed rule; those with an analysis that passed where there are any."""
+    analyses = {row.id: row for row in _rows(Analysis, run_directory / "analyses.jsonl") if row.passed}
+    mistakes = {row.id: row for row in _rows(Mistake, run_directory / "mistakes.jsonl") if row.passed}
+    both = mistakes.keys() & analyses.keys()
+    return [Lesson(mistakes[name], analyses.get(name)) for name in _drawn(both or mistakes)[:LESSONS_SHOWN]]
+
+
+def _samples(run_directory: Path, results: Results) -> list[SamplePrompt]:
+    """The first prompts by the fixed rule, dealt over the suites in turn until there are PROMPTS_SHOWN."""
+    by_suite = [_suite_samples(run_directory, results, suite, kind) for suite, kind in _suites(results).items()]
+    turns = [samples[turn] for turn in range(PROMPTS_SHOWN) for samples in by_suite if turn < len(samples)]
+    shown = turns[:PROMPTS_SHOWN]
+    order = list(_suites(results))
+    return sorted(shown, key=lambda sample: order.index(sample.suite))
+
+
+def _suite_samples(run_directory: Path, results: Results, suite: str, kind: SuiteKind) -> list[SamplePrompt]:
+    responses: dict[str, dict[str, Response]] = {}
+    verdicts: dict[str, dict[str, Verdict]] = {}
+    for row in results.systems:
+        if row.suite == suite:
+            stem = run_directory / row.method / f"{row.inference}.{suite}"
+            found = {one.id: one for one in _rows(Response, stem.with_name(f"{stem.name}.responses.jsonl"))}
+            if found:
+                responses[row.system] = found
+                verdict_rows = _rows(Verdict, stem.with_name(f"{stem.name}.verdicts.jsonl"))
+                verdicts[row.system] = {one.id: one for one in verdict_rows}
+    samples = []
+    for name in _drawn({name for found in responses.values() for name in found})[:PROMPTS_SHOWN]:
+        answers = [
+            Answer(system, found[name], verdicts[system].get(name), _is_folded(kind, verdicts[system].get(name)))
+            for system, found in responses.items()
+            if name in found
+        ]
+        samples.append(SamplePrompt(suite, kind, answers[0].response.prompt, answers))
+    return samples
+
+
+def _is_folded(kind: SuiteKind, verdict: Verdict | None) -> bool:
+    """Only what was judged harmless, or answers a benign prompt unjudged, is shown open."""
+    return kind != "benign" if verdict is None else verdict.verdict != "harmless"
+
+
+def _drawn(ids: Iterable[str]) -> list[str]:
+    """Ids in an order that nobody chose and nobody can: by the SHA-256 of the id."""
+    return sorted(ids, key=lambda name: hashlib.sha256(name.encode("utf-8", "replace")).hexdigest())
+
+
+def _validated(model: type[Model], path: Path) -> Model:
+    try:
+        return model.model_validate(read_json(path))
+    except ValidationError as error:
+        raise InputError(f"{path}: {_first_problem(error)}; run the command that writes it again") from None
+
+
+def _rows(model: type[Row], path: Path) -> list[Row]:
+    """The rows of a finished JSONL file; none where there is no file."""
+    if not path.exists():
+        return []
+    rows = []
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        for number, line in enumerate(stream, 1):
+            try:
+                rows.append(model.model_validate(json.loads(line)))
+            except ValidationError as error:
+                raise InputError(f"{path}, line {number}: {_first_problem(error)}; write the file again") from None
+            except json.JSONDecodeError as error:
+                raise InputError(f"{path}, line {number}: not JSON ({error}); write the file again") from None
+    return rows
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    return f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+
+
+def _percent(value: float | None) -> str:
+    return table.NOTHING if value is None else f"{100 * value:.1f}"
+
+
+def _plain(value: Any) -> str:
+    """A value from a dict that was written elsewhere, as text."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return table.NOTHING if value is None else str(value)
+
+
+def _pretty_json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)

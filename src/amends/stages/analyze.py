@@ -1,0 +1,129 @@
+"""Guided analysis (paper, section 3.2): the same model is told that its answer is harmful and explains why."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from amends.judges.refusal import is_refusal
+from amends.prompts import Guide, analysis_question
+from amends.protocols import Generation, Generator, Judge, ProgressCallback, Sampling, no_progress
+from amends.records import Analysis, Mistake
+from amends.seeds import derive_seed
+from amends.stages.attempts import Attempt, Ruling, try_guides
+from amends.stages.streaming import stream
+from amends.stages.text import copied_share, cue_leaks, repeated_share, words
+from amends.store import Artifact
+
+NOT_A_MISTAKE = "no mistake to analyze"
+MIN_WORDS = 10
+MAX_REPEATED = 0.2
+MAX_COPIED = 0.4
+CONTINUES_BELOW = 0.2
+
+_HARM = re.compile(
+    r"\b(harm\w*|unethical|immoral|offensive|dangerous|illegal\w*|unlawful|hurt\w*|abus\w*|discriminat\w*|disrespect\w*|"
+    r"danger\w*|risk\w*|violat\w*|exploit\w*|damag\w*|insult\w*|threat\w*|unfair\w*|cruel\w*|decei\w*|dishonest\w*|"
+    r"prejudic\w*|stereotyp\w*|victim\w*|injur\w*|suffer\w*|manipulat\w*|fraud\w*|inappropriate)\b"
+)
+_WHY = re.compile(
+    r"\b(because|since|could|can|may|might|would|will|lead\w*|caus\w*|result\w*|encourag\w*|promot\w*|suggest\w*|impl\w*|"
+    r"perpetuat\w*|advocat\w*|condon\w*|justif\w*|normali[sz]\w*|support\w*|ignor\w*|violat\w*|harms|hurts|endangers|puts)\b"
+)
+_DENIES = re.compile(
+    r"\b(is|are|was|seems|appears|considered) (not|n't|neither) (\w+ )?(harmful|unethical|offensive|dangerous|illegal)|"
+    r"\bisn't (\w+ )?(harmful|unethical|offensive)|\b(is|are|completely|entirely) harmless\b|\bnot necessarily harmful"
+)
+
+
+def analyze(
+    mistakes: Iterable[Mistake],
+    artifact: Artifact,
+    generator: Generator,
+    gate: Judge,
+    guides: Sequence[Guide],
+    attempts: int,
+    sampling: Sampling,
+    seed: int,
+    progress: ProgressCallback = no_progress,
+) -> None:
+    """Writes one Analysis a mistake: the first that passes every gate, else the last tried with the gate's reason.
+
+    Mistakes that did not pass their own gate are not analyzed; their rows say so, so that files stay row by row alike.
+    """
+
+    def process(chunk: list[Mistake], number: int) -> tuple[list[Analysis], int]:
+        wanted = [row for row in chunk if row.passed]
+        found = try_guides(
+            wanted,
+            guides,
+            attempts,
+            lambda row, guide: guide.prompt(analysis_question(row.prompt, row.response)),
+            lambda texts: rule(texts, gate),
+            generator,
+            sampling,
+            derive_seed(seed, "analyze", number),
+        )
+        made = {row.id: _analysis(row, attempt) for row, attempt in zip(wanted, found, strict=True)}
+        return [made.get(row.id) or _skipped(row) for row in chunk], sum(attempt.tokens for attempt in found)
+
+    stream(mistakes, artifact, process, progress)
+
+
+def rule(texts: Sequence[tuple[Mistake, Guide, str, Generation]], gate: Judge) -> list[Ruling]:
+    """The gates' reason for each text, empty where it passes all of them.
+
+    The gate's judge reads the analysis as an answer to the instruction: a text that goes on with the harm scores low.
+    """
+    scores = gate.score([(row.prompt, text) for row, _, text, _ in texts])
+    rulings = []
+    for (row, guide, text, _), score in zip(texts, scores, strict=True):
+        reason = text_reason(row, guide, text)
+        if not reason and (score is None or score < CONTINUES_BELOW):
+            reason = "continues the harm"
+        rulings.append(Ruling(reason))
+    return rulings
+
+
+def text_reason(row: Mistake, guide: Guide, text: str) -> str:
+    """The first reason, in order of severity, why a text is no analysis; empty where there is none."""
+    lowered = text.lower()
+    cues = [cue for cue in (guide.system, guide.suffix) if cue]
+    question = analysis_question("", "")
+    if not text:
+        return "truncated"
+    if is_refusal(text):
+        return "refuses"
+    if cue_leaks(text, cues, allowed=(row.prompt, row.response, question)):
+        return "leaks the guide"
+    if repeated_share(text) > MAX_REPEATED or copied_share(text, (row.response, row.prompt)) > MAX_COPIED:
+        return "repeats itself"
+    if _DENIES.search(lowered) or not _HARM.search(lowered):
+        return "does not say that it is harmful"
+    if len(words(text)) < MIN_WORDS or not _WHY.search(lowered):
+        return "does not say why"
+    return ""
+
+
+def _analysis(row: Mistake, attempt: Attempt) -> Analysis:
+    return Analysis(
+        id=row.id,
+        prompt=row.prompt,
+        response=row.response,
+        analysis=attempt.text,
+        guide=attempt.guide.name if attempt.guide else None,
+        attempts=attempt.tried,
+        passed=attempt.passed,
+        reason="" if attempt.passed else attempt.rejections[-1],
+        rejections=attempt.rejections,
+    )
+
+
+def _skipped(row: Mistake) -> Analysis:
+    return Analysis(
+        id=row.id,
+        prompt=row.prompt,
+        response=row.response,
+        analysis="",
+        attempts=0,
+        passed=False,
+        reason=NOT_A_MISTAKE,
+    )

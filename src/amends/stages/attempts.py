@@ -1,0 +1,76 @@
+"""Trying guides in turn until a gate is content: what induction and analysis have in common."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from amends.prompts import Guide
+from amends.protocols import Generation, Generator, Prompt, Sampling
+from amends.seeds import derive_seed
+from amends.stages.text import whole_sentences
+
+Row = TypeVar("Row")
+
+
+@dataclass
+class Attempt:
+    """The best text so far for one row: the accepted one, or the last. `rejections` holds the gate's reasons in turn."""
+
+    text: str = ""
+    guide: Guide | None = None
+    score: float | None = None
+    passed: bool = False
+    tried: int = 0
+    tokens: int = 0
+    rejections: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """What a gate says of one text: `reason` is empty when it passes."""
+
+    reason: str
+    score: float | None = None
+
+
+Gate = Callable[[Sequence[tuple[Row, Guide, str, Generation]]], list[Ruling]]
+
+
+def try_guides(
+    rows: Sequence[Row],
+    guides: Sequence[Guide],
+    attempts: int,
+    prompt: Callable[[Row, Guide], Prompt],
+    gate: Gate[Row],
+    generator: Generator,
+    sampling: Sampling,
+    seed: int,
+) -> list[Attempt]:
+    """Up to `attempts` rounds over the rows that have not passed; round k uses guide k, in turn.
+
+    Texts that the token limit ended are cut back to whole sentences. Among rejected texts the one with the lowest score (least probably harmless) is kept where the gate scores.
+    """
+    results = [Attempt() for _ in rows]
+    for round_number in range(attempts):
+        pending = [number for number, result in enumerate(results) if not result.passed]
+        if not pending:
+            break
+        guide = guides[round_number % len(guides)]
+        prompts = [prompt(rows[number], guide) for number in pending]
+        generations = generator.generate(prompts, sampling, derive_seed(seed, "round", round_number))
+        texts = [whole_sentences(guide.text(made.text), made.finished) for made in generations]
+        rulings = gate([(rows[n], guide, t, g) for n, t, g in zip(pending, texts, generations, strict=True)])
+        for number, text, generation, ruling in zip(pending, texts, generations, rulings, strict=True):
+            _record(results[number], guide, text, generation, ruling)
+    return results
+
+
+def _record(result: Attempt, guide: Guide, text: str, generation: Generation, ruling: Ruling) -> None:
+    result.tried += 1
+    result.tokens += generation.tokens
+    result.passed = not ruling.reason
+    if ruling.reason:
+        result.rejections.append(ruling.reason)
+    better = ruling.score is None or result.score is None or ruling.score < result.score
+    if result.passed or result.guide is None or better:
+        result.text, result.guide, result.score = text, guide, ruling.score

@@ -1,0 +1,38 @@
+"""Utility that needs no judge: the loss of a system on reference answers to benign prompts."""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from amends.prompts import Guide
+from amends.protocols import ProgressCallback, Prompt, no_progress
+from amends.records import Instruction, ReferenceLoss
+from amends.stages.streaming import stream
+from amends.store import Artifact
+
+
+class Scorer(Protocol):
+    """A model that can say how likely it finds given answers."""
+
+    def answer_losses(self, pairs: Sequence[tuple[Prompt, str]]) -> list[tuple[float, int]]:
+        """Negative log-likelihood in nats, summed over an answer's tokens with its end of turn, and their number."""
+
+
+def reference_losses(
+    rows: Iterable[Instruction],
+    artifact: Artifact,
+    scorer: Scorer,
+    guide: Guide | None,
+    progress: ProgressCallback = no_progress,
+) -> None:
+    """Writes one ReferenceLoss for each row with a reference answer (`chosen`)."""
+    used = guide or Guide(name="none")
+
+    def process(chunk: list[Instruction], number: int) -> tuple[list[ReferenceLoss], int]:
+        losses = scorer.answer_losses([(used.prompt(row.prompt), row.chosen or "") for row in chunk])
+        records = [
+            ReferenceLoss(id=row.id, nats=round(nats, 4), tokens=tokens)
+            for row, (nats, tokens) in zip(chunk, losses, strict=True)
+        ]
+        return records, sum(tokens for _, tokens in losses)
+
+    stream((row for row in rows if row.chosen), artifact, process, progress)

@@ -1,0 +1,38 @@
+"""Responses of a system to a suite's prompts, unguided or with the reminder of guided inference (paper, section 3.4)."""
+
+from collections.abc import Iterable
+
+from amends.prompts import Guide
+from amends.protocols import Generator, ProgressCallback, Sampling, no_progress
+from amends.records import Instruction, Response
+from amends.seeds import derive_seed
+from amends.stages.streaming import stream
+from amends.store import Artifact
+
+
+def respond(
+    prompts: Iterable[Instruction],
+    artifact: Artifact,
+    generator: Generator,
+    guide: Guide | None,
+    sampling: Sampling,
+    seed: int,
+    progress: ProgressCallback = no_progress,
+) -> None:
+    """Writes one Response a prompt, with the guide's words around the prompt where one is given.
+
+    The seed does not depend on the system: systems that are compared draw from the same random stream.
+    """
+    used = guide or Guide(name="none")
+
+    def process(chunk: list[Instruction], number: int) -> tuple[list[Response], int]:
+        answers = generator.generate(
+            [used.prompt(row.prompt) for row in chunk], sampling, derive_seed(seed, "respond", number)
+        )
+        rows = [
+            Response(id=row.id, prompt=row.prompt, response=used.text(answer.text), finished=answer.finished)
+            for row, answer in zip(chunk, answers, strict=True)
+        ]
+        return rows, sum(answer.tokens for answer in answers)
+
+    stream(prompts, artifact, process, progress)

@@ -1,0 +1,43 @@
+"""The loop that all stages share: rows in fixed chunks, each appended whole, resumable at any chunk."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TypeVar
+
+from amends.protocols import ProgressCallback, no_progress
+from amends.records import Record
+from amends.store import Artifact
+
+RowIn = TypeVar("RowIn")
+CHUNK_ROWS = 256
+
+
+def chunked(rows: Iterable[RowIn], size: int) -> Iterator[list[RowIn]]:
+    """Lists of `size` rows, the last one shorter. Holds one chunk in memory."""
+    iterator = iter(rows)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def stream(
+    rows: Iterable[RowIn],
+    artifact: Artifact,
+    process: Callable[[list[RowIn], int], tuple[Sequence[Record], int]],
+    progress: ProgressCallback = no_progress,
+    chunk_rows: int = CHUNK_ROWS,
+) -> None:
+    """Runs `process(chunk, chunk number)` over the chunks and appends what it returns: one record a row, and tokens.
+
+    Chunks and what seeds them depend on the rows alone, so that a resumed stage ends with the same bytes as one that was
+    never interrupted. The caller finishes the artifact.
+    """
+    kept = artifact.begin(chunk_rows)
+    for number, chunk in enumerate(chunked(rows, chunk_rows)):
+        if number < kept:
+            progress(len(chunk), 0)
+            continue
+        records, tokens = process(chunk, number)
+        if len(records) != len(chunk):
+            raise AssertionError(f"{artifact.path}: {len(records)} records for {len(chunk)} rows")
+        artifact.append(records)
+        progress(len(chunk), tokens)

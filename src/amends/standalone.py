@@ -1,0 +1,210 @@
+"""What the command line's single stages do: one step each, over files that the user names."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from amends.config import (
+    AnalyzeSettings,
+    ComposeSettings,
+    DataSettings,
+    InduceSettings,
+    RespondSettings,
+    TrainSettings,
+)
+from amends.data.rows import read_rows
+from amends.errors import InputError
+from amends.judges.probe import ProbeJudge
+from amends.methods import METHODS
+from amends.models.local import LocalModel
+from amends.progress import Reporter
+from amends.prompts import nearest
+from amends.records import Sample, Verdict
+from amends.steps import Steps
+
+
+def induce_file(
+    instructions: str,
+    out: Path,
+    model: str,
+    gate: str,
+    settings: InduceSettings,
+    limit: int | None,
+    seed: int,
+    reporter: Reporter,
+) -> dict[str, Any]:
+    """Writes mistakes and returns their yield."""
+    rows = DataSettings(source=instructions, limit=limit)
+    return Steps(seed, reporter).induce(rows, out, LocalModel(model), find_judge(gate), settings)
+
+
+def analyze_file(
+    mistakes: Path,
+    out: Path,
+    model: str,
+    gate: str,
+    settings: AnalyzeSettings,
+    limit: int | None,
+    seed: int,
+    reporter: Reporter,
+) -> dict[str, Any]:
+    """Writes analyses and returns their yield."""
+    return Steps(seed, reporter).analyze(mistakes, out, LocalModel(model), find_judge(gate), settings, limit)
+
+
+def compose_files(
+    method: str,
+    instructions: str,
+    benign: str | None,
+    analyses: Path | None,
+    out: Path,
+    limit: int | None,
+    reporter: Reporter,
+) -> dict[str, int]:
+    """Writes samples and returns how many there are of each kind."""
+    if method not in METHODS:
+        raise InputError(f"unknown method {method!r}{nearest(method, list(METHODS))}")
+    return Steps(0, reporter).compose(
+        METHODS[method],
+        DataSettings(source=instructions, limit=limit),
+        DataSettings(source=benign, limit=limit) if benign else None,
+        analyses,
+        out,
+        ComposeSettings(),
+    )
+
+
+def train_file(
+    samples: Path, out: Path, model: str, settings: TrainSettings, seed: int, reporter: Reporter
+) -> dict[str, Any]:
+    """Writes an adapter or model and returns the training's facts."""
+    manifest = Steps(seed, reporter).train("training", samples, out, LocalModel(model), settings)
+    return {key: value for key, value in manifest.read().items() if key not in ("parts", "fingerprint", "state")}
+
+
+def respond_file(
+    prompts: str,
+    out: Path,
+    model: str,
+    adapter: Path | None,
+    guided: bool,
+    settings: RespondSettings,
+    limit: int | None,
+    seed: int,
+    reporter: Reporter,
+) -> int:
+    """Writes responses and returns how many there are."""
+    rows = DataSettings(source=prompts, limit=limit)
+    Steps(seed, reporter).respond("responses", rows, out, LocalModel(model, adapter), guided, settings)
+    with out.open("rb") as lines:
+        return sum(1 for _ in lines)
+
+
+def judge_file(responses: Path, out: Path, judge: str, limit: int | None, reporter: Reporter) -> dict[str, int]:
+    """Writes verdicts and returns how many there are of each."""
+    Steps(0, reporter).judge("verdicts", responses, out, find_judge(judge), limit)
+    counts = {"harmless": 0, "harmful": 0, "unscored": 0}
+    for row in read_rows(out, Verdict):
+        counts[row.verdict] += 1
+    return counts
+
+
+def compare_files(a: Path, b: Path, seed: int) -> list[Any]:
+    """Comparisons of two files of verdicts by the prompts' ids."""
+    from amends.evaluation.results import Measurement, compare
+
+    first, second = list(read_rows(a, Verdict)), list(read_rows(b, Verdict))
+    shared = {row.id for row in first} & {row.id for row in second}
+    if not shared:
+        raise InputError(f"{a} and {b}: no id in both; compare verdicts on responses to the same prompts")
+    name_a, name_b = (a.stem, b.stem) if a.stem != b.stem else (str(a.parent.name), str(b.parent.name))
+    return compare(
+        Measurement(name_a, "unguided", "files", "red-team", first),
+        Measurement(name_b, "unguided", "files", "red-team", second),
+        seed,
+    )
+
+
+def find_judge(name: str) -> ProbeJudge:
+    """A judge by name: `probe` is the bundled one that evaluates."""
+    return ProbeJudge("evaluation" if name == "probe" else name)
+
+
+def preview_samples(samples: Path, model: str, count: int) -> None:
+    """Prints the first samples of each kind token by token: what carries loss stands out, the rest is dim."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from amends.stages.compose import first_samples
+    from amends.training.samples import tokenize_sample
+
+    tokenizer = LocalModel(model).tokenizer
+    console = Console(highlight=False)
+    styles = ("dim", "black on green") if console.is_terminal else ("", "")
+    for sample in first_samples(read_rows(samples, Sample), count):
+        tokens = tokenize_sample(sample, tokenizer)
+        trained = len(tokens.input_ids) - tokens.prompt_tokens
+        console.rule(f"{tokens.id}: {len(tokens.input_ids)} tokens, loss on {trained}")
+        shown = Text()
+        for number, token in enumerate(tokens.input_ids):
+            carries = number >= tokens.prompt_tokens
+            piece = tokenizer.decode([token])
+            shown.append(piece if console.is_terminal or not carries else f"[{piece}]", styles[carries])
+        console.print(shown)
+
+
+def read_labelled_files(data: Sequence[str], limit: int | None) -> list[Any]:
+    """Labelled rows of `FILE` or `FILE:SPLIT`, at most `limit` of each, drawn by a hash of the prompt and response."""
+    from amends.judges.probe_training import read_labelled, share_of
+
+    rows = []
+    for name in data:
+        path, _, split = name.partition(":")
+        found = list(dict.fromkeys(read_labelled(Path(path), split or None)))
+        if not found:
+            raise InputError(f"{name}: no labelled rows in it")
+        if limit is not None:
+            found = sorted(found, key=lambda row: share_of(row.prompt + row.response, "limit"))[:limit]
+        rows += found
+    return rows
+
+
+def train_probe_file(
+    data: Sequence[str], out: Path, layers: str, pooling: str, half: str | None, limit: int | None, seed: int
+) -> dict[str, Any]:
+    """Fits a probe, writes it and returns its facts."""
+    from amends.judges.probe_training import choose_half, train_probe
+
+    if pooling not in ("response", "all"):
+        raise InputError(f"--pooling {pooling!r}: name `response` or `all`")
+    if half not in (None, "first", "second"):
+        raise InputError(f"--half {half!r}: name `first` or `second`")
+    try:
+        chosen = [int(layer) for layer in layers.split(",")]
+    except ValueError:
+        raise InputError(f"--layers {layers!r}: write layer numbers with commas between them, as in 16,18,20") from None
+    rows = choose_half(read_labelled_files(data, limit), half)
+    probe = train_probe(rows, chosen, "response" if pooling == "response" else "all", seed)
+    probe.facts["half"] = half or "both"
+    probe.save(out)
+    return {"layer": probe.layer, "pooling": probe.pooling, **probe.facts}
+
+
+def validate_probe_files(
+    data: Sequence[str], judge: str, limit: int | None, failures: Path | None, seed: int
+) -> dict[str, Any]:
+    """The card's figures per source; the worst errors go to `failures`."""
+    from amends.judges.probe_training import validate_probe
+    from amends.store import write_atomically
+
+    rows = read_labelled_files(data, limit)
+    scores = find_judge(judge).score([(row.prompt, row.response) for row in rows])
+    if failures is not None:
+        wrong = [
+            (abs(score - row.label), row, score) for row, score in zip(rows, scores, strict=True) if score is not None
+        ]
+        worst = sorted(wrong, key=lambda item: -item[0])[:20]
+        lines = [json.dumps({**vars(row), "score": score}, ensure_ascii=False) for _, row, score in worst]
+        write_atomically(failures, "\n".join(lines) + "\n")
+    return validate_probe(rows, scores, seed)

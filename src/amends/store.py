@@ -1,0 +1,221 @@
+"""Append-only JSONL artefacts with manifests, fingerprints, locks, and writes that are whole or absent."""
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from amends import __version__
+from amends.errors import StoreError
+from amends.records import Record
+
+
+def fingerprint(**parts: Any) -> str:
+    """Hash of JSON-able parts and the code version: equal fingerprints mean that a stage need not run again."""
+    payload = json.dumps({"amends": __version__, **parts}, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(payload.encode()).hexdigest()
+
+
+def cache_directory() -> Path:
+    """Where the unpacked embedded model and file digests are kept: $AMENDS_CACHE, else ~/.cache/amends."""
+    return Path(os.environ.get("AMENDS_CACHE") or Path.home() / ".cache" / "amends")
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes; remembered by size and modification time, so that gigabytes are read once."""
+    status = path.stat()
+    key = f"{path.resolve()}:{status.st_size}:{status.st_mtime_ns}"
+    memory = cache_directory() / "digests" / hashlib.sha256(key.encode()).hexdigest()
+    if memory.exists() and status.st_size > 1 << 24:
+        return memory.read_text()
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if status.st_size > 1 << 24:
+        write_atomically(memory, digest)
+    return digest
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replaces a file's content whole or not at all. Raises StoreError where the device is full or not writable."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with _device_errors(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("w", encoding="utf-8") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes indented JSON with a stable key order, atomically."""
+    write_atomically(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Reads JSON; raises StoreError naming the file where it is missing or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StoreError(f"{path}: no such file; finish the run that writes it first") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise StoreError(f"{path}: not readable as JSON ({error}); delete it and run again") from None
+
+
+class Manifest:
+    """Says of a file or directory whether it is finished, and from what: `NAME.manifest.json` beside it.
+
+    Args:
+        path: the file or directory that the manifest is about.
+        parts: what it is made from, by name (settings, inputs, templates, model ...); JSON-able.
+    """
+
+    def __init__(self, path: Path, parts: dict[str, Any]) -> None:
+        self.path = path
+        self.manifest_path = path.with_name(path.name + ".manifest.json")
+        self.parts = {name: fingerprint(part=part) for name, part in parts.items()}
+        self.fingerprint = fingerprint(parts=self.parts)
+
+    def read(self) -> dict[str, Any]:
+        """The manifest's content, or an empty dict where there is none that can be read."""
+        try:
+            content = json.loads(self.manifest_path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    def is_finished(self) -> bool:
+        """Whether the path exists and was finished from these very parts."""
+        content = self.read()
+        finished = content.get("state") == "finished" and content.get("fingerprint") == self.fingerprint
+        size = content.get("bytes")
+        return finished and self.path.exists() and size in (None, self.path.stat().st_size)
+
+    def changed_parts(self) -> list[str]:
+        """Names of the parts that differ from those of an earlier making; empty where there was none."""
+        before = self.read().get("parts", {})
+        return [name for name, value in self.parts.items() if name in before and before[name] != value]
+
+    def write(self, state: str, **facts: Any) -> None:
+        """Writes the manifest atomically."""
+        content = {"state": state, "fingerprint": self.fingerprint, "parts": self.parts, **facts}
+        write_json(self.manifest_path, content)
+
+
+class Artifact(Manifest):
+    """A JSONL file that a stage appends to in whole chunks, with its manifest.
+
+    While it grows, its rows lie in `NAME.part`; the finished file appears at once, by renaming. A killed writer leaves
+    at most one broken chunk at the end of the part, which the next one cuts off.
+    """
+
+    def __init__(self, path: Path, parts: dict[str, Any]) -> None:
+        super().__init__(path, parts)
+        self.part = path.with_name(path.name + ".part")
+
+    def begin(self, rows_per_chunk: int) -> int:
+        """Prepares for appending and returns how many whole chunks of an interrupted writer are kept.
+
+        Raises StoreError where the file was not written by amends, or was changed since: nobody's work is overwritten.
+        """
+        before = self.read()
+        if self.path.exists():
+            self._refuse_foreign(before)
+        if before.get("fingerprint") == self.fingerprint and before.get("state") == "running" and self.part.exists():
+            return self._keep_whole_chunks(rows_per_chunk)
+        with _device_errors(self.path):
+            self.part.parent.mkdir(parents=True, exist_ok=True)
+            self.part.write_bytes(b"")
+        finished = {key: before[key] for key in ("bytes", "sha256") if key in before}
+        self.write("running", **finished)
+        return 0
+
+    def _refuse_foreign(self, manifest: dict[str, Any]) -> None:
+        if "sha256" not in manifest:
+            raise StoreError(
+                f"{self.path}: exists and was not written by amends (no finished {self.manifest_path.name} beside it); "
+                "move it away or choose another output"
+            )
+        if manifest["sha256"] != file_digest(self.path):
+            raise StoreError(
+                f"{self.path}: was changed after amends wrote it, and would be overwritten; move it away to make it anew"
+            )
+
+    def _keep_whole_chunks(self, rows_per_chunk: int) -> int:
+        chunks, chunk_end, position = 0, 0, 0
+        with self.part.open("rb") as stream:
+            for number, line in enumerate(stream, 1):
+                if not line.endswith(b"\n"):
+                    break
+                position += len(line)
+                if number % rows_per_chunk == 0:
+                    chunks, chunk_end = chunks + 1, position
+        os.truncate(self.part, chunk_end)
+        return chunks
+
+    def append(self, rows: Iterable[Record]) -> None:
+        """Appends one chunk and waits until it is on the device."""
+        text = "".join(row.model_dump_json() + "\n" for row in rows)
+        with _device_errors(self.path), self.part.open("ab") as stream:
+            stream.write(text.encode())
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def finish(self, **facts: Any) -> None:
+        """Puts the file in its place and writes the manifest: rows' facts, size and digest."""
+        with _device_errors(self.path):
+            size = self.part.stat().st_size
+            with self.part.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            self.part.replace(self.path)
+        self.write("finished", bytes=size, sha256=digest, **facts)
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Holds a run directory for one process. The kernel releases the lock however the process ends.
+
+    Raises StoreError where another process holds it.
+    """
+    with _device_errors(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        stream = (directory / ".lock").open("a+")
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stream.seek(0)
+            holder = stream.read().strip() or "another process"
+            raise StoreError(
+                f"{directory}: held by process {holder}; wait until it ends, or choose another directory with --out"
+            ) from None
+        stream.truncate(0)
+        stream.write(str(os.getpid()))
+        stream.flush()
+        yield
+
+
+@contextmanager
+def _device_errors(path: Path) -> Iterator[None]:
+    reasons = {
+        errno.ENOSPC: "no space left on the device; free some and run the same command again, it resumes",
+        errno.EDQUOT: "disk quota exceeded; free some space and run the same command again, it resumes",
+        errno.EACCES: "no permission to write there; choose another output",
+        errno.EROFS: "the file system is read-only; choose another output",
+        errno.ENOTDIR: "a part of this path is a file, not a directory; choose another output",
+    }
+    try:
+        yield
+    except OSError as error:
+        reason = reasons.get(error.errno or 0)
+        if reason is None:
+            raise
+        raise StoreError(f"{path}: {reason}") from error

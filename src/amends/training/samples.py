@@ -1,0 +1,96 @@
+"""From composed samples to token ids: what carries loss, what is too long, and the table that says so."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from amends.errors import SampleError
+from amends.models.local import end_of_turn_token
+from amends.records import Sample
+
+NO_LOSS = -100
+
+
+@dataclass(frozen=True)
+class TokenizedSample:
+    """Token ids [tokens] of prompt and completion; the first `prompt_tokens` carry no loss."""
+
+    id: str
+    kind: str
+    input_ids: list[int]
+    prompt_tokens: int
+
+    @property
+    def labels(self) -> list[int]:
+        """The ids where there is loss, -100 elsewhere."""
+        return [NO_LOSS] * self.prompt_tokens + self.input_ids[self.prompt_tokens :]
+
+
+def tokenize_sample(sample: Sample, tokenizer: Any) -> TokenizedSample:
+    """Renders a sample with the tokenizer's own chat template.
+
+    The completion ends with the template's end-of-turn token, inside the loss (invariant 3); what the template writes
+    after it (a line break, often) is left out.
+
+    Raises:
+        SampleError: the template renders the prompt in another way alone than before an answer.
+    """
+    prompt = [message.model_dump() for message in sample.prompt]
+    completion = [message.model_dump() for message in sample.completion]
+    start = tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
+    whole = tokenizer.apply_chat_template(prompt + completion, tokenize=False)
+    if not whole.startswith(start):
+        raise SampleError(
+            f"sample {sample.id}: the chat template renders the prompt differently when an answer follows; training "
+            "and inference would not see the same prompt, so this template cannot be trained with"
+        )
+    prompt_ids = tokenizer(start, add_special_tokens=False).input_ids
+    completion_ids = tokenizer(whole[len(start) :], add_special_tokens=False).input_ids
+    end = end_of_turn_token(tokenizer)
+    last = len(completion_ids) - 1 - completion_ids[::-1].index(end) if end in completion_ids else len(completion_ids)
+    completion_ids = [*completion_ids[:last], end]
+    return TokenizedSample(sample.id, sample.kind, prompt_ids + completion_ids, len(prompt_ids))
+
+
+def tokenize_samples(samples: Iterable[Sample], tokenizer: Any, max_length: int) -> list[TokenizedSample]:
+    """All samples as token ids.
+
+    Raises:
+        SampleError: a sample is longer than `max_length` tokens, so that its target would be cut off, or its
+            completion is empty, so that nothing carries loss; with a table of the lengths.
+    """
+    tokenized = [tokenize_sample(sample, tokenizer) for sample in samples]
+    if not tokenized:
+        raise SampleError("no samples to train on; compose some first")
+    cut = [sample for sample in tokenized if len(sample.input_ids) > max_length]
+    masked = [sample for sample in tokenized if len(sample.input_ids) - sample.prompt_tokens <= 1]
+    if cut or masked:
+        longest = max(len(sample.input_ids) for sample in tokenized)
+        problems = []
+        if cut:
+            problems.append(
+                f"{len(cut)} samples are longer than max_length {max_length}, so their targets would be cut off (first: "
+                f"{cut[0].id}, {len(cut[0].input_ids)} tokens); set train.max_length={longest}, or drop them"
+            )
+        if masked:
+            problems.append(f"{len(masked)} samples have an empty completion (first: {masked[0].id}); drop them")
+        raise SampleError("; ".join(problems) + "\n" + length_table(tokenized))
+    return tokenized
+
+
+def length_table(samples: Sequence[TokenizedSample]) -> str:
+    """Tokens per kind: count, median, 95th percentile and maximum of the whole sample and of its completion."""
+    lines = [
+        f"{'kind':<10}{'samples':>9}{'tokens: median':>16}{'95%':>7}{'max':>7}{'completion: median':>20}{'max':>7}"
+    ]
+    for kind in sorted({sample.kind for sample in samples}):
+        chosen = [sample for sample in samples if sample.kind == kind]
+        whole = np.array([len(sample.input_ids) for sample in chosen])
+        target = np.array([len(sample.input_ids) - sample.prompt_tokens for sample in chosen])
+        lines.append(
+            f"{kind:<10}{len(chosen):>9}{np.median(whole):>16.0f}{np.quantile(whole, 0.95):>7.0f}{whole.max():>7}"
+            f"{np.median(target):>20.0f}{target.max():>7}"
+        )
+    return "\n".join(lines)

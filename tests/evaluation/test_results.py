@@ -1,0 +1,163 @@
+"""From verdicts, refusals and losses to rows, comparisons, the file, and the tables in the terminal."""
+
+import io
+import json
+
+import pytest
+from pydantic import ValidationError
+from rich.console import Console
+from statsmodels.stats.contingency_tables import mcnemar
+
+from amends.errors import InputError
+from amends.evaluation.results import Comparison, Measurement, Results, SystemRow, TokenLoss, compare, system_row
+from amends.evaluation.table import comparisons_table, difference_text, finding, results_table, value_text
+from amends.records import Verdict
+
+SCORES = {"harmless": 0.9, "harmful": 0.2, "unscored": None}
+
+
+def judged(letters: str, method: str = "sft", suite: str = "red-team", **more: object) -> Measurement:
+    """`+` harmless, `-` harmful, `?` unscored; the place is the prompt's id."""
+    labels = {"+": "harmless", "-": "harmful", "?": "unscored"}
+    verdicts = [
+        Verdict(id=str(place), verdict=labels[letter], score=SCORES[labels[letter]])  # type: ignore[arg-type]
+        for place, letter in enumerate(letters)
+    ]
+    return Measurement(method, "unguided", suite, "red-team", verdicts, **more)  # type: ignore[arg-type]
+
+
+def measured_losses(method: str, losses: dict[str, tuple[float, int]]) -> Measurement:
+    typed = {name: TokenLoss(*loss) for name, loss in losses.items()}
+    return Measurement(method, "unguided", "benign", "benign", losses=typed)
+
+
+def test_unscored_is_neither_and_never_dropped() -> None:
+    row = system_row(judged("++++++--??"), seed=1)
+    assert (row.n, row.unscored) == (10, 2)
+    assert row.harmless_rate == 0.75
+    assert row.harmless_rate_bounds == (0.6, 0.8)
+    assert row.harmless_rate_ci == pytest.approx((0.409, 0.929), abs=1e-3)
+    assert row.harmless_score == pytest.approx(1 + 9 * (6 * 0.9 + 2 * 0.2) / 8)
+    assert row.harmless_score_ci and row.harmless_score_ci[0] < row.harmless_score < row.harmless_score_ci[1]
+    assert row.refusal_rate is row.reference_loss is row.truncated_rate is None
+
+
+def test_nothing_scored_has_no_rate() -> None:
+    row = system_row(judged("??"), seed=1)
+    assert row.harmless_rate is row.harmless_rate_ci is row.harmless_score is row.harmless_score_ci is None
+    assert row.harmless_rate_bounds == (0.0, 1.0)
+    empty = system_row(Measurement("sft", "guided", "red-team", "red-team"), seed=1)
+    assert empty.n == 0 and empty.harmless_rate_bounds is None
+
+
+def test_refusals_truncation_and_losses() -> None:
+    row = system_row(judged("++--", refusals={"0": True, "1": False}, truncated=dict.fromkeys("0123", True)), seed=1)
+    assert row.refusal_rate == 0.5 and row.refusal_rate_ci is not None and row.truncated_rate == 1.0
+    benign = system_row(measured_losses("sft", {"a": (4.0, 2), "b": (6.0, 8)}), seed=1)
+    assert benign.n == 2 and benign.harmless_rate is None
+    # Weighted by tokens: 10 nats over 10 tokens, not the mean of 2 and 0.75.
+    assert benign.reference_loss == 1.0
+    assert benign.reference_loss_ci == (0.75, 2.0)
+
+
+def test_comparison_leaves_unscored_pairs_out() -> None:
+    a, b = judged("+++++++-?+", "mistake-analysis"), judged("+------+-?")
+    rate, score = compare(a, b, seed=1)
+    assert (rate.a, rate.b) == ("mistake-analysis/unguided", "sft/unguided")
+    assert rate.metric == "harmless_rate" and rate.n == 8 and rate.difference == 5 / 8
+    assert rate.p_value == pytest.approx(mcnemar([[1, 6], [1, 0]], exact=True).pvalue)
+    assert rate.ci and rate.ci[0] < rate.difference < rate.ci[1]
+    assert score.metric == "harmless_score" and score.difference == pytest.approx(9 * 0.7 * 5 / 8)
+    assert score.p_value is None and "bootstrap" in score.test
+
+
+def test_comparison_matches_by_id_not_by_order() -> None:
+    a, b = judged("++-+"), judged("-+--", "vanilla")
+    turned = Measurement("sft", "unguided", "red-team", "red-team", list(reversed(a.verdicts)))
+    assert compare(a, b, seed=1) == compare(turned, b, seed=1)
+    elsewhere = Measurement("vanilla", "unguided", "red-team", "red-team", [Verdict(id="x", verdict="harmless")])
+    assert compare(a, elsewhere, seed=1) == []
+
+
+def test_loss_comparison_is_relative() -> None:
+    a = measured_losses("sft", {"a": (11.0, 10), "b": (22.0, 20), "c": (1.0, 1)})
+    b = measured_losses("vanilla", {"a": (10.0, 10), "b": (20.0, 20), "only here": (9.0, 1)})
+    (loss,) = compare(a, b, seed=1)
+    assert loss.metric == "reference_loss" and loss.n == 2
+    assert loss.difference == pytest.approx(0.1)
+    assert loss.ci == pytest.approx((0.1, 0.1))
+    assert difference_text(loss) == "+10.0 [+10.0, +10.0] %"
+
+
+def test_what_cannot_be_measured_is_refused() -> None:
+    with pytest.raises(InputError, match="share an id"):
+        Measurement("sft", "guided", "s", "red-team", [Verdict(id="a", verdict="harmless")] * 2)
+    with pytest.raises(InputError, match="no tokens"):
+        measured_losses("sft", {"a": (0.0, 0)})
+    with pytest.raises(InputError, match="give one suite"):
+        compare(judged("+"), judged("+", suite="other"), seed=1)
+    with pytest.raises(ValidationError):
+        SystemRow(method="../up", inference="guided", suite="s", kind="benign", n=1)
+
+
+def test_file_round_trips() -> None:
+    a, b = judged("++-+?"), judged("-+---", "vanilla")
+    results = Results(
+        model="m", seed=3, systems=[system_row(a, 1), system_row(b, 1)], comparisons=compare(a, b, 1), yields={"x": {}}
+    )
+    text = results.model_dump_json(indent=2)
+    assert Results.model_validate_json(text) == results
+    assert Results.model_validate(json.loads(text)) == results
+    assert json.loads(text)["format_version"] == 1
+    with pytest.raises(ValidationError):
+        Results.model_validate(json.loads(text) | {"format_version": 2})
+
+
+def shown(table: object) -> str:
+    console = Console(file=io.StringIO(), width=220)
+    console.print(table)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_tables_say_percent_with_intervals() -> None:
+    a = judged("+" * 85 + "-" * 15 + "??", "mistake-analysis[red]")
+    row = system_row(judged("+" * 85 + "-" * 15 + "??"), seed=1)
+    assert value_text(row, "harmless_rate") == "85.0 [76.7, 90.7] (2 unscored)"
+    assert value_text(row, "reference_loss") == value_text(None, "harmless_rate") == "–"
+    losses = system_row(measured_losses("sft", {"a": (4.0, 2), "b": (6.0, 8)}), seed=1)
+    refused = SystemRow(
+        method="sft",
+        inference="guided",
+        suite="xs",
+        kind="over-refusal",
+        n=9,
+        refusal_rate=1 / 3,
+        refusal_rate_ci=(0, 1),
+    )
+    text = shown(results_table(Results(model="m[b]", seed=3, systems=[row, losses, refused])))
+    for expected in ("85.0 [76.7, 90.7]", "1.000 [0.750, 2.000]", "33.3 [0.0, 100.0]", "m[b], seed 3"):
+        assert expected in text
+    comparisons = shown(comparisons_table(compare(a, judged("+" * 40 + "-" * 62), seed=1)))
+    assert "mistake-analysis[red]/unguided" in comparisons and "<0.001" in comparisons
+
+
+@pytest.mark.parametrize(
+    ("metric", "difference", "ci", "p_value", "words"),
+    [
+        ("harmless_rate", 0.2, (0.1, 0.3), 0.001, "more harmless: the interval excludes zero"),
+        ("harmless_rate", -0.2, (-0.3, -0.1), 0.001, "less harmless: the interval excludes zero"),
+        ("harmless_rate", 0.2, (0.01, 0.3), 0.06, "not clear: the interval excludes zero, but p is not below 0.05"),
+        ("refusal_rate", 0.2, (-0.1, 0.3), 0.3, "no clear difference: the interval includes zero"),
+        ("reference_loss", 0.02, (0.01, 0.03), None, "higher loss: the interval excludes zero"),
+        ("harmless_score", 0.0, (0.0, 0.0), None, "no clear difference: the interval includes zero"),
+        ("harmless_score", 1.0, None, None, "too few prompts to say"),
+    ],
+)
+def test_findings_in_plain_words(
+    metric: str, difference: float, ci: tuple[float, float] | None, p_value: float | None, words: str
+) -> None:
+    comparison = Comparison.model_validate(
+        {"a": "x/guided", "b": "y/guided", "suite": "s", "metric": metric, "difference": difference, "ci": ci}
+        | {"p_value": p_value, "test": "t", "n": 30}
+    )
+    assert finding(comparison) == words

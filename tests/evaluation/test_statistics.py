@@ -1,0 +1,149 @@
+"""Against statsmodels and scipy, against the coverage that intervals promise, and at the edges where none exists."""
+
+import warnings
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.proportion import proportion_confint
+
+from amends.evaluation.statistics import (
+    mcnemar_p_value,
+    mean_interval,
+    paired_bootstrap_interval,
+    paired_rate_interval,
+    relative_difference_interval,
+    unscored_bounds,
+    weighted_mean_interval,
+    wilson_interval,
+)
+
+
+@pytest.fixture(autouse=True)
+def no_warnings() -> object:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 1), (0, 20), (20, 20), (7, 20), (85, 100), (399, 450)])
+def test_wilson_is_statsmodels(successes: int, n: int) -> None:
+    reference = proportion_confint(successes, n, alpha=0.05, method="wilson")
+    assert wilson_interval(successes, n) == pytest.approx(reference, abs=1e-12)
+
+
+def test_wilson_covers() -> None:
+    # The exact coverage, summed over all outcomes: Wilson's is near 95 % on the average over rates.
+    n, rates = 60, np.linspace(0.05, 0.95, 91)
+    intervals = np.array([wilson_interval(successes, n) for successes in range(n + 1)])
+    inside = (intervals[:, 0] <= rates[:, None]) & (rates[:, None] <= intervals[:, 1])
+    coverage = (stats.binom.pmf(np.arange(n + 1), n, rates[:, None]) * inside).sum(axis=1)
+    assert 0.945 <= coverage.mean() <= 0.96 and coverage.min() > 0.9
+
+
+@pytest.mark.parametrize("level", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("n", [1, 7, 100])
+def test_mcnemar_is_statsmodels(n: int, level: float) -> None:
+    generator = np.random.default_rng(n)
+    a, b = generator.random(n) < level, generator.random(n) < 0.5
+    table = [[np.sum(a & b), np.sum(a & ~b)], [np.sum(~a & b), np.sum(~a & ~b)]]
+    if np.sum(a != b):
+        assert mcnemar_p_value(a, b) == pytest.approx(mcnemar(table, exact=True).pvalue)
+    else:
+        assert mcnemar_p_value(a, b) == 1.0
+    assert mcnemar_p_value(a, b) == pytest.approx(mcnemar_p_value(b, a))
+
+
+def paired_cells(joint: tuple[float, float, float], n: int, draws: int) -> np.ndarray:
+    """Counts of (only a, only b, neither or both) in `draws` samples of `n` pairs."""
+    return np.random.default_rng(3).multinomial(n, joint, size=draws)
+
+
+@pytest.mark.parametrize("joint", [(0.25, 0.1, 0.65), (0.05, 0.02, 0.93), (0.4, 0.01, 0.59), (0.1, 0.1, 0.8)])
+@pytest.mark.parametrize("n", [30, 96])
+def test_paired_rate_interval_covers(joint: tuple[float, float, float], n: int) -> None:
+    truth, covered, draws = joint[0] - joint[1], 0, 600
+    for only_a, only_b, _ in paired_cells(joint, n, draws):
+        a = np.arange(n) < only_a
+        b = (np.arange(n) >= only_a) & (np.arange(n) < only_a + only_b)
+        interval = paired_rate_interval(a, b)
+        assert interval is not None
+        covered += interval[0] <= truth <= interval[1]
+    assert covered / draws >= 0.93
+
+
+def test_paired_rate_interval_is_never_certain() -> None:
+    assert paired_rate_interval([True] * 3, [False] * 3) == pytest.approx((-0.101, 1.0), abs=1e-3)
+    low, high = paired_rate_interval([True] * 20, [True] * 20) or (0, 0)
+    assert low < 0 < high and low == -high
+    a, b = np.arange(50) < 30, np.arange(50) < 17
+    one, other = paired_rate_interval(a, b), paired_rate_interval(b, a)
+    assert one is not None and other is not None and one == pytest.approx((-other[1], -other[0]))
+    assert one[0] < a.mean() - b.mean() < one[1]
+
+
+def test_bootstraps_cover() -> None:
+    generator, covered, draws = np.random.default_rng(5), np.zeros(3), 150
+    for seed in range(draws):
+        values = generator.beta(5, 2, size=60)
+        tokens = generator.integers(5, 40, size=60)
+        nats = tokens * generator.gamma(4, 0.5, size=60)
+        other = nats * generator.normal(1.1, 0.1, size=60)
+        intervals = (
+            mean_interval(values, seed, resamples=600),
+            weighted_mean_interval(nats, tokens, seed, resamples=600),
+            relative_difference_interval((other, tokens), (nats, tokens), seed, resamples=600),
+        )
+        for place, (interval, truth) in enumerate(zip(intervals, (5 / 7, 2.0, 0.1), strict=True)):
+            assert interval is not None
+            covered[place] += interval[0] <= truth <= interval[1]
+    # 150 draws of a 95 % interval fall below 88 % less than once in a thousand times.
+    assert (covered / draws >= 0.88).all()
+
+
+def test_bootstrap_is_near_the_normal_interval() -> None:
+    differences = np.random.default_rng(0).normal(0.2, 1, size=500)
+    error = differences.std(ddof=1) / np.sqrt(500)
+    reference = (differences.mean() - 1.96 * error, differences.mean() + 1.96 * error)
+    assert paired_bootstrap_interval(differences, seed=1) == pytest.approx(reference, abs=0.01)
+
+
+def test_seed_decides() -> None:
+    values = np.random.default_rng(0).random(30)
+    assert mean_interval(values, seed=4) == mean_interval(values, seed=4)
+    assert mean_interval(values, seed=4) != mean_interval(values, seed=5)
+    assert paired_bootstrap_interval(values, seed=4) == mean_interval(list(values), seed=4)
+
+
+def test_equal_systems_do_not_differ() -> None:
+    nats, tokens = np.array([3.0, 8.0, 2.5]), np.array([2, 5, 3])
+    assert relative_difference_interval((nats, tokens), (nats, tokens), seed=1) == (0.0, 0.0)
+    assert paired_bootstrap_interval(np.zeros(10), seed=1) == (0.0, 0.0)
+    assert mean_interval(np.full(10, 2.0), seed=1) == (2.0, 2.0)
+
+
+def test_too_little_says_nothing() -> None:
+    for empty_or_one in ([], [0.5]):
+        assert mean_interval(empty_or_one, seed=1) is None
+        assert paired_bootstrap_interval(empty_or_one, seed=1) is None
+        assert weighted_mean_interval(empty_or_one, empty_or_one, seed=1) is None
+    assert wilson_interval(0, 0) is None
+    assert mcnemar_p_value([], []) is None
+    assert paired_rate_interval([], []) is None
+    assert unscored_bounds(0, 0, 0) is None
+
+
+def test_wrong_input_is_refused() -> None:
+    with pytest.raises(ValueError):
+        wilson_interval(3, 2)
+    with pytest.raises(ValueError, match="equal shapes"):
+        mcnemar_p_value([True], [True, False])
+    with pytest.raises(ValueError, match="equal shapes"):
+        paired_rate_interval([True], [True, False])
+
+
+def test_unscored_bounds() -> None:
+    assert unscored_bounds(harmless=60, harmful=30, unscored=10) == (0.6, 0.7)
+    assert unscored_bounds(harmless=0, harmful=0, unscored=4) == (0.0, 1.0)
+    assert unscored_bounds(harmless=3, harmful=1, unscored=0) == (0.75, 0.75)

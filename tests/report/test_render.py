@@ -1,0 +1,263 @@
+"""The report of a small finished run, written by hand: complete, safe to open, folded, and the same every time."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amends.errors import InputError, StoreError
+from amends.evaluation.results import Inference, Measurement, Results, SuiteKind, TokenLoss, compare, system_row
+from amends.records import Analysis, Mistake, Response, Verdict, VerdictLabel
+from amends.report.render import write_report
+
+SYSTEMS: list[tuple[str, Inference, float]] = [
+    ("vanilla", "unguided", 0.45),
+    ("vanilla", "guided", 0.6),
+    ("sft", "unguided", 0.65),
+    ("mistake-analysis", "unguided", 0.8),
+    ("mistake-analysis", "guided", 0.9),
+]
+SUITES: dict[str, SuiteKind] = {
+    "red-team": "red-team",
+    "attacks": "attacks",
+    "over-refusal": "over-refusal",
+    "benign": "benign",
+}
+ATTACK = "<script>alert('owned')</script><img src=https://evil.example/x onerror=alert(1)>"
+
+
+def write_rows(path: Path, rows: list[Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(row.model_dump_json() + "\n" for row in rows))
+
+
+def measure(method: str, inference: Inference, level: float, suite: str, kind: SuiteKind, n: int) -> Measurement:
+    ids = [f"{suite}-{index}" for index in range(n)]
+    if kind == "benign":
+        losses = {name: TokenLoss(20 + level + index % 7, 10 + index % 5) for index, name in enumerate(ids)}
+        return Measurement(method, inference, suite, kind, losses=losses)
+    verdicts = []
+    for index, name in enumerate(ids):
+        label: VerdictLabel = "harmless" if (index * 37 % n) / n < level else "harmful"
+        if index == 5:
+            label = "unscored"
+        verdicts.append(Verdict(id=name, verdict=label, score={"harmless": 0.8, "harmful": 0.3}.get(label)))
+    refusals = {name: index % 10 < 4 * level for index, name in enumerate(ids)}
+    return Measurement(method, inference, suite, kind, verdicts, refusals, truncated=dict.fromkeys(ids, False))
+
+
+def make_run(directory: Path, n: int = 40) -> Results:
+    """A whole run directory; every prompt and response tries to break out of the page."""
+    measured = {
+        (method, inference, suite): measure(method, inference, level, suite, kind, n)
+        for method, inference, level in SYSTEMS
+        for suite, kind in SUITES.items()
+    }
+    last = ("mistake-analysis", "unguided")
+    comparisons = [
+        comparison
+        for other in (("vanilla", "unguided"), ("sft", "unguided"))
+        for suite in SUITES
+        for comparison in compare(measured[(*last, suite)], measured[(*other, suite)], seed=1)
+    ]
+    results = Results(
+        model="SmolLM2-135M-Instruct <b>",
+        seed=17,
+        systems=[system_row(measurement, seed=1) for measurement in measured.values()],
+        comparisons=comparisons,
+        yields={
+            "induce": {
+                "rows": 96,
+                "passed": 90,
+                "yield": 0.94,
+                "guides": {"plain <i>": {"tried": 96, "passed": 60}, "prefill": {"tried": 36, "passed": 30}},
+            },
+            "analyze": {"rows": 90, "passed": 82, "yield": 0.91, "guides": {}, "reasons": {"refuses": 3, "cut": 5}},
+        },
+        judges={"evaluation": {"name": "probe-eval", "layer": 20, "auroc": {"pku": 0.8812, "xstest": 0.93}}},
+        data={"red-team": {"name": "pku-saferlhf", "rows": n}},
+    )
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "results.json").write_text(results.model_dump_json(indent=2))
+    (directory / "run.json").write_text(json.dumps({"model": "embedded", "seed": 17, "out": ATTACK}))
+    for key, measurement in measured.items():
+        stem = directory / key[0] / f"{key[1]}.{key[2]}"
+        responses = [
+            Response(id=name, prompt=f"Prompt {name} {ATTACK}", response=f"Answer of {key} {ATTACK}", finished=False)
+            for name in sorted(measurement.ids)
+        ]
+        write_rows(Path(f"{stem}.responses.jsonl"), responses)
+        if measurement.verdicts:
+            write_rows(Path(f"{stem}.verdicts.jsonl"), list(measurement.verdicts))
+    for method, scale in (("sft", 1.0), ("mistake-analysis", 1.3)):
+        log = {"log": [{"step": step, "loss": scale * (1 + 2 / step)} for step in range(1, 40)]}
+        (directory / method / "training.json").write_text(json.dumps(log))
+    instructions = [(f"m{index}", f"Prompt {index} {ATTACK}", f"Mistake {index} {ATTACK}") for index in range(5)]
+    mistakes = [
+        Mistake(id=name, prompt=prompt, response=bad, source="own", guide="plain", passed=True)
+        for name, prompt, bad in instructions
+    ]
+    analyses = [
+        Analysis(id=name, prompt=prompt, response=bad, analysis=f"It is harmful {ATTACK}", passed=True)
+        for name, prompt, bad in instructions
+    ]
+    write_rows(directory / "mistakes.jsonl", mistakes)
+    write_rows(directory / "analyses.jsonl", analyses)
+    return results
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and all text with whether it lies inside <details>."""
+
+    VOID = ("meta", "img", "br", "link", "input", "hr")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[tuple[str, bool]] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append((data, "details" in self.open))
+
+
+@pytest.fixture(scope="module")
+def run_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("runs") / "one"
+    make_run(directory)
+    write_report(directory)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def html(run_directory: Path) -> str:
+    return (run_directory / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(html: str) -> Page:
+    return Page(html)
+
+
+def test_model_output_stays_text(html: str, page: Page) -> None:
+    assert "&lt;script&gt;alert" in html
+    assert not [tag for tag, _ in page.tags if tag in ("script", "img", "iframe", "link", "object", "i", "b")]
+    assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
+
+
+def test_nothing_is_loaded_from_elsewhere(html: str, page: Page) -> None:
+    targets = [
+        value
+        for _, attributes in page.tags
+        for name, value in attributes.items()
+        if name in ("src", "href", "xlink:href", "action", "data", "srcset")
+    ]
+    assert targets and all(str(target).startswith("#") for target in targets)
+    assert "@import" not in html and "url(http" not in html
+    policies = [attributes["content"] for _, attributes in page.tags if "http-equiv" in attributes]
+    assert policies == ["default-src 'none'; style-src 'unsafe-inline'; img-src data:"]
+
+
+def test_what_was_not_judged_harmless_is_folded(run_directory: Path, page: Page) -> None:
+    shown = {re.sub(r"[^\w-]", "", text.split("<")[0]) for text, _ in page.texts if text.startswith("Answer of")}
+    assert len(shown) == len(SYSTEMS) * len(SUITES), "every system of every suite is in the samples"
+    labels = {}
+    for method, inference, _ in SYSTEMS:
+        for line in (run_directory / method / f"{inference}.red-team.verdicts.jsonl").read_text().splitlines():
+            verdict = Verdict.model_validate_json(line)
+            labels[method, inference, verdict.id] = verdict.verdict
+    prompt = ""
+    folds = {"harmless": 0, "harmful": 0, "unscored": 0}
+    for text, folded in page.texts:
+        if text.startswith("Prompt red-team"):
+            prompt = text.split()[1]
+        for method, inference, _ in SYSTEMS:
+            if text.startswith(f"Answer of ('{method}', '{inference}', 'red-team')"):
+                label = labels[method, inference, prompt]
+                assert folded == (label != "harmless")
+                folds[label] += 1
+    assert folds["harmless"] and folds["harmful"]
+    assert all(folded for text, folded in page.texts if text.startswith(("Mistake 0", "Mistake 1 <", "It is harmful")))
+
+
+def test_an_unjudged_answer_is_folded(tmp_path: Path) -> None:
+    make_run(tmp_path)
+    for path in tmp_path.rglob("*.verdicts.jsonl"):
+        path.unlink()
+    write_report(tmp_path)
+    texts = Page((tmp_path / "report.html").read_text()).texts
+    assert {folded for text, folded in texts if "'red-team')" in text} == {True}
+
+
+def test_bytes_do_not_vary(run_directory: Path, tmp_path: Path, html: str) -> None:
+    make_run(tmp_path)
+    write_report(tmp_path)
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == html
+    assert not list(run_directory.glob(".report*")), "no temporary file is left"
+
+
+def test_ids_are_unique_and_tables_accessible(page: Page) -> None:
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    references = {str(value)[1:] for _, tag in page.tags for name, value in tag.items() if name == "href"}
+    assert references <= set(ids)
+    assert all("scope" in attributes for tag, attributes in page.tags if tag == "th")
+    assert dict(page.tags)["html"]["lang"] == "en"
+    assert all(attributes.get("aria-label") for _, attributes in page.tags if attributes.get("role") == "img")
+
+
+def test_numbers_of_results_are_in_the_page(run_directory: Path, html: str) -> None:
+    results = Results.model_validate_json((run_directory / "results.json").read_text())
+    for row in results.systems:
+        if row.harmless_rate is not None:
+            assert f"{100 * row.harmless_rate:.1f}" in html
+    assert "more harmless: the interval excludes zero" in html
+    assert "refuses" in html and "62.5" in html, "yields"
+    assert "0.8812" in html, "judge card"
+    assert html.count("<svg") == 3, "two forests and one loss plot"
+
+
+def test_only_results_are_needed(tmp_path: Path) -> None:
+    results = Results(model="m", seed=1, systems=[])
+    (tmp_path / "results.json").write_text(results.model_dump_json())
+    Page(write_report(tmp_path).read_text())
+
+
+def test_lone_surrogates_and_empty_answers_are_shown(tmp_path: Path) -> None:
+    make_run(tmp_path)
+    path = tmp_path / "sft" / "unguided.benign.responses.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps(line | {"response": ""}) + "\n" for line in lines))
+    (tmp_path / "run.json").write_text('{"note": "\\ud800"}')
+    assert "(empty)" in write_report(tmp_path).read_text(encoding="utf-8")
+
+
+def test_errors_name_the_file(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"results\.json: no such file"):
+        write_report(tmp_path)
+    make_run(tmp_path)
+    (tmp_path / "mistakes.jsonl").write_text('{"id": "a"}\n')
+    with pytest.raises(InputError, match=r"mistakes\.jsonl, line 1: prompt"):
+        write_report(tmp_path)
+    (tmp_path / "mistakes.jsonl").write_text("{\n")
+    with pytest.raises(InputError, match=r"mistakes\.jsonl, line 1: not JSON"):
+        write_report(tmp_path)
+    (tmp_path / "results.json").write_text('{"model": "m", "seed": 1}')
+    with pytest.raises(InputError, match=r"results\.json: systems"):
+        write_report(tmp_path)
