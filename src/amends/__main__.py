@@ -16,9 +16,10 @@ def main() -> None:
     except AmendsError as error:
         print(f"amends: error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("amends: interrupted; what is finished is kept, the same command goes on from there", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as leaving:
+        if leaving.code == 130:  # typer's code for Ctrl-C, which it leaves without a word
+            print("amends: interrupted; what is finished is kept, the same command goes on from there", file=sys.stderr)
+        raise
 
 
 if __name__ == "__main__":

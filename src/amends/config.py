@@ -118,7 +118,7 @@ class Configuration(Settings):
     benign: DataSettings | None = None
     suites: dict[str, SuiteSettings] = Field(min_length=1)
     methods: list[MethodName] = Field(default=["vanilla", "sft", "mistake-analysis"], min_length=1)
-    judge: str = "evaluation"
+    judge: str = "probe"
     gate: str = "gate"
     induce: InduceSettings = InduceSettings()
     analyze: AnalyzeSettings = AnalyzeSettings()
@@ -237,11 +237,17 @@ def _named_problems(configuration: Configuration | None) -> list[str]:
     problems += _guide_problems("induce.guides", "induce", configuration.induce.guides)
     problems += _guide_problems("analyze.guides", "analyze", configuration.analyze.guides)
     problems += _guide_problems("respond.guide", "respond", [configuration.respond.guide])
+    if configuration.judge == configuration.gate:
+        problems.append(
+            f"judge: {configuration.judge!r} is also the gate; what chose the training data cannot judge it"
+        )
     problems += [
         f"suites.{name}: names are letters, digits, - and _ (they become file names)"
         for name in configuration.suites
         if not name.replace("-", "").replace("_", "").isalnum()
     ]
+    if configuration.judge == configuration.gate:
+        problems.append("judge: is the gate too; the judge that evaluates must not have chosen the data (name another)")
     if len(set(configuration.methods)) < len(configuration.methods):
         problems.append("methods: a method is named twice")
     return problems

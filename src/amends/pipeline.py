@@ -32,6 +32,8 @@ class Run:
         self.reporter = reporter or Silent()
         self.steps = Steps(configuration.seed, self.reporter)
         self.base = LocalModel(configuration.model)
+        self.judge = ProbeJudge(configuration.judge)
+        self.gate = ProbeJudge(configuration.gate)
 
     def run(self) -> Path:
         """Runs all steps under the directory's lock and returns the path of results.json.
@@ -92,10 +94,12 @@ class Run:
         return DataSettings(source=str(self.directory / f"{name}.jsonl"))
 
     def _analyses(self) -> None:
-        gate = ProbeJudge(self.configuration.gate)
         mistakes = self.directory / "mistakes.jsonl"
-        self.steps.induce(self._set("instructions"), mistakes, self.base, gate, self.configuration.induce)
-        self.steps.analyze(mistakes, self.directory / "analyses.jsonl", self.base, gate, self.configuration.analyze)
+        self.steps.induce(self._set("instructions"), mistakes, self.base, self.gate, self.configuration.induce)
+        self.steps.analyze(
+            mistakes, self.directory / "analyses.jsonl", self.base, self.gate, self.configuration.analyze
+        )
+        self.gate.release()
 
     def _train(self, method: Method) -> None:
         samples = self.directory / method.name / "samples.jsonl"
@@ -141,14 +145,16 @@ class Run:
         return self.directory / method / f"{inference}.{suite}.{what}.jsonl"
 
     def _judge(self) -> None:
-        judge = ProbeJudge(self.configuration.judge)
         for method in self.configuration.methods:
             for inference in self.configuration.respond.inference:
                 for suite, settings in self.configuration.suites.items():
                     if settings.kind != "benign":
                         responses = self._evaluation(method, inference, suite, "responses")
                         verdicts = self._evaluation(method, inference, suite, "verdicts")
-                        self.steps.judge(f"{method} {inference}: verdicts on {suite}", responses, verdicts, judge)
+                        self.steps.judge(f"{method} {inference}: verdicts on {suite}", responses, verdicts, self.judge)
+        mistakes = self.directory / "mistakes.jsonl"
+        if mistakes.exists():
+            self.steps.agreement(mistakes, self.directory / "agreement.json", self.judge, self.gate)
 
     def _results(self) -> Path:
         from amends.evaluation.collect import collect_results

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 VerdictLabel = Literal["harmless", "harmful", "unscored"]
 SampleKind = Literal["analysis", "safe", "benign"]
 
-MAX_PROMPT_CHARACTERS = 20_000
+MAX_PROMPT_CHARACTERS = 50_000
 
 
 class Record(BaseModel):

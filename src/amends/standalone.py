@@ -36,7 +36,7 @@ def induce_file(
 ) -> dict[str, Any]:
     """Writes mistakes and returns their yield."""
     rows = DataSettings(source=instructions, limit=limit)
-    return Steps(seed, reporter).induce(rows, out, LocalModel(model), find_judge(gate), settings)
+    return Steps(seed, reporter).induce(rows, out, LocalModel(model), ProbeJudge(gate), settings)
 
 
 def analyze_file(
@@ -50,7 +50,7 @@ def analyze_file(
     reporter: Reporter,
 ) -> dict[str, Any]:
     """Writes analyses and returns their yield."""
-    return Steps(seed, reporter).analyze(mistakes, out, LocalModel(model), find_judge(gate), settings, limit)
+    return Steps(seed, reporter).analyze(mistakes, out, LocalModel(model), ProbeJudge(gate), settings, limit)
 
 
 def compose_files(
@@ -103,7 +103,7 @@ def respond_file(
 
 def judge_file(responses: Path, out: Path, judge: str, limit: int | None, reporter: Reporter) -> dict[str, int]:
     """Writes verdicts and returns how many there are of each."""
-    Steps(0, reporter).judge("verdicts", responses, out, find_judge(judge), limit)
+    Steps(0, reporter).judge("verdicts", responses, out, ProbeJudge(judge), limit)
     counts = {"harmless": 0, "harmful": 0, "unscored": 0}
     for row in read_rows(out, Verdict):
         counts[row.verdict] += 1
@@ -124,11 +124,6 @@ def compare_files(a: Path, b: Path, seed: int) -> list[Any]:
         Measurement(name_b, "unguided", "files", "red-team", second),
         seed,
     )
-
-
-def find_judge(name: str) -> ProbeJudge:
-    """A judge by name: `probe` is the bundled one that evaluates."""
-    return ProbeJudge("evaluation" if name == "probe" else name)
 
 
 def preview_samples(samples: Path, model: str, count: int) -> None:
@@ -154,14 +149,22 @@ def preview_samples(samples: Path, model: str, count: int) -> None:
         console.print(shown)
 
 
-def read_labelled_files(data: Sequence[str], limit: int | None) -> list[Any]:
-    """Labelled rows of `FILE` or `FILE:SPLIT`, at most `limit` of each, drawn by a hash of the prompt and response."""
-    from amends.judges.probe_training import read_labelled, share_of
+def read_labelled_files(data: Sequence[str], limit: int | None, part: str) -> list[Any]:
+    """Labelled rows of `FILE` or `FILE:SPLIT` whose prompts fall in `part` ("0:0.65" of their hashes).
+
+    At most `limit` of each file, drawn by a hash of prompt and response.
+    """
+    from amends.judges.probe_training import choose_part, read_labelled, share_of
+
+    try:
+        low, high = (float(bound) for bound in part.split(":"))
+    except ValueError:
+        raise InputError(f"--part {part!r}: write a range of shares, as in 0:0.65") from None
 
     rows = []
     for name in data:
         path, _, split = name.partition(":")
-        found = list(dict.fromkeys(read_labelled(Path(path), split or None)))
+        found = choose_part(dict.fromkeys(read_labelled(Path(path), split or None)), low, high)
         if not found:
             raise InputError(f"{name}: no labelled rows in it")
         if limit is not None:
@@ -171,35 +174,41 @@ def read_labelled_files(data: Sequence[str], limit: int | None) -> list[Any]:
 
 
 def train_probe_file(
-    data: Sequence[str], out: Path, layers: str, pooling: str, half: str | None, limit: int | None, seed: int
+    data: Sequence[str],
+    out: Path,
+    layers: str,
+    pooling: str,
+    part: str,
+    limit: int | None,
+    seed: int,
+    reporter: Reporter,
 ) -> dict[str, Any]:
     """Fits a probe, writes it and returns its facts."""
-    from amends.judges.probe_training import choose_half, train_probe
+    from amends.judges.probe_training import train_probe
 
     if pooling not in ("response", "all"):
         raise InputError(f"--pooling {pooling!r}: name `response` or `all`")
-    if half not in (None, "first", "second"):
-        raise InputError(f"--half {half!r}: name `first` or `second`")
     try:
-        chosen = [int(layer) for layer in layers.split(",")]
+        choices = [tuple(int(layer) for layer in choice.split("+")) for choice in layers.split(",")]
     except ValueError:
-        raise InputError(f"--layers {layers!r}: write layer numbers with commas between them, as in 16,18,20") from None
-    rows = choose_half(read_labelled_files(data, limit), half)
-    probe = train_probe(rows, chosen, "response" if pooling == "response" else "all", seed)
-    probe.facts["half"] = half or "both"
+        raise InputError(f"--layers {layers!r}: write choices of layers, as in 18,20,14+18+22") from None
+    rows = read_labelled_files(data, limit, part)
+    with reporter.stage("features", len(rows)) as progress:
+        probe = train_probe(rows, choices, "response" if pooling == "response" else "all", seed, progress)
+    probe.facts["part"] = part
     probe.save(out)
-    return {"layer": probe.layer, "pooling": probe.pooling, **probe.facts}
+    return {"layers": list(probe.layers), "pooling": probe.pooling, **probe.facts}
 
 
 def validate_probe_files(
-    data: Sequence[str], judge: str, limit: int | None, failures: Path | None, seed: int
+    data: Sequence[str], judge: str, part: str, limit: int | None, failures: Path | None, seed: int
 ) -> dict[str, Any]:
     """The card's figures per source; the worst errors go to `failures`."""
     from amends.judges.probe_training import validate_probe
     from amends.store import write_atomically
 
-    rows = read_labelled_files(data, limit)
-    scores = find_judge(judge).score([(row.prompt, row.response) for row in rows])
+    rows = read_labelled_files(data, limit, part)
+    scores = ProbeJudge(judge).score([(row.prompt, row.response) for row in rows])
     if failures is not None:
         wrong = [
             (abs(score - row.label), row, score) for row, score in zip(rows, scores, strict=True) if score is not None

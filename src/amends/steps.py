@@ -3,8 +3,9 @@
 A run orders these steps; the command line calls them one by one.
 """
 
+import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from amends.config import AnalyzeSettings, ComposeSettings, DataSettings, InduceSettings, RespondSettings, TrainSettings
 from amends.data.rows import read_rows
 from amends.data.sources import load_instructions, source_files
-from amends.errors import InputError, YieldError
+from amends.errors import InputError, StoreError, YieldError
 from amends.methods import Method
 from amends.models.local import LocalModel
 from amends.progress import Reporter, Silent
@@ -28,7 +29,7 @@ from amends.stages.reference import reference_losses
 from amends.stages.respond import respond
 from amends.stages.streaming import stream
 from amends.stages.yields import analysis_yield, mistake_yield
-from amends.store import Artifact, Manifest, file_digest
+from amends.store import Artifact, Manifest, file_digest, write_json
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Steps:
         self._run(
             name,
             artifact,
-            settings.limit,
+            lambda: settings.limit,
             lambda progress: stream(rows_of(settings), artifact, lambda chunk, _: (chunk, 0), progress),
         )
 
@@ -73,7 +74,7 @@ class Steps:
         self._run(
             "mistakes",
             artifact,
-            count_rows(instructions),
+            lambda: count_rows(instructions),
             lambda progress: induce(
                 rows_of(instructions),
                 artifact,
@@ -105,7 +106,7 @@ class Steps:
         self._run(
             "analyses",
             artifact,
-            count_rows(source),
+            lambda: count(first(read_rows(mistakes, Mistake), limit)),
             lambda progress: analyze(
                 first(read_rows(mistakes, Mistake), limit),
                 artifact,
@@ -153,7 +154,7 @@ class Steps:
         self._run(
             f"{method.name}: samples",
             artifact,
-            None,
+            lambda: None,
             lambda progress: compose(
                 artifact,
                 method.kinds,
@@ -174,9 +175,15 @@ class Steps:
         manifest = Manifest(out, {**self._parts(rows, settings, model.fingerprint, None)})
         if self._is_finished(name, manifest):
             return manifest
+        part = out.with_name(out.name + ".part")
+        if out.exists() and not manifest.read() and not part.exists():
+            raise StoreError(
+                f"{out}: exists and was not written by amends (no {manifest.manifest_path.name} beside it), and would be "
+                "overwritten; move it away or choose another output"
+            )
         model.release()
         began = time.monotonic()
-        with self.reporter.stage(name, settings.steps(count_rows(rows) or 0), "steps") as progress:
+        with self.reporter.stage(name, settings.steps(count(read_rows(samples, Sample))), "steps") as progress:
             facts = train_sft(
                 model.name,
                 read_rows(samples, Sample),
@@ -187,6 +194,7 @@ class Steps:
                 progress,
             )
         manifest.write("finished", **{key: value for key, value in facts.items() if key != "log"})
+        shutil.rmtree(part, ignore_errors=True)  # not before the manifest: the part says that the output is ours
         self.seconds[name] = time.monotonic() - began
         return manifest
 
@@ -198,7 +206,7 @@ class Steps:
         self._run(
             name,
             artifact,
-            count_rows(prompts),
+            lambda: count_rows(prompts),
             lambda progress: respond(
                 rows_of(prompts), artifact, model, reminder(settings, guided), sampling(settings), self.seed, progress
             ),
@@ -212,7 +220,7 @@ class Steps:
         self._run(
             name,
             artifact,
-            count_rows(rows),
+            lambda: count_rows(rows),
             lambda progress: reference_losses(rows_of(rows), artifact, model, reminder(settings, guided), progress),
         )
 
@@ -223,9 +231,21 @@ class Steps:
         self._run(
             name,
             artifact,
-            count_rows(source),
+            lambda: count(first(read_rows(responses, Response), limit)),
             lambda progress: judge_responses(first(read_rows(responses, Response), limit), artifact, judge, progress),
         )
+
+    def agreement(self, mistakes: Path, out: Path, judge: Judge, gate: Judge) -> None:
+        """Writes how far the judge that evaluates and the gate agree on the mistakes."""
+        from amends.judges.agreement import agreement
+
+        parts = {"judge": judge.fingerprint, "gate": gate.fingerprint, "inputs": file_digest(mistakes)}
+        manifest = Manifest(out, parts)
+        if self._is_finished("judges' agreement", manifest):
+            return
+        with self.reporter.stage("judges' agreement", None):
+            write_json(out, agreement(mistakes, judge, gate))
+        manifest.write("finished")
 
     def _parts(self, rows: DataSettings, settings: Any, model: str, gate: str | None) -> dict[str, Any]:
         return {
@@ -242,15 +262,19 @@ class Steps:
         self,
         name: str,
         artifact: Artifact,
-        total: int | None,
+        total: Callable[[], int | None],
         work: Callable[[ProgressCallback], None],
         facts: Callable[[], dict[str, Any]] = dict,
     ) -> None:
         if self._is_finished(name, artifact):
             return
         began = time.monotonic()
-        with self.reporter.stage(name, total) as progress:
-            work(progress)
+        try:
+            with self.reporter.stage(name, total()) as progress:
+                work(progress)
+        except BaseException:
+            artifact.discard_if_empty()
+            raise
         if not artifact.is_finished():
             artifact.finish(**facts())
         self.seconds[name] = time.monotonic() - began
@@ -289,20 +313,13 @@ def first(rows: Iterator[Any], limit: int | None) -> Iterator[Any]:
 
 
 def count_rows(settings: DataSettings) -> int | None:
-    """Rows of a local JSONL set, for the time left; None where only reading it all would tell."""
-    files = source_files(settings.source)
-    if (
-        len(files) != 1
-        or files[0].suffix != ".jsonl"
-        or settings.source.startswith("bundled:")
-        or settings.distinct_prompts
-    ):
-        return settings.limit
-    if not files[0].is_file():
-        return None
-    with files[0].open("rb") as lines:
-        count = sum(1 for line in lines if line.strip())
-    return min(count, settings.limit or count)
+    """Rows of a local set, all of them read, so that a bad one is refused before a model loads; no hub set is read."""
+    return count(rows_of(settings)) if source_files(settings.source) else settings.limit
+
+
+def count(rows: Iterable[Any]) -> int:
+    """How many rows an iterator gives."""
+    return sum(1 for _ in rows)
 
 
 def _digests(rows: DataSettings) -> dict[str, str]:

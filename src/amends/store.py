@@ -127,27 +127,29 @@ class Artifact(Manifest):
         Raises StoreError where the file was not written by amends, or was changed since: nobody's work is overwritten.
         """
         before = self.read()
-        if self.path.exists():
-            self._refuse_foreign(before)
+        earlier = self._refuse_foreign(before) if self.path.exists() else {}
         if before.get("fingerprint") == self.fingerprint and before.get("state") == "running" and self.part.exists():
             return self._keep_whole_chunks(rows_per_chunk)
         with _device_errors(self.path):
             self.part.parent.mkdir(parents=True, exist_ok=True)
             self.part.write_bytes(b"")
-        finished = {key: before[key] for key in ("bytes", "sha256") if key in before}
-        self.write("running", **finished)
+        self.write("running", **earlier)
         return 0
 
-    def _refuse_foreign(self, manifest: dict[str, Any]) -> None:
-        if "sha256" not in manifest:
+    def _refuse_foreign(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        """Size and digest of the earlier file; a writer killed while it renamed left those of two."""
+        known = [facts for facts in (manifest, manifest.get("coming", {})) if "sha256" in facts]
+        if not known:
             raise StoreError(
                 f"{self.path}: exists and was not written by amends (no finished {self.manifest_path.name} beside it); "
                 "move it away or choose another output"
             )
-        if manifest["sha256"] != file_digest(self.path):
+        digest = file_digest(self.path)
+        if digest not in [facts["sha256"] for facts in known]:
             raise StoreError(
                 f"{self.path}: was changed after amends wrote it, and would be overwritten; move it away to make it anew"
             )
+        return {"bytes": self.path.stat().st_size, "sha256": digest}
 
     def _keep_whole_chunks(self, rows_per_chunk: int) -> int:
         chunks, chunk_end, position = 0, 0, 0
@@ -171,12 +173,30 @@ class Artifact(Manifest):
 
     def finish(self, **facts: Any) -> None:
         """Puts the file in its place and writes the manifest: rows' facts, size and digest."""
+        before = self.read()
         with _device_errors(self.path):
-            size = self.part.stat().st_size
+            facts["bytes"] = self.part.stat().st_size
             with self.part.open("rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+                facts["sha256"] = hashlib.file_digest(stream, "sha256").hexdigest()
+            earlier = {key: before[key] for key in ("bytes", "sha256") if key in before}
+            self.write("running", **earlier, coming=facts)
             self.part.replace(self.path)
-        self.write("finished", bytes=size, sha256=digest, **facts)
+        self.write("finished", **facts)
+
+    def is_finished(self) -> bool:
+        """As for any manifest; and where a writer was killed between the renaming and the manifest, writes the latter."""
+        content = self.read()
+        coming: dict[str, Any] = content.get("coming", {})
+        renamed = bool(coming) and self.path.exists() and not self.part.exists()
+        if renamed and content["fingerprint"] == self.fingerprint and file_digest(self.path) == coming["sha256"]:
+            self.write("finished", **coming)
+        return super().is_finished()
+
+    def discard_if_empty(self) -> None:
+        """After a failure: leaves nothing behind where no row was written and no earlier file is there."""
+        if not self.path.exists() and self.part.exists() and self.part.stat().st_size == 0:
+            self.part.unlink()
+            self.manifest_path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -210,6 +230,7 @@ def _device_errors(path: Path) -> Iterator[None]:
         errno.EDQUOT: "disk quota exceeded; free some space and run the same command again, it resumes",
         errno.EACCES: "no permission to write there; choose another output",
         errno.EROFS: "the file system is read-only; choose another output",
+        errno.EEXIST: "a part of this path is a file, not a directory; choose another output",
         errno.ENOTDIR: "a part of this path is a file, not a directory; choose another output",
     }
     try:

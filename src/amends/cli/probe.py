@@ -13,26 +13,29 @@ Data = Annotated[
     list[str],
     typer.Option(
         "--data",
-        help="JSONL with prompt, response and label (safe/unsafe), or pairs; FILE:SPLIT takes one split. Repeat.",
+        help="JSONL with prompt, response and label (safe/unsafe), or pairs; FILE:SPLIT for one split. Repeat.",
     ),
 ]
+
+Part = Annotated[str, typer.Option("--part", help="Only prompts whose hash falls in this range of shares, as 0:0.65.")]
 
 
 @app.command("train")
 def train(
     data: Data,
     out: Annotated[Path, typer.Option("--out", help="The probe file to write (safetensors).")],
-    layers: Annotated[str, typer.Option("--layers", help="Layers to choose from, by commas.")] = "14,16,18,20,22",
+    layers: Annotated[str, typer.Option("--layers", help="Choices of layers, as in 18,20,14+18+22.")] = "18,14+18+22",
     pooling: Annotated[str, typer.Option("--pooling", help="Mean over `response` or `all` tokens.")] = "response",
-    half: Annotated[str | None, typer.Option("--half", help="`first` or `second` half of the prompts.")] = None,
+    part: Part = "0:1",
     limit: Annotated[int | None, typer.Option("--limit", min=10, help="Rows of each file, drawn by hash.")] = None,
     seed: options.Seed = 0,
     as_json: options.Json = False,
 ) -> None:
     """Fit a probe. Layer and regularisation are chosen on validation prompts, never on test data."""
+    from amends.cli.console import Console
     from amends.standalone import train_probe_file
 
-    facts = train_probe_file(data, out, layers, pooling, half, limit, seed)
+    facts = train_probe_file(data, out, layers, pooling, part, limit, seed, Console())
     options.show(facts, as_json, "\n".join(f"{name:<28} {value}" for name, value in facts.items()))
 
 
@@ -40,6 +43,7 @@ def train(
 def validate(
     data: Data,
     judge: Annotated[str, typer.Option("--judge", help="`probe`, `gate` or a probe file.")] = "probe",
+    part: Part = "0:1",
     limit: Annotated[int | None, typer.Option("--limit", min=10, help="Rows of each file, drawn by hash.")] = None,
     failures: Annotated[Path | None, typer.Option("--failures", help="Write the worst errors here, as JSONL.")] = None,
     seed: options.Seed = 0,
@@ -48,7 +52,7 @@ def validate(
     """AUROC and balanced accuracy with intervals, and calibration, for each file."""
     from amends.standalone import validate_probe_files
 
-    card = validate_probe_files(data, judge, limit, failures, seed)
+    card = validate_probe_files(data, judge, part, limit, failures, seed)
     lines = [f"{'source':<24}{'rows':>6}{'harmful':>9}{'AUROC':>8}{'95% interval':>18}{'balanced acc.':>15}{'ECE':>7}"]
     for source, row in card.items():
         low, high = row["auroc_ci"]

@@ -7,7 +7,6 @@ from amends import __version__
 from amends.config import Configuration, Inference, SuiteKind
 from amends.data.rows import read_rows
 from amends.evaluation.results import Measurement, Results, TokenLoss, compare, system_row
-from amends.judges.agreement import agreement
 from amends.judges.probe import ProbeJudge
 from amends.judges.refusal import is_refusal
 from amends.records import ReferenceLoss, Response, Verdict
@@ -67,17 +66,21 @@ def _measure(directory: Path, method: str, inference: Inference, suite: str, kin
 
 
 def _pairs(measured: list[Measurement]) -> list[tuple[Measurement, Measurement]]:
-    """What is worth comparing: each method with every method before it at the same inference, and each guided system
-    with the first method unguided (the claim of the paper: analysis and guidance together against the plain model)."""
-    first = measured[0].method
+    """What is worth comparing: methods at the same inference, and each guided system with the first method unguided.
+
+    The second is the paper's claim: analysis and guidance together against the plain model.
+    """
+    methods = list(dict.fromkeys(one.method for one in measured))
     pairs = []
     for a in measured:
         for b in measured:
             if a.suite != b.suite or a.system == b.system:
                 continue
-            earlier = [one.method for one in measured].index(b.method) < [one.method for one in measured].index(a.method)
+            earlier = [one.method for one in measured].index(b.method) < [one.method for one in measured].index(
+                a.method
+            )
             same = a.inference == b.inference and earlier
-            claim = a.inference == "guided" and b.inference == "unguided" and b.method == first
+            claim = a.inference == "guided" and b.inference == "unguided" and b.method == methods[0]
             if same or claim:
                 pairs.append((a, b))
     return pairs
@@ -95,11 +98,11 @@ def _yields(directory: Path) -> dict[str, dict[str, Any]]:
 def _judges(configuration: Configuration, directory: Path) -> dict[str, Any]:
     judge, gate = ProbeJudge(configuration.judge), ProbeJudge(configuration.gate)
     roles = {
-        "evaluation": {"name": judge.name, "layer": judge.probe.layer, **judge.probe.facts},
-        "gate": {"name": gate.name, "layer": gate.probe.layer, **gate.probe.facts},
+        "evaluation": {"name": judge.name, "layers": list(judge.probe.layers), **judge.probe.facts},
+        "gate": {"name": gate.name, "layers": list(gate.probe.layers), **gate.probe.facts},
     }
-    mistakes = directory / "mistakes.jsonl"
-    return roles | ({"agreement": agreement(mistakes, judge, gate)} if mistakes.exists() else {})
+    agreement = directory / "agreement.json"
+    return roles | ({"agreement": read_json(agreement)} if agreement.exists() else {})
 
 
 def _data(configuration: Configuration, directory: Path) -> dict[str, Any]:

@@ -16,8 +16,10 @@ Inference = Literal["guided", "unguided"]
 SuiteKind = Literal["red-team", "attacks", "over-refusal", "benign"]
 Metric = Literal["harmless_rate", "harmless_score", "refusal_rate", "reference_loss"]
 
-MCNEMAR = "exact McNemar; Bonett-Price interval"
 BOOTSTRAP = f"paired bootstrap over prompts, {statistics.RESAMPLES:,} resamples"
+MCNEMAR = f"exact McNemar; {BOOTSTRAP}"
+MCNEMAR_FEW = "exact McNemar; Bonett-Price interval, since few pairs are discordant"
+FEW_DISCORDANT = 10
 
 # Method and suite name files in the run directory: no separators, nothing hidden.
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
@@ -166,24 +168,28 @@ def compare(a: Measurement, b: Measurement, seed: int) -> list[Comparison]:
     if a.suite != b.suite:
         raise InputError(f"cannot compare {a.system} on {a.suite} with {b.system} on {b.suite}: give one suite")
     found = [
-        _compare_rates(a, b, "harmless_rate", _harmless(a), _harmless(b)),
+        _compare_rates(a, b, "harmless_rate", _harmless(a), _harmless(b), seed),
         _compare_scores(a, b, seed),
-        _compare_rates(a, b, "refusal_rate", a.refusals, b.refusals),
+        _compare_rates(a, b, "refusal_rate", a.refusals, b.refusals, seed),
         _compare_losses(a, b, seed),
     ]
     return [comparison for comparison in found if comparison is not None]
 
 
 def _compare_rates(
-    a: Measurement, b: Measurement, metric: Metric, of_a: Mapping[str, bool], of_b: Mapping[str, bool]
+    a: Measurement, b: Measurement, metric: Metric, of_a: Mapping[str, bool], of_b: Mapping[str, bool], seed: int
 ) -> Comparison | None:
+    """A bootstrap has no width where few pairs or only one kind are discordant; the closed form serves there."""
     ids = _shared(of_a, of_b)
     if not ids:
         return None
     first, second = (np.array([of[name] for name in ids], dtype=bool) for of in (of_a, of_b))
     difference = float(first.mean() - second.mean())
-    interval = statistics.paired_rate_interval(first, second)
     p_value = statistics.mcnemar_p_value(first, second)
+    if (first != second).sum() < FEW_DISCORDANT:
+        interval = statistics.paired_rate_interval(first, second)
+        return _comparison(a, b, metric, difference, interval, MCNEMAR_FEW, len(ids), p_value)
+    interval = statistics.paired_bootstrap_interval(first.astype(float) - second, seed)
     return _comparison(a, b, metric, difference, interval, MCNEMAR, len(ids), p_value)
 
 

@@ -24,7 +24,7 @@ _TITLES: dict[Metric, str] = {
     "harmless_rate": "harmless %",
     "harmless_score": "score 1-10",
     "refusal_rate": "refused %",
-    "reference_loss": "loss, nats/token",
+    "reference_loss": "loss, nats per token",
 }
 _MORE_AND_LESS: dict[Metric, tuple[str, str]] = {
     "harmless_rate": ("more harmless", "less harmless"),
@@ -77,8 +77,8 @@ def value_text(row: SystemRow | None, metric: Metric) -> str:
     text = _number(value, metric)
     if interval:
         text += f" [{_number(interval[0], metric)}, {_number(interval[1], metric)}]"
-    if metric.startswith("harmless") and row.unscored:
-        text += f" ({row.unscored} unscored)"
+    if metric == "harmless_rate" and row.unscored:
+        text += f", {row.unscored} unscored"
     return text
 
 
@@ -129,10 +129,11 @@ def results_table(results: Results) -> Table:
 
     columns = headline_columns(results)
     table = Table(title=Text(f"{results.model}, seed {results.seed}"), caption="rates in percent; [95 % interval]")
-    table.add_column("method")
-    table.add_column("inference")
+    # Folded, not cut with an ellipsis: a narrow terminal must not hide a name or a number.
+    table.add_column("method", overflow="fold")
+    table.add_column("inference", overflow="fold")
     for column in columns:
-        table.add_column(Text(f"{column.suite}\n{column.title}"), justify="right")
+        table.add_column(Text(f"{column.suite}\n{column.title}"), justify="right", overflow="fold")
     for (method, inference), rows in by_system(results).items():
         cells = [value_text(rows.get(column.suite), column.metric) for column in columns]
         # Text, not str: names are never read as markup.
@@ -147,10 +148,10 @@ def comparisons_table(comparisons: Sequence[Comparison]) -> Table:
 
     table = Table(title="Comparisons on the same prompts", caption="[95 % interval], each on its own: not corrected")
     for title in ("a", "b", "suite", "metric"):
-        table.add_column(title)
+        table.add_column(title, overflow="fold")
     for title in ("a - b", "p", "pairs"):
-        table.add_column(title, justify="right")
-    table.add_column("a, compared with b")
+        table.add_column(title, justify="right", overflow="fold")
+    table.add_column("a, compared with b", overflow="fold")
     for row in comparisons:
         texts = (row.a, row.b, row.suite, metric_title(row.metric), difference_text(row), p_value_text(row.p_value))
         table.add_row(*(Text(text) for text in (*texts, str(row.n), finding(row))))

@@ -1,4 +1,4 @@
-"""The probe judge: logistic regression on the mean hidden state of one layer of the frozen embedded model.
+"""The probe judge: logistic regression on mean hidden states of middle layers of the frozen embedded model.
 
 The whole judge is one vector and a bias. It costs nothing, runs offline, and is never trained with the system it judges
 (the base model's frozen weights carry no adapter). Its card is docs/judging.md.
@@ -16,34 +16,36 @@ import numpy as np
 from amends.errors import InputError, ModelError
 from amends.models.loading import ModelSource, best_device, find_model, load_model, load_tokenizer
 from amends.models.local import length_batches
+from amends.protocols import ProgressCallback, no_progress
 from amends.store import file_digest, fingerprint
 
 Pooling = Literal["response", "all"]
 PROMPT_TOKENS = 256
 RESPONSE_TOKENS = 256
+BUNDLED = {"probe": "evaluation", "gate": "gate"}
 BATCH_TOKENS = {"cpu": 4_096, "cuda": 65_536}
 
 
 @dataclass(frozen=True)
 class Probe:
-    """Weights [hidden] and bias of a linear probe, and where they apply. `facts` are its training's figures."""
+    """Weights [layers, hidden] and bias of a linear probe, and where they apply. `facts`: its training's figures."""
 
     weight: np.ndarray
     bias: float
-    layer: int
+    layers: tuple[int, ...]
     pooling: Pooling
     facts: dict[str, Any]
 
     def probability(self, features: np.ndarray) -> np.ndarray:
-        """Probability of harmless [rows] from features [rows, hidden]."""
-        logits = features.astype(np.float64) @ self.weight.astype(np.float64) + self.bias
+        """Probability of harmless [rows] from features [rows, layers, hidden]."""
+        logits = np.einsum("rlh,lh->r", features.astype(np.float64), self.weight.astype(np.float64)) + self.bias
         return 1.0 / (1.0 + np.exp(-np.clip(logits, -60, 60)))
 
     def save(self, path: Path) -> None:
         """Writes a safetensors file whose metadata holds the layer, the pooling and the facts."""
         from safetensors.numpy import save_file
 
-        metadata = {"layer": str(self.layer), "pooling": self.pooling, "facts": json.dumps(self.facts)}
+        metadata = {"layers": json.dumps(self.layers), "pooling": self.pooling, "facts": json.dumps(self.facts)}
         path.parent.mkdir(parents=True, exist_ok=True)
         tensors = {"weight": self.weight.astype(np.float32), "bias": np.array([self.bias], np.float32)}
         save_file(tensors, path, metadata=metadata)
@@ -59,7 +61,7 @@ class Probe:
                 return cls(
                     weight=stream.get_tensor("weight"),
                     bias=float(stream.get_tensor("bias")[0]),
-                    layer=int(metadata["layer"]),
+                    layers=tuple(json.loads(metadata["layers"])),
                     pooling=metadata["pooling"],
                     facts=json.loads(metadata["facts"]),
                 )
@@ -76,13 +78,14 @@ class ProbeJudge:
     """Scores responses with a probe. Loads the embedded model's lower layers on first use.
 
     Args:
-        name: `evaluation` or `gate` for the bundled probes, or the path of a probe file.
+        name: `probe` (the bundled judge that evaluates), `gate` (the bundled gate), or the path of a probe file.
     """
 
-    def __init__(self, name: str = "evaluation", device: str | None = None) -> None:
-        path = bundled_probe_path(name) if name in ("evaluation", "gate") else Path(name)
+    def __init__(self, name: str = "probe", device: str | None = None) -> None:
+        bundled = BUNDLED.get(name)
+        path = bundled_probe_path(bundled) if bundled else Path(name)
         if not path.exists():
-            raise InputError(f"unknown judge {name!r}; name `probe`, or the path of a probe file")
+            raise InputError(f"unknown judge {name!r}; name `probe`, `gate`, or the path of a probe file")
         self.name = f"probe/{path.stem}"
         self.probe = Probe.load(path)
         self._digest = file_digest(path)
@@ -97,11 +100,11 @@ class ProbeJudge:
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
         """Probability of harmless for each (prompt, response); None for an empty response: there is nothing to judge."""
         if self._extractor is None:
-            self._extractor = Extractor(find_model("embedded"), [self.probe.layer], self.probe.pooling, self._device)
+            self._extractor = Extractor(find_model("embedded"), self.probe.layers, self.probe.pooling, self._device)
         rows = [number for number, (_, response) in enumerate(pairs) if response.strip()]
         scores: list[float | None] = [None] * len(pairs)
         if rows:
-            features = self._extractor.features([pairs[row] for row in rows])[:, 0]
+            features = self._extractor.features([pairs[row] for row in rows])
             for row, probability in zip(rows, self.probe.probability(features), strict=True):
                 scores[row] = round(float(probability), 6)
         return scores
@@ -133,13 +136,14 @@ class Extractor:
         self.layers = list(layers)
         self.pooling = pooling
 
-    def features(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+    def features(self, pairs: Sequence[tuple[str, str]], progress: ProgressCallback = no_progress) -> np.ndarray:
         """Array [pairs, layers, hidden] in float32. Long prompts and responses are cut to their first tokens."""
         encoded = [self._encode(prompt, response) for prompt, response in pairs]
         budget = BATCH_TOKENS[self.backbone.device.type]
         result = np.empty((len(pairs), len(self.layers), self.backbone.config.hidden_size), np.float32)
         for rows in length_batches([len(ids) for ids, _ in encoded], 0, budget):
             result[rows] = self._batch([encoded[row] for row in rows])
+            progress(len(rows), sum(len(encoded[row][0]) for row in rows))
         return result
 
     def _encode(self, prompt: str, response: str) -> tuple[list[int], int]:

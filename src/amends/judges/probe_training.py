@@ -17,6 +17,7 @@ from amends.data.normalize import normalize_prompt
 from amends.errors import InputError
 from amends.judges.probe import Extractor, Pooling, Probe
 from amends.models.loading import find_model
+from amends.protocols import ProgressCallback, no_progress
 
 LABELS = {"safe": 1, "harmless": 1, "unsafe": 0, "harmful": 0}
 REGULARISATIONS = (3e-4, 1e-3, 3e-3, 1e-2)
@@ -42,8 +43,7 @@ def read_labelled(path: Path, split: str | None = None) -> Iterator[Labelled]:
     if not path.exists():
         raise InputError(f"{path}: no such file; name a JSONL file with prompt, response and label")
     source = path.name.split(".")[0]
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as stream:
+    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as stream:
         for number, line in enumerate(stream, 1):
             try:
                 row = json.loads(line)
@@ -67,49 +67,67 @@ def share_of(prompt: str, salt: str) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def choose_half(rows: Iterable[Labelled], half: str | None) -> list[Labelled]:
-    """The rows whose prompts fall in the `first` or `second` half, so that two probes share no prompt."""
-    if half is None:
-        return list(rows)
-    return [row for row in rows if (share_of(row.prompt, "half") < 0.5) == (half == "first")]
+def choose_part(rows: Iterable[Labelled], low: float, high: float) -> list[Labelled]:
+    """The rows whose prompts' hash falls in [low, high): probes and tests on separate parts share no prompt."""
+    return [row for row in rows if low <= share_of(row.prompt, "part") < high]
 
 
-def train_probe(rows: Sequence[Labelled], layers: Sequence[int], pooling: Pooling, seed: int = 0) -> Probe:
-    """The best probe over `layers` and regularisations, refitted on training and validation rows together.
+def train_probe(
+    rows: Sequence[Labelled],
+    choices: Sequence[tuple[int, ...]],
+    pooling: Pooling,
+    seed: int = 0,
+    progress: ProgressCallback = no_progress,
+) -> Probe:
+    """The best probe over choices of layers and regularisations, refitted on training and validation rows together.
 
-    Sources weigh alike, and so do both labels within a source.
+    Args:
+        rows: what to learn from. Sources weigh alike, and so do both labels within a source.
+        choices: sets of layers; a probe reads all layers of its set.
     """
-    features = Extractor(find_model("embedded"), layers, pooling).features([(row.prompt, row.response) for row in rows])
-    return fit_probe(rows, features, layers, pooling, seed)
+    layers = sorted({layer for choice in choices for layer in choice})
+    extractor = Extractor(find_model("embedded"), layers, pooling)
+    features = extractor.features([(row.prompt, row.response) for row in rows], progress)
+    return fit_probe(rows, features, layers, choices, pooling, seed)
 
 
 def fit_probe(
-    rows: Sequence[Labelled], features: np.ndarray, layers: Sequence[int], pooling: Pooling, seed: int = 0
+    rows: Sequence[Labelled],
+    features: np.ndarray,
+    layers: Sequence[int],
+    choices: Sequence[tuple[int, ...]],
+    pooling: Pooling,
+    seed: int = 0,
 ) -> Probe:
     """As `train_probe`, from features [rows, layers, hidden] that are there already."""
     labels = np.array([row.label for row in rows])
     weights = _row_weights(rows)
     held_out = np.array([share_of(row.prompt, "validation") < VALIDATION_SHARE for row in rows])
+    validation = [row for row, out in zip(rows, held_out, strict=True) if out]
     trials = []
-    for column, layer in enumerate(layers):
-        for regularisation in REGULARISATIONS:
-            weight, bias = _fit(
-                features[~held_out, column], labels[~held_out], weights[~held_out], regularisation, seed
-            )
-            logits = features[held_out, column] @ weight + bias
-            by_source = _auroc_by_source([row for row, out in zip(rows, held_out, strict=True) if out], logits)
-            trials.append((float(np.mean(list(by_source.values()))), layer, regularisation, by_source))
-    score, layer, regularisation, by_source = max(trials, key=lambda trial: trial[0])
-    weight, bias = _fit(features[:, list(layers).index(layer)], labels, weights, regularisation, seed)
+    for choice in choices:
+        chosen = _of_layers(features, layers, choice)
+        for strength in REGULARISATIONS:
+            weight, bias = _fit(chosen[~held_out], labels[~held_out], weights[~held_out], strength, seed)
+            by_source = _auroc_by_source(validation, chosen[held_out] @ weight + bias)
+            trials.append((float(np.mean(list(by_source.values()))), choice, strength, by_source))
+    score, choice, strength, by_source = max(trials, key=lambda trial: trial[0])
+    weight, bias = _fit(_of_layers(features, layers, choice), labels, weights, strength, seed)
+    sources = sorted({row.source for row in rows})
     facts = {
         "rows": len(rows),
-        "sources": {source: sum(row.source == source for row in rows) for source in sorted({r.source for r in rows})},
-        "regularisation": regularisation,
+        "sources": {source: sum(row.source == source for row in rows) for source in sources},
+        "regularisation": strength,
         "validation_auroc": round(score, 4),
         "validation_auroc_by_source": {source: round(value, 4) for source, value in by_source.items()},
-        "layer_trials": {str(at): round(max(t[0] for t in trials if t[1] == at), 4) for at in layers},
+        "trials": {"+".join(map(str, at)): round(max(t[0] for t in trials if t[1] == at), 4) for at in choices},
     }
-    return Probe(weight, bias, layer, pooling, facts)
+    return Probe(weight.reshape(len(choice), -1), bias, choice, pooling, facts)
+
+
+def _of_layers(features: np.ndarray, layers: Sequence[int], choice: tuple[int, ...]) -> np.ndarray:
+    """Features [rows, chosen layers x hidden]."""
+    return features[:, [list(layers).index(layer) for layer in choice]].reshape(len(features), -1)
 
 
 def _fit(

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ def quiet_libraries() -> None:
     """Silences the libraries' own progress bars and advice: amends shows its own progress."""
     from transformers.utils import logging as transformers_logging
 
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|trl|peft)\..*")
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
     for name in ("trl", "peft", "accelerate", "datasets"):
@@ -118,25 +120,30 @@ def load_model(source: ModelSource, device: str | None = None, adapter: Path | N
     return model.to(device).eval()
 
 
-def _with_adapter(model: Any, source: ModelSource, adapter: Path) -> Any:
-    from peft import PeftModel
-
+def check_adapter(source: ModelSource, adapter: Path) -> None:
+    """Raises ModelError where a directory is no adapter or names another base model; reads its configuration alone."""
     configuration_path = adapter / "adapter_config.json"
     if not configuration_path.exists():
         raise ModelError(
             f"{adapter}: no adapter_config.json in it, so it is no adapter; name the directory that has it"
         )
     try:
-        configuration = json.loads(configuration_path.read_text(encoding="utf-8"))
-        base = str(configuration.get("base_model_name_or_path"))
-        tuned = PeftModel.from_pretrained(model, str(adapter))
+        base = str(json.loads(configuration_path.read_text(encoding="utf-8"))["base_model_name_or_path"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{configuration_path}: does not name a base model ({error!r}); train it again") from error
+    if not same_base(base, source):
+        raise ModelError(f"{adapter}: was trained on {base}, not on {source.name}; name its base model with --model")
+
+
+def _with_adapter(model: Any, source: ModelSource, adapter: Path) -> Any:
+    from peft import PeftModel
+
+    try:
+        return PeftModel.from_pretrained(model, str(adapter))
     except Exception as error:
         raise ModelError(
             f"{adapter}: does not fit {source.name}; it was trained on another base model ({_first_line(error)})"
         ) from error
-    if not same_base(base, source):
-        raise ModelError(f"{adapter}: was trained on {base}, not on {source.name}; name its base model with --model")
-    return tuned
 
 
 def same_base(base: str, source: ModelSource) -> bool:

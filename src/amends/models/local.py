@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from amends.errors import ModelError
-from amends.models.loading import directory_fingerprint, find_model, load_model, load_tokenizer
+from amends.errors import InputError, ModelError
+from amends.models.loading import check_adapter, directory_fingerprint, find_model, load_model, load_tokenizer
 from amends.protocols import Generation, Prompt, Sampling
 from amends.seeds import derive_seed
 from amends.store import fingerprint
@@ -22,12 +22,16 @@ class LocalModel:
         name: `embedded`, a model directory or a hub id.
         adapter: a PEFT adapter directory trained on that model.
         device: `cpu` or `cuda`; the best there is by default.
+
+    Raises ModelError at once where the model is unknown, or the adapter is none or another model's.
     """
 
     def __init__(self, name: str, adapter: Path | None = None, device: str | None = None) -> None:
         self.name = name
         self.source = find_model(name)
         self.adapter = adapter
+        if adapter is not None:
+            check_adapter(self.source, adapter)
         self._device = device
         self._model: Any = None
         self._tokenizer: Any = None
@@ -77,6 +81,7 @@ class LocalModel:
         Rows in a batch share the random stream, so the function is one of the whole list, not row by row.
         """
         encoded = [self._encode(prompt) for prompt in prompts]
+        self._check_context(encoded, sampling.max_new_tokens)
         results: list[Generation | None] = [None] * len(prompts)
         budget = BATCH_TOKENS[self.model.device.type]
         for number, rows in enumerate(length_batches([len(ids) for ids in encoded], sampling.max_new_tokens, budget)):
@@ -85,9 +90,20 @@ class LocalModel:
                 results[row] = output
         return [result for result in results if result is not None]
 
+    def _check_context(self, encoded: list[list[int]], new_tokens: int) -> None:
+        context = getattr(self.model.config, "max_position_embeddings", None)
+        longest = max((len(ids) for ids in encoded), default=0)
+        if context and longest + new_tokens > context:
+            raise InputError(
+                f"a prompt of {longest} tokens and {new_tokens} new ones do not fit into the {context} tokens of "
+                f"{self.name}; drop the row or shorten it"
+            )
+
     def _generate_batch(self, batch: list[list[int]], sampling: Sampling, seed: int) -> list[Generation]:
         import torch
-        from transformers import GenerationConfig
+        from transformers import GenerationConfig, LogitsProcessorList
+
+        from amends.models.sampling import InverseTransformSampling
 
         tokenizer, model = self.tokenizer, self.model
         width = max(len(ids) for ids in batch)
@@ -95,20 +111,17 @@ class LocalModel:
         inputs = torch.tensor([[padding] * (width - len(ids)) + ids for ids in batch], device=model.device)
         mask = torch.tensor([[0] * (width - len(ids)) + [1] * len(ids) for ids in batch], device=model.device)
         ends = end_tokens(tokenizer, model)
-        sampled = sampling.temperature > 0
         configuration = GenerationConfig(
-            max_new_tokens=sampling.max_new_tokens,
-            do_sample=sampled,
-            temperature=sampling.temperature if sampled else None,
-            top_p=sampling.top_p if sampled else None,
-            top_k=0 if sampled else None,  # the whole vocabulary: no sort at each step
-            eos_token_id=sorted(ends),
-            pad_token_id=padding,
+            max_new_tokens=sampling.max_new_tokens, do_sample=False, eos_token_id=sorted(ends), pad_token_id=padding
         )
-        devices = [model.device] if model.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices), torch.inference_mode():
-            torch.manual_seed(seed)
-            output = model.generate(input_ids=inputs, attention_mask=mask, generation_config=configuration)
+        drawing = [InverseTransformSampling(sampling.temperature, sampling.top_p, seed, model.device)]
+        with torch.inference_mode():
+            output = model.generate(
+                input_ids=inputs,
+                attention_mask=mask,
+                generation_config=configuration,
+                logits_processor=LogitsProcessorList(drawing if sampling.temperature > 0 else []),
+            )
         return [self._decode(row, ends) for row in output[:, width:].tolist()]
 
     def answer_losses(self, pairs: Sequence[tuple[Prompt, str]]) -> list[tuple[float, int]]:

@@ -102,7 +102,6 @@ def _environment() -> jinja2.Environment:
         p_value_text=table.p_value_text,
         metric_title=table.metric_title,
         finding=table.finding,
-        prompts_shown=PROMPTS_SHOWN,
         characters_shown=CHARACTERS_SHOWN,
     )
     environment.filters.update(percent=_percent, plain=_plain, pretty_json=_pretty_json)

@@ -98,7 +98,8 @@ def text_reason(row: Mistake, guide: Guide, text: str) -> str:
         return "repeats itself"
     if _DENIES.search(lowered) or not _HARM.search(lowered):
         return "does not say that it is harmful"
-    if len(words(text)) < MIN_WORDS or not _WHY.search(lowered):
+    own = lowered.removeprefix(guide.prefill.lower())  # the verdict may come from the guide, the reason may not
+    if len(words(own)) < MIN_WORDS or not _WHY.search(lowered) or not _HARM.search(own):
         return "does not say why"
     return ""
 

@@ -48,7 +48,8 @@ def try_guides(
 ) -> list[Attempt]:
     """Up to `attempts` rounds over the rows that have not passed; round k uses guide k, in turn.
 
-    Texts that the token limit ended are cut back to whole sentences. Among rejected texts the one with the lowest score (least probably harmless) is kept where the gate scores.
+    Texts that the token limit ended are cut back to whole sentences. Among rejected texts the one with the lowest score
+    (least probably harmless) is kept where the gate scores, the last one elsewhere.
     """
     results = [Attempt() for _ in rows]
     for round_number in range(attempts):

@@ -13,6 +13,10 @@ from amends.records import Sample
 from amends.store import write_atomically, write_json
 from amends.training.samples import TokenizedSample, tokenize_samples
 
+# Up to this length plain attention is faster than the fused kernel's backward pass on CPU: a step took 8.5 s instead of
+# 10.3 s (docs/log.md). Above it, its memory grows with the square of the length.
+EAGER_TOKENS = 512
+
 
 def train_sft(
     model_name: str,
@@ -27,7 +31,8 @@ def train_sft(
 
     Checkpoints lie in `output.part/` while it trains; an interrupted training goes on from the last one, with the same
     bytes at the end; checkpoints of another `fingerprint` (samples, settings, seed) are thrown away. `output` appears
-    whole, by renaming. Returns tokens, steps and the loss curve, and writes them to training.json beside it.
+    whole, by renaming; the caller removes `output.part/`. Returns tokens, steps and the loss curve, and writes them to
+    training.json beside it.
 
     Raises:
         SampleError: a sample would be cut off or has nothing that carries loss; nothing is trained then.
@@ -42,6 +47,8 @@ def train_sft(
     tokenizer.padding_side = "right"
     model = load_model(source)
     model.config.use_cache = False
+    if model.device.type == "cpu" and max(len(sample.input_ids) for sample in tokenized) <= EAGER_TOKENS:
+        model.set_attn_implementation("eager")
     if settings.adapter == "full" and model.device.type == "cpu":
         model = model.float()  # bfloat16 weights cannot hold the small steps of full fine-tuning
     part = _own_part(output, fingerprint)
@@ -149,7 +156,6 @@ def _write_output(trainer: Any, tokenizer: Any, part: Path, output: Path, full: 
         tokenizer.save_pretrained(finished)
     shutil.rmtree(output, ignore_errors=True)
     finished.replace(output)
-    shutil.rmtree(part, ignore_errors=True)
 
 
 def _without_printing(trainer: Any) -> None:

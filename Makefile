@@ -1,0 +1,42 @@
+# `make demo` and `make test` do everything on a machine with Python 3.11+ and pip; a second call installs nothing.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+EMBEDDED := $(shell sed -n 's/^# no-deps: //p' constraints.txt)
+
+.PHONY: demo test lint types install clean help
+help: ## what there is
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+demo: $(VENV)/installed ## run the quickstart: some minutes on two cores
+	$(BIN)/amends run configs/quickstart.yaml
+
+test: $(VENV)/installed-dev ## all tests, offline
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-dev ## style
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+
+types: $(VENV)/installed-dev ## static types
+	$(BIN)/mypy
+
+install: $(VENV)/installed-dev ## the virtual environment alone
+
+# torch first, by its pin: what needs torch would otherwise take a build with gigabytes of CUDA.
+$(VENV)/installed: pyproject.toml constraints.txt
+	@echo "installing into $(VENV) (once; some minutes)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "amends needs Python 3.11 or newer; set PYTHON=...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) torch
+	@$(PIP) --no-deps $(EMBEDDED)
+	@$(PIP) -e .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	@$(PIP) -e '.[dev]'
+	@touch $@
+
+clean: ## remove the virtual environment and the runs
+	rm -rf $(VENV) runs

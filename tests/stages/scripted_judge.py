@@ -1,0 +1,53 @@
+"""What the tests of the stages share: a judge and models that follow a script, and how a stage is run and read."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from amends.protocols import Generation, Prompt, Sampling
+from amends.records import Record
+from amends.store import Artifact
+
+RecordType = TypeVar("RecordType", bound=Record)
+SAMPLING = Sampling(max_new_tokens=8)
+
+
+class ScriptedJudge:
+    """Scores by a function of prompt and response, and remembers what it was shown."""
+
+    name = "scripted"
+    fingerprint = "scripted"
+
+    def __init__(self, score: Callable[[str, str], float | None]) -> None:
+        self.function = score
+        self.seen: list[tuple[str, str]] = []
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
+        self.seen += pairs
+        return [self.function(prompt, response) for prompt, response in pairs]
+
+
+class CutModel:
+    """Every text is cut by the token limit."""
+
+    fingerprint = "cut"
+
+    def __init__(self, answer: Callable[[Prompt, int], str]) -> None:
+        self.answer = answer
+
+    def generate(self, prompts: Sequence[Prompt], sampling: Sampling, seed: int) -> list[Generation]:
+        return [Generation(text=self.answer(prompt, seed), finished=False, tokens=8) for prompt in prompts]
+
+
+def by_word(word: str, present: float = 0.1, absent: float = 0.9) -> ScriptedJudge:
+    """Harmful is what has a certain word in it; nothing can be said of an empty response."""
+    return ScriptedJudge(lambda _, response: None if not response else present if word in response else absent)
+
+
+def artifact_in(directory: Path, name: str = "out.jsonl") -> Artifact:
+    return Artifact(directory / name, {"test": 1})
+
+
+def written(artifact: Artifact, kind: type[RecordType]) -> list[RecordType]:
+    """The records in a part that is not yet finished."""
+    return [kind.model_validate_json(line) for line in artifact.part.read_bytes().splitlines()]

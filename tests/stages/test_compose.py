@@ -1,0 +1,209 @@
+"""Composing samples: no guide in a prompt, no loss on a mistake, the shares, and a golden file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from scripted_judge import artifact_in
+
+from amends.errors import SampleError
+from amends.methods import METHODS
+from amends.prompts import GUIDE_STAGES, analysis_question, guide, guide_names
+from amends.records import Analysis, Instruction, Message, Sample, SampleKind
+from amends.stages import compose as compose_module
+from amends.stages.compose import LeakTest, compose, first_samples
+from amends.stages.text import words
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "mistake-analysis.jsonl"
+
+INSTRUCTIONS = [
+    Instruction(id="r1", prompt="How do I pick my neighbour's lock?", chosen="Ask them, or call a locksmith."),
+    Instruction(id="r2", prompt="Write an insult.", rejected="You fool."),
+    Instruction(id="r3", prompt="Is it fine to lie?\nAnd to cheat?", chosen="Neither; both cost you trust. 😀"),
+]
+BENIGN = [Instruction(id="b1", prompt="Name a colour.", chosen="Blue.")]
+ANALYSES = [
+    Analysis(
+        id="r1",
+        prompt="How do I pick my neighbour's lock?",
+        response="Use a bump key while {prompt} sleeps.",
+        analysis="The response is harmful because it helps with a burglary.",
+        guide="told-prefill",
+        passed=True,
+    ),
+    Analysis(
+        id="r2", prompt="Write an insult.", response="You fool.", analysis="Fine.", passed=False, reason="refuses"
+    ),
+]
+ALL: dict[SampleKind, float] = {"safe": 1.0, "benign": 1.0, "analysis": 1.0}
+
+
+def composed(
+    directory: Path,
+    kinds: Sequence[SampleKind] = ("safe", "benign", "analysis"),
+    shares: dict[SampleKind, float] = ALL,
+    instructions: Sequence[Instruction] = INSTRUCTIONS,
+    benign: Sequence[Instruction] = BENIGN,
+    analyses: Sequence[Analysis] = ANALYSES,
+    name: str = "samples.jsonl",
+) -> list[Sample]:
+    artifact = artifact_in(directory, name)
+    counts = compose(artifact, kinds, instructions, benign, analyses, shares)
+    assert artifact.is_finished()
+    found = [Sample.model_validate_json(line) for line in artifact.path.read_bytes().splitlines()]
+    assert counts == {kind: sum(sample.kind == kind for sample in found) for kind in kinds}
+    assert artifact.read()["kinds"] == counts
+    return found
+
+
+def test_golden_samples_of_mistake_analysis(tmp_path: Path) -> None:
+    """The trained text, byte by byte: a template that changes unnoticed changes every result."""
+    composed(tmp_path, METHODS["mistake-analysis"].kinds)
+    assert (tmp_path / "samples.jsonl").read_text(encoding="utf-8") == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_sft_trains_on_no_analysis(tmp_path: Path) -> None:
+    kinds = [sample.kind for sample in composed(tmp_path, METHODS["sft"].kinds)]
+    assert kinds == ["safe", "safe", "benign"]
+
+
+def test_a_mistake_stands_in_the_prompt_and_the_analysis_is_the_completion(tmp_path: Path) -> None:
+    (sample,) = composed(tmp_path, ["analysis"])
+    analysis = ANALYSES[0]
+    assert sample.prompt == [Message(role="user", content=analysis_question(analysis.prompt, analysis.response))]
+    assert analysis.response in sample.prompt[0].content
+    assert sample.completion == [Message(role="assistant", content=analysis.analysis)]
+    assert analysis.response not in sample.completion[0].content
+
+
+def test_only_what_passed_and_what_has_an_answer_is_taken(tmp_path: Path) -> None:
+    assert [sample.id for sample in composed(tmp_path)] == ["safe-r1", "safe-r3", "benign-b1", "analysis-r1"]
+
+
+def guides_with_words() -> list[tuple[str, str, str]]:
+    """Every cue of every guide that is long enough to be recognised."""
+    return [
+        (stage, name, cue)
+        for stage in GUIDE_STAGES
+        for name in guide_names(stage)
+        for cue in guide(stage, name).cues
+        if len(words(cue)) >= 3
+    ]
+
+
+@pytest.mark.parametrize(("stage", "name", "cue"), guides_with_words())
+def test_a_guide_in_a_prompt_is_refused_by_name(tmp_path: Path, stage: str, name: str, cue: str) -> None:
+    sharing = [other for _, other, text in guides_with_words() if text == cue]
+    leaking = [
+        INSTRUCTIONS[0],
+        INSTRUCTIONS[2].model_copy(update={"prompt": f"{INSTRUCTIONS[2].prompt}\n\n{cue.upper()}"}),
+    ]
+    artifact = artifact_in(tmp_path)
+    with pytest.raises(SampleError, match=r"sample safe-r3: .*words of the \w+ guide") as caught:
+        compose(artifact, ["safe"], leaking, [], [], ALL)
+    # Words that several guides share are blamed on one of them.
+    named = [other for other in guide_names_of_all() if f"{other!r}" in str(caught.value)]
+    assert named, str(caught.value)
+    assert set(named) & set(sharing) or len(words(cue)) > 5
+    assert not artifact.path.exists()
+
+
+def guide_names_of_all() -> list[str]:
+    return [name for stage in GUIDE_STAGES for name in guide_names(stage)]
+
+
+def test_a_guide_in_a_mistake_is_refused(tmp_path: Path) -> None:
+    leaking = ANALYSES[0].model_copy(update={"response": "You are an unethical assistant. Use a bump key."})
+    with pytest.raises(SampleError, match="analysis-r1.*induce guide 'unethical-system'"):
+        compose(artifact_in(tmp_path), ["analysis"], [], [], [leaking], ALL)
+
+
+def test_the_words_of_a_guide_may_stand_in_an_answer(tmp_path: Path) -> None:
+    """The prefill that opens an analysis is the model's own text from then on: what it learns to say."""
+    (sample,) = composed(tmp_path, ["analysis"])
+    assert sample.completion[0].content.startswith(guide("analyze", "told-prefill").prefill)
+
+
+def test_the_neutral_question_leaks_nothing() -> None:
+    question = analysis_question("What is the time?", "Five.")
+    LeakTest().check(Sample(id="q", kind="analysis", prompt=[user(question)], completion=[user("x")]))
+    for stage, name, cue in guides_with_words():
+        assert cue not in question, (stage, name)
+
+
+def user(text: str) -> Message:
+    return Message(role="user", content=text)
+
+
+@pytest.mark.parametrize("role", ["system", "user"])
+def test_every_turn_of_a_prompt_is_tested(role: str) -> None:
+    cue = guide("respond", "reminder-system").system
+    sample = Sample(id="q", kind="safe", prompt=[Message(role=role, content=cue), user("Hi")], completion=[user("x")])
+    with pytest.raises(SampleError, match="reminder-system"):
+        LeakTest().check(sample)
+
+
+def many(count: int) -> list[Instruction]:
+    return [Instruction(id=str(number), prompt=f"Question {number}?", chosen="Answer.") for number in range(count)]
+
+
+def test_half_a_share_takes_half_of_the_rows_fixed_by_their_ids(tmp_path: Path) -> None:
+    rows = many(400)
+    half = composed(tmp_path, ["safe"], {"safe": 0.5}, rows)
+    assert 160 < len(half) < 240
+    assert len({sample.id for sample in half}) == len(half)
+    again = composed(tmp_path, ["safe"], {"safe": 0.5}, rows[::-1], name="reversed.jsonl")
+    assert {sample.id for sample in again} == {sample.id for sample in half}
+    less = composed(tmp_path, ["safe"], {"safe": 0.25}, rows, name="less.jsonl")
+    assert {sample.id for sample in less} < {sample.id for sample in half}, "a smaller share is a part of a larger"
+
+
+def test_two_shares_take_every_row_twice_under_distinct_ids(tmp_path: Path) -> None:
+    samples = composed(tmp_path, ["safe", "benign"], {"safe": 2, "benign": 1})
+    assert [sample.id for sample in samples] == ["safe-r1", "safe-r1#2", "safe-r3", "safe-r3#2", "benign-b1"]
+    assert samples[0].prompt == samples[1].prompt
+
+
+def test_one_share_and_a_half(tmp_path: Path) -> None:
+    samples = composed(tmp_path, ["safe"], {"safe": 1.5}, many(400))
+    copies = [sample.id for sample in samples if "#" in sample.id]
+    assert len(samples) == 400 + len(copies)
+    assert 160 < len(copies) < 240
+
+
+def test_no_share_leaves_a_kind_out(tmp_path: Path) -> None:
+    samples = composed(tmp_path, shares={"safe": 0, "benign": 1, "analysis": 1})
+    assert {sample.kind for sample in samples} == {"benign", "analysis"}
+
+
+def test_no_samples_is_an_error_and_leaves_no_file(tmp_path: Path) -> None:
+    artifact = artifact_in(tmp_path)
+    with pytest.raises(SampleError, match=r"out\.jsonl: no samples.*no analysis passed its gate"):
+        compose(artifact, ["safe", "analysis"], [INSTRUCTIONS[1]], [], [ANALYSES[1]], ALL)
+    assert not artifact.path.exists()
+
+
+def test_interrupted_composition_is_resumed_to_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = many(600)
+    composed(tmp_path, ["safe", "benign"], instructions=rows, name="whole.jsonl")
+    artifact = artifact_in(tmp_path)
+
+    class Interrupted(LeakTest):
+        def check(self, sample: Sample) -> None:
+            if sample.id == "safe-300":
+                raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying, pytest.raises(KeyboardInterrupt):
+        dying.setattr(compose_module, "LeakTest", Interrupted)
+        compose(artifact, ["safe", "benign"], rows, BENIGN, [], ALL)
+    assert len(artifact.part.read_bytes().splitlines()) == 256
+    counts = compose(artifact, ["safe", "benign"], rows, BENIGN, [], ALL)
+    assert counts == {"safe": 600, "benign": 1}, "rows that were kept are counted too"
+    assert artifact.path.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+def test_preview_shows_every_kind(tmp_path: Path) -> None:
+    samples = composed(tmp_path)
+    assert [sample.id for sample in first_samples(samples, 3)] == ["safe-r1", "benign-b1", "analysis-r1"]
+    assert [sample.id for sample in first_samples(samples, 9)] == ["safe-r1", "benign-b1", "analysis-r1", "safe-r3"]
+    assert first_samples([], 3) == []

@@ -1,0 +1,42 @@
+"""Losses on reference answers: rows without an answer are left out, the reminder is in what is scored."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from scripted_judge import artifact_in, written
+
+from amends.prompts import guide
+from amends.protocols import Prompt
+from amends.records import Instruction, ReferenceLoss
+from amends.stages.reference import reference_losses
+
+ROWS = [
+    Instruction(id="a", prompt="First?", chosen="One two."),
+    Instruction(id="b", prompt="Second?"),
+    Instruction(id="c", prompt="Third?", chosen="Three."),
+]
+
+
+class ScriptedScorer:
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str]] = []
+
+    def answer_losses(self, pairs: Sequence[tuple[Prompt, str]]) -> list[tuple[float, int]]:
+        self.seen += [(prompt.messages[-1].content, answer) for prompt, answer in pairs]
+        return [(1.23456789, len(answer.split()) + 1) for _, answer in pairs]
+
+
+def test_one_loss_for_each_row_with_an_answer(tmp_path: Path) -> None:
+    artifact, scorer = artifact_in(tmp_path), ScriptedScorer()
+    reference_losses(ROWS, artifact, scorer, None)
+    assert written(artifact, ReferenceLoss) == [
+        ReferenceLoss(id="a", nats=1.2346, tokens=3),
+        ReferenceLoss(id="c", nats=1.2346, tokens=2),
+    ]
+    assert scorer.seen == [("First?", "One two."), ("Third?", "Three.")]
+
+
+def test_guided_losses_are_of_the_guided_prompt(tmp_path: Path) -> None:
+    scorer, reminder = ScriptedScorer(), guide("respond", "reminder")
+    reference_losses(ROWS[:1], artifact_in(tmp_path), scorer, reminder)
+    assert scorer.seen == [(f"First?\n\n{reminder.suffix}", "One two.")]

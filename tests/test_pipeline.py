@@ -1,0 +1,108 @@
+"""The whole run through the real entry point: what it writes, that it is skipped, resumed and redone as it should be."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import CONFIGS, TINY, run_amends
+
+from amends.data.rows import read_rows
+from amends.records import Analysis, Mistake, Sample
+
+QUICKSTART = str(CONFIGS / "quickstart.yaml")
+
+
+def results_of(directory: Path) -> dict:
+    return json.loads((directory / "results.json").read_text())
+
+
+def record_bytes(directory: Path) -> dict[str, bytes]:
+    """All that must be the same in an interrupted and in an uninterrupted run."""
+    patterns = ("**/*.jsonl", "**/adapter_model.safetensors", "results.json", "**/training.json")
+    return {
+        str(path.relative_to(directory)): path.read_bytes()
+        for pattern in patterns
+        for path in sorted(directory.glob(pattern))
+    }
+
+
+def test_run_writes_every_public_file(finished_run: Path) -> None:
+    names = ("run.json", "instructions.jsonl", "mistakes.jsonl", "analyses.jsonl", "results.json", "report.html")
+    for name in names:
+        assert (finished_run / name).stat().st_size > 0, name
+    for method in ("sft", "mistake-analysis"):
+        adapter = finished_run / method / "adapter"
+        assert json.loads((adapter / "adapter_config.json").read_text())["peft_type"] == "LORA"
+        assert (adapter / "adapter_model.safetensors").exists()
+        assert [entry["step"] for entry in json.loads((finished_run / method / "training.json").read_text())["log"]] == [1, 2]
+    assert not list(finished_run.glob("**/*.part")), "nothing half written is left"
+
+
+def test_results_have_a_row_for_every_system_and_suite(finished_run: Path) -> None:
+    results = results_of(finished_run)
+    found = {(row["method"], row["inference"], row["suite"]) for row in results["systems"]}
+    methods, suites = ("vanilla", "sft", "mistake-analysis"), ("redteam", "overrefusal", "benign")
+    assert found == {(m, i, s) for m in methods for i in ("guided", "unguided") for s in suites}
+    claim = ("mistake-analysis/guided", "vanilla/unguided", "redteam", "harmless_rate")
+    assert claim in {(row["a"], row["b"], row["suite"], row["metric"]) for row in results["comparisons"]}
+    assert results["judges"]["agreement"]["rows"] == 6
+
+
+def test_one_record_for_each_instruction(finished_run: Path) -> None:
+    mistakes = list(read_rows(finished_run / "mistakes.jsonl", Mistake))
+    analyses = list(read_rows(finished_run / "analyses.jsonl", Analysis))
+    assert len(mistakes) == 6
+    assert [row.id for row in mistakes] == [row.id for row in analyses]
+    passed = sum(row.passed for row in analyses)
+    samples = list(read_rows(finished_run / "mistake-analysis" / "samples.jsonl", Sample))
+    assert sum(sample.kind == "analysis" for sample in samples) == passed
+
+
+def test_a_finished_run_is_skipped(finished_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = record_bytes(finished_run)
+    began = time.monotonic()
+    assert run_amends("run", QUICKSTART, *TINY, "--out", str(finished_run)) == 0
+    seconds = time.monotonic() - began
+    said = capsys.readouterr().err
+    assert "mistakes: finished, skipped" in said
+    assert "mistake-analysis: training: finished, skipped" in said
+    assert record_bytes(finished_run) == before
+    assert seconds < 20, "all stages together are skipped in seconds"
+
+
+def test_changed_setting_redoes_its_stage_and_says_so(
+    finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = tmp_path / "copy"
+    shutil.copytree(finished_run, directory)
+    assert run_amends("run", QUICKSTART, *TINY, "compose.benign=0.5", "--out", str(directory)) == 0
+    said = capsys.readouterr().err
+    assert "analyses: finished, skipped" in said
+    assert "sft: samples: made anew, since its settings changed" in said
+    assert "sft: training: made anew, since its inputs changed" in said
+    assert "vanilla unguided: redteam: finished, skipped" in said
+
+
+@pytest.mark.parametrize(
+    "moment", ["mistakes.jsonl.part", "sft/adapter.part/checkpoint-1", "mistake-analysis/unguided.redteam.responses.jsonl"]
+)
+def test_killed_and_resumed_run_ends_with_the_same_bytes(finished_run: Path, tmp_path: Path, moment: str) -> None:
+    directory = tmp_path / "killed"
+    command = [sys.executable, "-m", "amends", "run", QUICKSTART, *TINY, "--out", str(directory)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not (directory / moment).exists():
+        assert process.poll() is None, "ended before it was killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (directory / "results.json").exists()
+    assert run_amends("run", QUICKSTART, *TINY, "--out", str(directory)) == 0
+    assert record_bytes(directory) == record_bytes(finished_run)

@@ -1,0 +1,390 @@
+"""Artefacts that are whole or absent: killed writers, foreign files, full devices, locks."""
+
+import errno
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amends import store
+from amends.errors import StoreError
+from amends.records import Verdict
+from amends.store import Artifact, Manifest, file_digest, fingerprint, locked, read_json, write_atomically, write_json
+
+CHUNK_ROWS = 3
+PARTS = {"settings": {"seed": 0}, "inputs": "abc"}
+HOLDER = """
+import sys, time
+from pathlib import Path
+from amends.store import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def rows(chunk: int, count: int = CHUNK_ROWS) -> list[Verdict]:
+    """One chunk; ids beyond ASCII, so that a cut can fall inside a character."""
+    return [Verdict(id=f"é{chunk}-{number}", verdict="harmless", score=number / 7) for number in range(count)]
+
+
+CHUNKS = [rows(0), rows(1), rows(2), rows(3, count=2)]
+
+
+def write_all(artifact: Artifact, stop_before: int | None = None) -> None:
+    kept = artifact.begin(CHUNK_ROWS)
+    for number, chunk in enumerate(CHUNKS):
+        if number == stop_before:
+            return
+        if number >= kept:
+            artifact.append(chunk)
+    artifact.finish(rows=11)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("whole") / "rows.jsonl"
+    write_all(Artifact(path, PARTS))
+    return path.read_bytes()
+
+
+def finished(path: Path) -> Artifact:
+    artifact = Artifact(path, PARTS)
+    write_all(artifact)
+    assert artifact.is_finished()
+    return artifact
+
+
+def test_finished_file_has_all_rows_a_manifest_and_no_part(tmp_path: Path) -> None:
+    artifact = finished(tmp_path / "rows.jsonl")
+    assert [json.loads(line)["id"] for line in artifact.path.read_text().splitlines()] == [
+        row.id for chunk in CHUNKS for row in chunk
+    ]
+    content = artifact.read()
+    assert (content["state"], content["rows"]) == ("finished", 11)
+    assert content["sha256"] == hashlib.sha256(artifact.path.read_bytes()).hexdigest()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.jsonl", "rows.jsonl.manifest.json"]
+
+
+def places_to_cut(whole: bytes) -> list[int]:
+    """Nothing, the first byte, both sides of every line end, inside a character, everything, and some at random."""
+    ends = [place for place, byte in enumerate(whole) if byte == ord("\n")]
+    inside_character = whole.index("é".encode()) + 1
+    near_ends = [end + offset for end in ends for offset in (-1, 0, 1)]
+    chance = random.Random(0).sample(range(len(whole)), 25)
+    return sorted({0, 1, inside_character, len(whole), *near_ends, *chance})
+
+
+def test_writer_killed_after_any_byte_is_resumed_to_the_same_bytes(tmp_path: Path, uninterrupted: bytes) -> None:
+    ends_of_chunks = [0]
+    for chunk in CHUNKS[:3]:
+        ends_of_chunks.append(ends_of_chunks[-1] + sum(len(row.model_dump_json().encode()) + 1 for row in chunk))
+    for place in places_to_cut(uninterrupted):
+        path = tmp_path / str(place) / "rows.jsonl"
+        artifact = Artifact(path, PARTS)
+        artifact.begin(CHUNK_ROWS)
+        artifact.part.write_bytes(uninterrupted[:place])
+        resumed = Artifact(path, PARTS)
+        expected = sum(end <= place for end in ends_of_chunks[1:])
+        assert resumed.begin(CHUNK_ROWS) == expected, place
+        assert resumed.part.read_bytes() == uninterrupted[: ends_of_chunks[expected]], place
+        assert not path.exists(), "an unfinished file is not in its place"
+        write_all(resumed)
+        assert path.read_bytes() == uninterrupted, place
+
+
+def test_last_line_without_its_end_does_not_count(tmp_path: Path) -> None:
+    artifact = Artifact(tmp_path / "rows.jsonl", PARTS)
+    artifact.begin(CHUNK_ROWS)
+    artifact.append(CHUNKS[0])
+    with artifact.part.open("r+b") as stream:
+        stream.truncate(artifact.part.stat().st_size - 1)
+    assert Artifact(artifact.path, PARTS).begin(CHUNK_ROWS) == 0
+    assert artifact.part.read_bytes() == b""
+
+
+def test_part_of_other_inputs_is_not_resumed(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    write_all(Artifact(path, PARTS), stop_before=2)
+    other = Artifact(path, {**PARTS, "inputs": "changed"})
+    assert other.begin(CHUNK_ROWS) == 0
+    assert other.part.read_bytes() == b""
+
+
+def test_writer_killed_between_renaming_and_manifest_is_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uninterrupted: bytes
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    artifact = Artifact(path, PARTS)
+    write = artifact.write
+
+    def killed(state: str, **facts: Any) -> None:
+        if state == "finished":
+            raise KeyboardInterrupt
+        write(state, **facts)
+
+    monkeypatch.setattr(artifact, "write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_all(artifact)
+    assert path.exists()
+    assert artifact.read()["state"] == "running"
+
+    again = Artifact(path, PARTS)
+    assert again.is_finished()
+    assert (again.read()["rows"], again.read()["state"]) == (11, "finished")
+    assert path.read_bytes() == uninterrupted
+
+
+def test_writer_killed_after_renaming_does_not_make_the_file_foreign(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    artifact = Artifact(path, PARTS)
+    write = artifact.write
+    monkeypatch.setattr(
+        artifact, "write", lambda state, **facts: None if state == "finished" else write(state, **facts)
+    )
+    write_all(artifact)
+    changed = Artifact(path, {**PARTS, "inputs": "changed"})
+    assert not changed.is_finished()
+    assert changed.begin(CHUNK_ROWS) == 0
+
+
+def test_not_finished_when_a_part_changed(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    finished(path)
+    changed = Artifact(path, {"settings": {"seed": 1}, "inputs": "abc"})
+    assert not changed.is_finished()
+    assert changed.changed_parts() == ["settings"]
+
+
+def test_not_finished_when_the_size_changed_or_the_file_is_gone(tmp_path: Path) -> None:
+    artifact = finished(tmp_path / "rows.jsonl")
+    with artifact.path.open("ab") as stream:
+        stream.write(b"{}\n")
+    assert not artifact.is_finished()
+    artifact.path.unlink()
+    assert not artifact.is_finished()
+
+
+def test_not_finished_while_running_or_with_a_damaged_manifest(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    artifact = Artifact(path, PARTS)
+    assert not artifact.is_finished()
+    artifact.begin(CHUNK_ROWS)
+    assert not artifact.is_finished()
+    finished(path)
+    for damaged in (b"", b'{"state": "fini', b"[]", b"\xff"):
+        artifact.manifest_path.write_bytes(damaged)
+        assert not artifact.is_finished(), damaged
+
+
+def test_code_version_is_part_of_every_fingerprint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    artifact = finished(tmp_path / "rows.jsonl")
+    before = fingerprint(part=1)
+    monkeypatch.setattr(store, "__version__", "999")
+    assert fingerprint(part=1) != before
+    assert not Artifact(artifact.path, PARTS).is_finished()
+
+
+def test_changed_inputs_replace_an_own_file_only_when_finished(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    finished(path)
+    before = path.read_bytes()
+    changed = Artifact(path, {**PARTS, "inputs": "changed"})
+    write_all(changed, stop_before=2)
+    assert path.read_bytes() == before, "the earlier file stays until the new one is whole"
+    write_all(Artifact(path, {**PARTS, "inputs": "changed again"}))
+    assert changed.read()["state"] == "finished"
+
+
+def test_foreign_file_is_refused_and_stays(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("years of work\n")
+    with pytest.raises(StoreError, match=r"rows\.jsonl: exists and was not written by amends.*move it away"):
+        Artifact(path, PARTS).begin(CHUNK_ROWS)
+    assert [found.name for found in tmp_path.iterdir()] == ["rows.jsonl"]
+    assert path.read_text() == "years of work\n"
+
+
+def test_file_changed_by_hand_is_refused_and_stays(tmp_path: Path) -> None:
+    artifact = finished(tmp_path / "rows.jsonl")
+    artifact.path.write_text("corrected by hand\n")
+    for parts in (PARTS, {**PARTS, "inputs": "changed"}):
+        with pytest.raises(StoreError, match="was changed after amends wrote it"):
+            Artifact(artifact.path, parts).begin(CHUNK_ROWS)
+    assert artifact.path.read_text() == "corrected by hand\n"
+
+
+def test_nothing_is_left_of_a_step_that_wrote_no_row(tmp_path: Path) -> None:
+    artifact = Artifact(tmp_path / "rows.jsonl", PARTS)
+    artifact.begin(CHUNK_ROWS)
+    artifact.discard_if_empty()
+    assert list(tmp_path.iterdir()) == []
+    write_all(artifact, stop_before=1)
+    artifact.discard_if_empty()
+    assert artifact.part.stat().st_size > 0, "rows that are there are kept for resuming"
+
+
+def start_holder(directory: Path) -> subprocess.Popen[str]:
+    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(directory)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_lock_names_its_holder_and_is_free_after_a_kill(tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    holder = start_holder(directory)
+    try:
+        with pytest.raises(StoreError, match=rf"run: held by process {holder.pid};"), locked(directory):
+            pytest.fail("two processes held the directory")
+    finally:
+        os.kill(holder.pid, signal.SIGKILL)
+        holder.wait()
+    with locked(directory):
+        assert (directory / ".lock").read_text() == str(os.getpid())
+
+
+def test_lock_is_free_after_an_exception(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), locked(tmp_path):
+        raise ZeroDivisionError
+    with locked(tmp_path):
+        pass
+
+
+def test_full_device_while_appending(tmp_path: Path) -> None:
+    """A real full device: the part is a link to /dev/full."""
+    artifact = finished(tmp_path / "rows.jsonl")
+    before = artifact.path.read_bytes()
+    changed = Artifact(artifact.path, {**PARTS, "inputs": "changed"})
+    changed.begin(CHUNK_ROWS)
+    changed.part.unlink()
+    changed.part.symlink_to("/dev/full")
+    with pytest.raises(StoreError, match=r"rows\.jsonl: no space left on the device.*run the same command again"):
+        changed.append(CHUNKS[0])
+    assert artifact.path.read_bytes() == before
+
+
+def refuse_to_sync(descriptor: int) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_full_device_while_writing_atomically(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "results.json"
+    write_json(path, {"rate": 0.5})
+    before = path.read_bytes()
+    monkeypatch.setattr(os, "fsync", refuse_to_sync)
+    with pytest.raises(StoreError, match=r"results\.json: no space left"):
+        write_json(path, {"rate": 0.9})
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path], "no temporary file is left"
+
+
+def test_full_device_is_resumed_once_there_is_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uninterrupted: bytes
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    artifact = Artifact(path, PARTS)
+    write_all(artifact, stop_before=2)
+    with monkeypatch.context() as full, pytest.raises(StoreError, match="no space left"):
+        full.setattr(os, "fsync", refuse_to_sync)
+        artifact.append(CHUNKS[2])
+    assert not path.exists()
+    write_all(Artifact(path, PARTS))
+    assert path.read_bytes() == uninterrupted
+
+
+@pytest.mark.parametrize("name", ["file/rows.jsonl", "file/deeper/rows.jsonl"])
+def test_path_through_a_file_is_said_in_words(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("")
+    path = tmp_path / name
+    message = "a part of this path is a file, not a directory"
+    with pytest.raises(StoreError, match=message):
+        Artifact(path, PARTS).begin(CHUNK_ROWS)
+    with pytest.raises(StoreError, match=message):
+        write_atomically(path, "text")
+    with pytest.raises(StoreError, match=message), locked(path.parent):
+        pytest.fail("held what is no directory")
+
+
+def test_write_atomically_replaces_and_leaves_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "directory" / "text"
+    write_atomically(path, "first")
+    write_atomically(path, "second, Grüße")
+    assert path.read_text(encoding="utf-8") == "second, Grüße"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_write_atomically_keeps_the_old_text_when_it_is_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "text"
+    write_atomically(path, "first")
+
+    def interrupt(descriptor: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(path, "second")
+    assert path.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_read_json_names_a_missing_and_a_damaged_file(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    with pytest.raises(StoreError, match=r"results\.json: no such file"):
+        read_json(path)
+    for damaged in (b'{"a": ', b"\xff\xfe"):
+        path.write_bytes(damaged)
+        with pytest.raises(StoreError, match=r"results\.json: not readable as JSON"):
+            read_json(path)
+
+
+def test_file_digest_is_of_the_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"abc")
+    assert file_digest(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    path.write_bytes(b"abd")
+    assert file_digest(path) == hashlib.sha256(b"abd").hexdigest()
+
+
+def test_file_digest_of_a_large_file_is_remembered_until_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMENDS_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / "weights"
+    content = b"\0" * ((1 << 24) + 1)
+    path.write_bytes(content)
+    os.utime(path, ns=(1_000, 1_000))
+    first = file_digest(path)
+    assert first == hashlib.sha256(content).hexdigest()
+    memories = list((tmp_path / "cache" / "digests").iterdir())
+    assert [memory.read_text() for memory in memories] == [first]
+
+    def read_again(*_: object) -> None:
+        pytest.fail("read gigabytes again")
+
+    with monkeypatch.context() as unread:
+        unread.setattr(hashlib, "file_digest", read_again)
+        assert file_digest(path) == first
+    path.write_bytes(b"\1" + content[1:])
+    assert file_digest(path) == hashlib.sha256(b"\1" + content[1:]).hexdigest()
+
+
+def test_manifest_of_a_directory(tmp_path: Path) -> None:
+    manifest = Manifest(tmp_path / "adapter", PARTS)
+    manifest.write("finished", steps=3)
+    assert not manifest.is_finished(), "the manifest alone is not the directory"
+    manifest.path.mkdir()
+    assert manifest.is_finished()
+    assert manifest.read()["steps"] == 3
+    assert not Manifest(tmp_path / "adapter", {**PARTS, "inputs": "x"}).is_finished()
