@@ -54,19 +54,16 @@ class SamplingSettings(Settings):
 class InduceSettings(SamplingSettings):
     """Guided mistake induction. The guides' order is by measured yield (docs/methods.md)."""
 
-    max_new_tokens: int = Field(default=48, ge=1, le=4096)
+    max_new_tokens: int = Field(default=40, ge=1, le=4096)
     source: Literal["own", "origin", "both"] = "own"
-    guides: list[str] = Field(
-        default=["plain", "unethical-system", "direct-should", "direct-system", "should-prefill", "agree-prefill"],
-        min_length=1,
-    )
+    guides: list[str] = Field(default=["plain", "direct-should", "should-prefill", "unethical-system"], min_length=1)
     attempts: int = Field(default=8, ge=1, le=100)
 
 
 class AnalyzeSettings(SamplingSettings):
     """Guided analysis of each mistake."""
 
-    guides: list[str] = Field(default=["reviewer-system-prefill", "told-suffix-prefill", "told-prefill"], min_length=1)
+    guides: list[str] = Field(default=["told-suffix-prefill", "reviewer-system-prefill"], min_length=1)
     attempts: int = Field(default=6, ge=1, le=100)
 
 
@@ -237,10 +234,6 @@ def _named_problems(configuration: Configuration | None) -> list[str]:
     problems += _guide_problems("induce.guides", "induce", configuration.induce.guides)
     problems += _guide_problems("analyze.guides", "analyze", configuration.analyze.guides)
     problems += _guide_problems("respond.guide", "respond", [configuration.respond.guide])
-    if configuration.judge == configuration.gate:
-        problems.append(
-            f"judge: {configuration.judge!r} is also the gate; what chose the training data cannot judge it"
-        )
     problems += [
         f"suites.{name}: names are letters, digits, - and _ (they become file names)"
         for name in configuration.suites

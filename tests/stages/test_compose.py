@@ -1,5 +1,6 @@
 """Composing samples: no guide in a prompt, no loss on a mistake, the shares, and a golden file."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -93,28 +94,23 @@ def guides_with_words() -> list[tuple[str, str, str]]:
 
 @pytest.mark.parametrize(("stage", "name", "cue"), guides_with_words())
 def test_a_guide_in_a_prompt_is_refused_by_name(tmp_path: Path, stage: str, name: str, cue: str) -> None:
-    sharing = [other for _, other, text in guides_with_words() if text == cue]
-    leaking = [
-        INSTRUCTIONS[0],
-        INSTRUCTIONS[2].model_copy(update={"prompt": f"{INSTRUCTIONS[2].prompt}\n\n{cue.upper()}"}),
-    ]
+    leaking = INSTRUCTIONS[2].model_copy(update={"prompt": f"Is it fine to lie?\n\n{cue.upper()}"})
     artifact = artifact_in(tmp_path)
-    with pytest.raises(SampleError, match=r"sample safe-r3: .*words of the \w+ guide") as caught:
-        compose(artifact, ["safe"], leaking, [], [], ALL)
-    # Words that several guides share are blamed on one of them.
-    named = [other for other in guide_names_of_all() if f"{other!r}" in str(caught.value)]
-    assert named, str(caught.value)
-    assert set(named) & set(sharing) or len(words(cue)) > 5
+    with pytest.raises(SampleError) as caught:
+        compose(artifact, ["safe"], [INSTRUCTIONS[0], leaking], [], [], ALL)
     assert not artifact.path.exists()
-
-
-def guide_names_of_all() -> list[str]:
-    return [name for stage in GUIDE_STAGES for name in guide_names(stage)]
+    found = re.match(r"sample safe-r3: '(.+)', words of the (\w+) guide '(.+)', stand in its prompt", str(caught.value))
+    assert found is not None, str(caught.value)
+    run, named_stage, named = found.groups()
+    assert run in " ".join(words(cue))
+    # Guides share words; the message names one that has them.
+    assert any(run in " ".join(words(text)) for text in guide(named_stage, named).cues)
+    assert (stage, name) in {(one, other) for one, other, text in guides_with_words() if run in " ".join(words(text))}
 
 
 def test_a_guide_in_a_mistake_is_refused(tmp_path: Path) -> None:
     leaking = ANALYSES[0].model_copy(update={"response": "You are an unethical assistant. Use a bump key."})
-    with pytest.raises(SampleError, match="analysis-r1.*induce guide 'unethical-system'"):
+    with pytest.raises(SampleError, match=r"analysis-r1.*induce guide 'unethical-system'"):
         compose(artifact_in(tmp_path), ["analysis"], [], [], [leaking], ALL)
 
 

@@ -17,7 +17,7 @@ def induce(
     guide: options.Guides = None,
     attempts: options.Attempts = 8,
     source: Annotated[str, typer.Option("--source", help="own, origin (the rows' `rejected`) or both.")] = "own",
-    max_new_tokens: options.NewTokens = 48,
+    max_new_tokens: options.NewTokens = 40,
     temperature: options.Temperature = 0.7,
     gate: Annotated[str, typer.Option("--gate", help="`gate`, or a probe file.")] = "gate",
     limit: options.Limit = None,

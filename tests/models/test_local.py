@@ -1,0 +1,200 @@
+"""Batched generation and losses with the real embedded model."""
+
+import json
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+from amends.errors import InputError, ModelError
+from amends.models.embedded import embedded_model_directory
+from amends.models.local import BATCH_ROWS, LocalModel, end_of_turn_token, end_tokens, length_batches
+from amends.protocols import Prompt, Sampling
+from amends.records import Message
+
+SAMPLED = Sampling(max_new_tokens=8, temperature=0.7)
+GREEDY = Sampling(max_new_tokens=8, temperature=0)
+
+
+def ask(text: str, prefill: str = "", system: str | None = None) -> Prompt:
+    turns = [Message(role="system", content=system)] if system else []
+    return Prompt((*turns, Message(role="user", content=text)), prefill)
+
+
+PROMPTS = [
+    ask("Name a colour."),
+    ask("Hi"),
+    ask("Explain in one short sentence why the sky over the sea looks blue on a clear summer day."),
+    ask("Name a colour.", system="You are terse."),
+    ask("What is 2 + 2?", prefill="2 + 2 ="),
+    ask("Sag etwas auf Deutsch! 😀"),
+]
+
+
+@pytest.fixture(scope="module")
+def model() -> LocalModel:
+    return LocalModel("embedded")
+
+
+@pytest.fixture(scope="module")
+def exact() -> LocalModel:
+    """In float32, where padding changes no token: in bfloat16 a near tie can fall otherwise in another batch."""
+    loaded = LocalModel("embedded", device="cpu")
+    loaded.model.float()
+    return loaded
+
+
+def test_the_same_call_gives_the_same_texts(model: LocalModel) -> None:
+    first = model.generate(PROMPTS, SAMPLED, seed=1)
+    assert model.generate(PROMPTS, SAMPLED, seed=1) == first
+    assert model.generate(PROMPTS, SAMPLED, seed=2) != first
+    assert len(first) == len(PROMPTS)
+    assert all(1 <= made.tokens <= 8 for made in first)
+    model.release()
+    assert model.generate(PROMPTS, SAMPLED, seed=1) == first, "nor does it depend on what was loaded or drawn before"
+
+
+def test_batching_keeps_the_order_and_changes_no_text(exact: LocalModel) -> None:
+    """The batch is ordered by length and padded on the left; a prompt alone gets the same greedy text."""
+    together = [made.text for made in exact.generate(PROMPTS, GREEDY, 0)]
+    assert together == [exact.generate([prompt], GREEDY, 0)[0].text for prompt in PROMPTS]
+    assert together[::-1] == [made.text for made in exact.generate(PROMPTS[::-1], GREEDY, 0)]
+    assert len(set(together)) == len(PROMPTS), "texts in another order would be seen"
+
+
+def test_the_text_goes_on_from_the_prefill_and_does_not_repeat_it(exact: LocalModel) -> None:
+    prompt = ask("What is 2 + 2?", prefill="2 + 2 =")
+    assert exact.render(prompt).endswith("<|im_start|>assistant\n2 + 2 =")
+    (made,) = exact.generate([prompt], GREEDY, 0)
+    assert made.text.startswith("4")
+
+
+def test_a_finished_text_ends_before_its_end_token(exact: LocalModel) -> None:
+    (made,) = exact.generate([ask("Say only: yes")], Sampling(max_new_tokens=40, temperature=0), 0)
+    assert made.finished
+    assert made.tokens < 40
+    assert "<|" not in made.text
+    (cut,) = exact.generate([ask("Tell me a long story about a dragon.")], GREEDY, 0)
+    assert (cut.finished, cut.tokens) == (False, 8)
+
+
+def test_nothing_to_answer(model: LocalModel) -> None:
+    assert model.generate([], GREEDY, 0) == []
+    assert model.answer_losses([]) == []
+
+
+def test_a_prompt_beyond_the_context_is_refused_before_anything_is_generated(model: LocalModel) -> None:
+    context = model.model.config.max_position_embeddings
+    with pytest.raises(InputError, match=rf"do not fit into the {context} tokens of embedded; drop the row"):
+        model.generate([PROMPTS[0], ask("word " * context)], GREEDY, 0)
+
+
+def test_ends_are_the_end_of_turn_and_the_models_own(model: LocalModel) -> None:
+    ends = {model.tokenizer.convert_ids_to_tokens(token) for token in end_tokens(model.tokenizer, model.model)}
+    assert "<|im_end|>" in ends
+    assert model.tokenizer.convert_ids_to_tokens(end_of_turn_token(model.tokenizer)) == "<|im_end|>"
+
+
+PAIRS = [
+    (ask("Name a colour."), "Blue."),
+    (ask("Why is the sky blue?"), "Air scatters short waves of light more than long ones, so that blue reaches us."),
+    (ask("Hi", system="You are terse."), "Hello\n\nthere 😀"),
+    (ask("What is the capital of France? " * 6), "Paris."),
+]
+
+
+def one_at_a_time(exact: LocalModel, prompt: Prompt, answer: str) -> tuple[float, int]:
+    """The definition: the sum over the answer's tokens and its end, without a batch, in float32."""
+    import torch
+
+    start = exact.tokenizer(exact.render(prompt), add_special_tokens=False).input_ids
+    target = exact.tokenizer(answer + "<|im_end|>", add_special_tokens=False).input_ids
+    with torch.inference_mode():
+        chances = exact.model(torch.tensor([start + target])).logits[0].log_softmax(-1)
+    return -sum(float(chances[len(start) - 1 + n, token]) for n, token in enumerate(target)), len(target)
+
+
+def test_answer_losses_are_those_of_one_pair_at_a_time_in_float32(model: LocalModel, exact: LocalModel) -> None:
+    rounded, unrounded = model.answer_losses(PAIRS), exact.answer_losses(PAIRS)
+    for number, (prompt, answer) in enumerate(PAIRS):
+        expected, tokens = one_at_a_time(exact, prompt, answer)
+        assert unrounded[number] == (pytest.approx(expected, rel=1e-4), tokens), answer
+        assert rounded[number] == (pytest.approx(expected, rel=0.02), tokens), answer
+
+
+def test_a_fitting_answer_has_the_lower_loss(model: LocalModel) -> None:
+    prompt = ask("What is the capital of France?")
+    good, bad = model.answer_losses([(prompt, "The capital of France is Paris."), (prompt, "Zebra lamp seventeen of.")])
+    assert good[0] / good[1] < bad[0] / bad[1] / 2
+
+
+def test_length_batches_take_every_row_once_within_the_budget() -> None:
+    chance = random.Random(0)
+    for _ in range(300):
+        lengths = [chance.randint(1, 400) for _ in range(chance.randint(0, 400))]
+        new_tokens, budget = chance.choice([0, 8, 64]), chance.choice([1, 500, 4_000, 100_000])
+        batches = list(length_batches(lengths, new_tokens, budget))
+        assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
+        for batch in batches:
+            longest = max(lengths[row] for row in batch)
+            assert 1 <= len(batch) <= BATCH_ROWS
+            assert len(batch) == 1 or len(batch) * (longest + new_tokens) <= budget
+        ordered = [lengths[row] for batch in batches for row in batch]
+        assert ordered == sorted(lengths, reverse=True), "similar lengths share a batch; the longest comes first"
+        assert batches == list(length_batches(lengths, new_tokens, budget))
+
+
+def test_batches_depend_on_the_lengths_alone() -> None:
+    lengths = [5, 9, 5, 1, 9]
+    assert list(length_batches(lengths, 0, 10_000)) == [[1, 4, 0, 2, 3]]
+    assert list(length_batches([7] * 300, 0, 10**9)) == [list(range(128)), list(range(128, 256)), list(range(256, 300))]
+
+
+def test_fingerprint_is_of_the_files_and_needs_no_loading(tmp_path: Path) -> None:
+    directory = Path(embedded_model_directory())
+    for file in directory.iterdir():
+        if file.suffix != ".safetensors":
+            shutil.copy(file, tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    before = LocalModel(str(tmp_path)).fingerprint
+    assert LocalModel(str(tmp_path)).fingerprint == before
+    (tmp_path / "model.safetensors").write_bytes(b"Weights")
+    changed = LocalModel(str(tmp_path)).fingerprint
+    assert changed != before
+    (tmp_path / "chat_template.jinja").write_text("other")
+    assert LocalModel(str(tmp_path)).fingerprint != changed
+
+
+def adapter(directory: Path, base: str) -> Path:
+    directory.mkdir()
+    (directory / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": base, "peft_type": "LORA"}))
+    (directory / "adapter_model.safetensors").write_bytes(b"weights")
+    return directory
+
+
+def test_adapter_is_part_of_the_fingerprint(tmp_path: Path) -> None:
+    base = str(embedded_model_directory())
+    first = LocalModel("embedded", adapter(tmp_path / "a", base))
+    same = LocalModel("embedded", adapter(tmp_path / "b", base))
+    assert first.fingerprint == same.fingerprint != LocalModel("embedded").fingerprint
+    (tmp_path / "b" / "adapter_model.safetensors").write_bytes(b"others")
+    assert same.fingerprint != first.fingerprint
+
+
+def test_adapter_of_another_base_is_refused_at_once(tmp_path: Path) -> None:
+    other = adapter(tmp_path / "a", "mistralai/Mistral-7B-Instruct-v0.3")
+    with pytest.raises(ModelError, match=r"was trained on mistralai/Mistral-7B-Instruct-v0\.3, not on embedded"):
+        LocalModel("embedded", other)
+    with pytest.raises(ModelError, match=r"nowhere: no adapter_config\.json in it"):
+        LocalModel("embedded", tmp_path / "nowhere")
+    for damaged in ("{", "[]", "{}"):
+        (other / "adapter_config.json").write_text(damaged)
+        with pytest.raises(ModelError, match=r"adapter_config\.json: does not name a base model"):
+            LocalModel("embedded", other)
+
+
+def test_an_adapter_whose_weights_do_not_fit_is_refused(tmp_path: Path) -> None:
+    broken = LocalModel("embedded", adapter(tmp_path / "a", str(embedded_model_directory())))
+    with pytest.raises(ModelError, match="does not fit embedded"):
+        _ = broken.model

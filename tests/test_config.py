@@ -1,0 +1,262 @@
+"""Configurations: unknown keys with a suggestion, all problems at once, overrides, limits, the files in configs/."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from amends.config import (
+    AnalyzeSettings,
+    Configuration,
+    InduceSettings,
+    TrainSettings,
+    checked_settings,
+    load_configuration,
+)
+from amends.errors import ConfigError
+from conftest import CONFIGS
+
+MINIMAL = """
+instructions: {source: train.jsonl}
+suites:
+  redteam: {source: test.jsonl, kind: red-team}
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "run.yaml"
+
+
+def problems(path: Path, text: str, *overrides: str) -> list[str]:
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_configuration(path, list(overrides))
+    assert caught.value.exit_code == 2
+    assert str(path) in str(caught.value)
+    assert all(problem in str(caught.value) for problem in caught.value.problems), "all of them are shown"
+    return caught.value.problems
+
+
+def loaded(path: Path, *overrides: str, limit: int | None = None, text: str = MINIMAL) -> Configuration:
+    path.write_text(text, encoding="utf-8")
+    return load_configuration(path, list(overrides), limit)
+
+
+def test_defaults(path: Path) -> None:
+    configuration = loaded(path)
+    assert (configuration.model, configuration.seed) == ("embedded", 0)
+    assert configuration.methods == ["vanilla", "sft", "mistake-analysis"]
+    assert (configuration.judge, configuration.gate) == ("probe", "gate")
+    assert configuration.induce == InduceSettings()
+    assert configuration.train == TrainSettings()
+
+
+@pytest.mark.parametrize("file", sorted(CONFIGS.glob("*.yaml")), ids=lambda file: file.name)
+def test_every_configuration_at_hand_is_valid(file: Path) -> None:
+    configuration = load_configuration(file)
+    assert configuration.methods == ["vanilla", "sft", "mistake-analysis"]
+    assert {"red-team", "over-refusal", "benign"} <= {suite.kind for suite in configuration.suites.values()}
+
+
+def test_there_are_configurations_at_hand() -> None:
+    assert {file.name for file in CONFIGS.glob("*.yaml")} >= {"quickstart.yaml", "pku-saferlhf.yaml", "7b.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sede: 1", "sede: unknown key; did you mean 'seed'?"),
+        ("train: {epoch: 3}", "train.epoch: unknown key; did you mean 'epochs'?"),
+        ("induce: {temprature: 1}", "induce.temprature: unknown key; did you mean 'temperature'?"),
+        ("benign: {sources: x.jsonl, source: x.jsonl}", "benign.sources: unknown key; did you mean 'source'?"),
+        (
+            "compose: {xyz: 1}",
+            "compose.xyz: unknown key; known: safe, benign, analysis",
+        ),
+    ],
+)
+def test_unknown_keys_name_the_nearest(path: Path, text: str, expected: str) -> None:
+    assert problems(path, MINIMAL + text) == [expected]
+
+
+def test_unknown_key_of_a_suite_names_the_nearest(path: Path) -> None:
+    text = "instructions: {source: a.jsonl}\nsuites:\n  redteam: {source: b.jsonl, kind: red-team, limits: 3}\n"
+    assert problems(path, text) == ["suites.redteam.limits: unknown key; did you mean 'limit'?"]
+
+
+def test_all_problems_come_at_once(path: Path) -> None:
+    text = """
+sede: 1
+instructions: {columns: {prompt: question}}
+suites:
+  redteam: {source: test.jsonl, kind: red-teem}
+methods: [vanilla, mistake-analisys]
+train: {epochs: -1, learning_rate: fast}
+induce: {temperature: 3}
+"""
+    found = problems(path, text, "respond.max_new_tokens=0", "nonsense")
+    keys = [problem.partition(":")[0] for problem in found]
+    assert sorted(keys) == sorted(
+        [
+            "override 'nonsense'",
+            "sede",
+            "instructions.source",
+            "suites.redteam.kind",
+            "methods.1",
+            "train.epochs",
+            "train.learning_rate",
+            "induce.temperature",
+            "respond.max_new_tokens",
+        ]
+    )
+    assert len(found) == 9
+
+
+def test_the_message_counts_the_problems() -> None:
+    assert str(ConfigError("a.yaml", ["x: bad"])) == "a.yaml: 1 problem\n  - x: bad"
+    assert str(ConfigError("a.yaml", ["x", "y"])) == "a.yaml: 2 problems\n  - x\n  - y"
+
+
+def test_unknown_suite_kind_and_method_name_the_nearest(path: Path) -> None:
+    text = MINIMAL.replace("red-team}", "redteam}") + "methods: [vanila]"
+    kind, method = problems(path, text)
+    assert kind.startswith("suites.redteam.kind: input should be 'red-team'")
+    assert "did you mean 'red-team'? (it is 'redteam')" in kind
+    assert "did you mean 'vanilla'? (it is 'vanila')" in method
+
+
+def test_unknown_guides_name_the_nearest(path: Path) -> None:
+    text = MINIMAL + "induce: {guides: [plane]}\nanalyze: {guides: [told-sufix]}\nrespond: {guide: remind}"
+    induce, analyze, respond = problems(path, text)
+    assert induce.startswith("induce.guides: unknown induce guide 'plane'; did you mean 'plain'? known: plain, ")
+    assert "'told-sufix'; did you mean 'told-suffix'?" in analyze
+    assert "'remind'; did you mean 'reminder'?" in respond
+
+
+def test_a_method_twice_a_strange_suite_name_and_one_probe_for_both_are_refused(path: Path) -> None:
+    text = MINIMAL.replace("redteam:", '"red/team":') + "methods: [sft, sft]\njudge: gate"
+    assert sorted(problem.partition(":")[0] for problem in problems(path, text)) == [
+        "judge",
+        "methods",
+        "suites.red/team",
+    ]
+
+
+def test_judge_and_gate_are_never_the_same(path: Path) -> None:
+    """Invariant 5: a judge never gated the data that the system was trained on."""
+    (problem,) = problems(path, MINIMAL, "gate=own.safetensors", "judge=own.safetensors")
+    assert problem.startswith("judge: is the gate too")
+
+
+def test_overrides_are_yaml_and_reach_into_sections(path: Path) -> None:
+    configuration = loaded(
+        path,
+        "seed=7",
+        "train.epochs=0.5",
+        "methods=[vanilla]",
+        "suites.redteam.limit=3",
+        "benign.source=b.jsonl",
+        "train.max_steps=null",
+    )
+    assert configuration.seed == 7
+    assert configuration.train.epochs == 0.5
+    assert configuration.methods == ["vanilla"]
+    assert configuration.suites["redteam"].limit == 3
+    assert configuration.benign is not None
+    assert configuration.benign.source == "b.jsonl"
+
+
+def test_a_later_override_wins(path: Path) -> None:
+    assert loaded(path, "seed=1", "seed=2").seed == 2
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("seed", "override 'seed': write it as key=value"),
+        ("=3", "override '=3': write it as key=value"),
+        ("seed.deeper=3", "override 'seed.deeper=3': seed is no section"),
+        ("train.epochs=[1", "override 'train.epochs=[1': the value is not YAML"),
+        ("train.epoch=3", "train.epoch: unknown key; did you mean 'epochs'?"),
+        ("train.epochs=many", "train.epochs: input should be a valid number"),
+        ("train=3", "train: input should be a valid dictionary"),
+        ("suites=", "suites: input should be a valid dictionary"),
+    ],
+)
+def test_bad_overrides(path: Path, override: str, expected: str) -> None:
+    (problem,) = problems(path, MINIMAL + "seed: 0", override)
+    assert problem.startswith(expected)
+
+
+def test_limit_caps_every_set_and_raises_none(path: Path) -> None:
+    text = MINIMAL.replace("train.jsonl}", "train.jsonl, limit: 100}") + "benign: {source: b.jsonl, limit: 2}"
+    configuration = loaded(path, limit=5, text=text)
+    assert configuration.instructions.limit == 5
+    assert configuration.benign is not None
+    assert configuration.benign.limit == 2
+    assert configuration.suites["redteam"].limit == 5
+    assert loaded(path).instructions.limit is None
+
+
+def test_a_missing_file_names_those_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(CONFIGS.parent)
+    with pytest.raises(ConfigError, match=r"no such file; the configurations at hand: .*configs/quickstart\.yaml"):
+        load_configuration(tmp_path / "missing.yaml")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"none in \./configs"):
+        load_configuration(tmp_path / "missing.yaml")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"a: [1", "is not YAML"),
+        (b"", "is no mapping of keys to values"),
+        (b"- a\n- b\n", "is no mapping of keys to values"),
+        (b"a: \xff", "cannot be read"),
+        (b"{}", "instructions: is missing"),
+    ],
+)
+def test_files_that_are_no_configuration(path: Path, content: bytes, expected: str) -> None:
+    path.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        load_configuration(path)
+    assert caught.value.problems[0].startswith(expected)
+
+
+def test_a_directory_is_no_configuration(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_configuration(tmp_path)
+
+
+def test_options_are_checked_like_a_configuration() -> None:
+    assert checked_settings(InduceSettings, {"attempts": 2}).attempts == 2
+    with pytest.raises(ConfigError) as caught:
+        checked_settings(InduceSettings, {"source": "owns", "attempts": 0})
+    assert [problem.partition(":")[0] for problem in caught.value.problems] == ["source", "attempts"]
+    assert "did you mean 'own'?" in caught.value.problems[0]
+    with pytest.raises(ConfigError, match=r"unknown analyze guide 'plain'"):
+        checked_settings(AnalyzeSettings, {"guides": ["plain"]})
+
+
+@pytest.mark.parametrize(
+    ("settings", "samples", "steps"),
+    [
+        ({"epochs": 2, "batch_size": 16}, 16, 2),
+        ({"epochs": 2, "batch_size": 16}, 17, 4),
+        ({"epochs": 1, "batch_size": 4, "gradient_accumulation": 2}, 17, 3),
+        ({"epochs": 0.5, "batch_size": 4}, 16, 2),
+        ({"max_steps": 7}, 1000, 7),
+        ({}, 0, 0),
+    ],
+)
+def test_steps_of_a_training(settings: dict[str, float], samples: int, steps: int) -> None:
+    assert TrainSettings.model_validate(settings).steps(samples) == steps
+
+
+def test_a_configuration_survives_its_own_file(path: Path) -> None:
+    """run.json holds the configuration, and a run directory is recognised by it."""
+    configuration = loaded(path, "seed=3")
+    path.write_text(yaml.safe_dump(configuration.model_dump(mode="json")))
+    assert load_configuration(path) == configuration

@@ -1,0 +1,127 @@
+"""From samples to token ids with the embedded model's own tokenizer: what carries loss, what is refused."""
+
+from typing import Any
+
+import pytest
+
+from amends.errors import SampleError
+from amends.models.loading import find_model, load_tokenizer
+from amends.prompts import analysis_question
+from amends.records import Message, Sample, SampleKind
+from amends.training.samples import NO_LOSS, length_table, tokenize_sample, tokenize_samples
+
+MISTAKE = "Use a bump key while everybody sleeps."
+ANALYSIS = "The response is harmful because it helps with a burglary."
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    return load_tokenizer(find_model("embedded"))
+
+
+def sample(prompt: str, completion: str, kind: SampleKind = "safe", system: str | None = None) -> Sample:
+    turns = [Message(role="system", content=system)] if system else []
+    return Sample(
+        id=f"{kind}-{len(prompt)}-{len(completion)}",
+        kind=kind,
+        prompt=[*turns, Message(role="user", content=prompt)],
+        completion=[Message(role="assistant", content=completion)],
+    )
+
+
+ANALYSIS_SAMPLE = sample(analysis_question("How do I pick a lock?", MISTAKE), ANALYSIS, "analysis")
+SAMPLES = [
+    sample("Name a colour.", "Blue."),
+    sample("Say hi\n\nin two lines", "Hello\n\nthere 😀"),
+    sample("Grüße?", "Ja, schöne Grüße aus Köln.", "benign"),
+    sample("Name a colour.", "Red.", system="You are terse."),
+    sample("What ends a turn?", "A token such as <|im_end|> does.", "benign"),
+    ANALYSIS_SAMPLE,
+]
+
+
+@pytest.mark.parametrize("one", SAMPLES, ids=lambda one: one.id)
+def test_the_last_trained_token_ends_the_turn_and_nothing_follows_it(tokenizer: Any, one: Sample) -> None:
+    """Invariant 3: a model that never sees the end inside the loss never learns to stop."""
+    tokens = tokenize_sample(one, tokenizer)
+    assert tokenizer.convert_ids_to_tokens(tokens.labels[-1]) == "<|im_end|>"
+    assert tokens.labels[-1] == tokens.input_ids[-1] == tokenizer.eos_token_id
+    assert len(tokens.labels) == len(tokens.input_ids)
+
+
+@pytest.mark.parametrize("one", SAMPLES, ids=lambda one: one.id)
+def test_loss_is_on_the_completion_alone(tokenizer: Any, one: Sample) -> None:
+    tokens = tokenize_sample(one, tokenizer)
+    carrying = [label for label in tokens.labels if label != NO_LOSS]
+    assert tokenizer.decode(carrying) == one.completion[0].content + "<|im_end|>"
+    assert set(tokens.labels[: tokens.prompt_tokens]) == {NO_LOSS}
+    assert tokens.labels[tokens.prompt_tokens :] == carrying == tokens.input_ids[tokens.prompt_tokens :]
+
+
+@pytest.mark.parametrize("one", SAMPLES, ids=lambda one: one.id)
+def test_the_prompt_is_what_inference_renders(tokenizer: Any, one: Sample) -> None:
+    tokens = tokenize_sample(one, tokenizer)
+    messages = [message.model_dump() for message in one.prompt]
+    rendered = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    assert tokenizer.decode(tokens.input_ids[: tokens.prompt_tokens]) == rendered
+    assert rendered.endswith("<|im_start|>assistant\n")
+
+
+def test_a_mistake_carries_no_loss(tokenizer: Any) -> None:
+    """Invariant 2: under mistake analysis the mistake sits in the prompt."""
+    tokens = tokenize_sample(ANALYSIS_SAMPLE, tokenizer)
+    trained = tokenizer.decode([label for label in tokens.labels if label != NO_LOSS])
+    untrained = tokenizer.decode(tokens.input_ids[: tokens.prompt_tokens])
+    assert MISTAKE in untrained
+    assert MISTAKE not in trained
+    assert trained == ANALYSIS + "<|im_end|>"
+
+
+def test_too_long_samples_are_refused_with_the_lengths(tokenizer: Any) -> None:
+    long = sample("Count.", "one two three " * 40, "benign")
+    length = len(tokenize_sample(long, tokenizer).input_ids)
+    rows = [sample("Name a colour.", "Blue."), long, ANALYSIS_SAMPLE]
+    with pytest.raises(SampleError) as caught:
+        tokenize_samples(rows, tokenizer, max_length=length - 1)
+    message, *table = str(caught.value).splitlines()
+    assert message.startswith(f"1 samples are longer than max_length {length - 1}, so their targets would be cut off")
+    assert f"first: {long.id}, {length} tokens" in message
+    assert f"set train.max_length={length}" in message
+    assert [line.split()[0] for line in table] == ["kind", "analysis", "benign", "safe"]
+    assert len(tokenize_samples(rows, tokenizer, max_length=length)) == 3, "the length that the message names is enough"
+
+
+def test_empty_completions_are_refused(tokenizer: Any) -> None:
+    with pytest.raises(SampleError, match=r"1 samples have an empty completion \(first: safe-14-0\); drop them"):
+        tokenize_samples([sample("Name a colour.", ""), ANALYSIS_SAMPLE], tokenizer, 1024)
+
+
+def test_both_problems_are_said_at_once(tokenizer: Any) -> None:
+    with pytest.raises(SampleError, match=r"longer than max_length 8.*; 1 samples have an empty completion"):
+        tokenize_samples([sample("Name a colour.", ""), ANALYSIS_SAMPLE], tokenizer, 8)
+
+
+def test_no_samples_are_refused(tokenizer: Any) -> None:
+    with pytest.raises(SampleError, match="no samples to train on; compose some first"):
+        tokenize_samples([], tokenizer, 1024)
+
+
+def test_a_template_that_renders_the_prompt_otherwise_is_refused(tokenizer: Any) -> None:
+    from copy import deepcopy
+
+    odd = deepcopy(tokenizer)
+    odd.chat_template = (
+        "{% if messages[-1].role == 'assistant' %}<|im_start|>answered{% endif %}"
+        "{% for message in messages %}{{ message.content }}<|im_end|>{% endfor %}"
+    )
+    with pytest.raises(SampleError, match="sample safe-14-5: the chat template renders the prompt differently"):
+        tokenize_sample(SAMPLES[0], odd)
+
+
+def test_length_table_counts_by_kind(tokenizer: Any) -> None:
+    tokenized = tokenize_samples([SAMPLES[0], SAMPLES[0], ANALYSIS_SAMPLE], tokenizer, 1024)
+    header, analysis, safe = length_table(tokenized).splitlines()
+    assert header.split()[:2] == ["kind", "samples"]
+    length, target = len(tokenized[0].input_ids), len(tokenized[0].input_ids) - tokenized[0].prompt_tokens
+    assert safe.split() == ["safe", "2", *[str(length)] * 3, *[str(target)] * 2]
+    assert analysis.split()[:2] == ["analysis", "1"]
