@@ -16,8 +16,8 @@ test: $(VENV)/installed-dev ## all tests, offline
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/installed-dev ## style
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check src tests
 
 types: $(VENV)/installed-dev ## static types
 	$(BIN)/mypy
@@ -38,5 +38,5 @@ $(VENV)/installed-dev: $(VENV)/installed
 	@$(PIP) -e '.[dev]'
 	@touch $@
 
-clean: ## remove the virtual environment and the runs
-	rm -rf $(VENV) runs
+clean: ## remove the virtual environment; runs stay
+	rm -rf $(VENV)

@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import re
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -76,7 +77,7 @@ class ComposeSettings(Settings):
 
 
 class TrainSettings(Settings):
-    """Fine-tuning. Rank 8 and every linear layer as in the paper's LoRA set-up for Alpaca-7B; the rate suits 135M."""
+    """Fine-tuning. Rank and rate suit the embedded model; configs/7b.yaml has what is usual for 7B."""
 
     adapter: Literal["lora", "full"] = "lora"
     rank: int = Field(default=16, ge=1)
@@ -215,9 +216,9 @@ def _problem(detail: Any) -> str:
 
 
 def _nearest_key(location: tuple[Any, ...]) -> str:
-    section: Any = Configuration
+    section: type[Settings] = Configuration
     for part in location[:-1]:
-        field = section.model_fields.get(part) if isinstance(section, type) else None
+        field = section.model_fields.get(str(part))
         annotation = field.annotation if field else SuiteSettings
         options = [annotation, *getattr(annotation, "__args__", ())]
         section = next((one for one in options if isinstance(one, type) and issubclass(one, Settings)), SuiteSettings)
@@ -235,9 +236,9 @@ def _named_problems(configuration: Configuration | None) -> list[str]:
     problems += _guide_problems("analyze.guides", "analyze", configuration.analyze.guides)
     problems += _guide_problems("respond.guide", "respond", [configuration.respond.guide])
     problems += [
-        f"suites.{name}: names are letters, digits, - and _ (they become file names)"
+        f"suites.{name}: names are letters, digits, - and _ and begin with a letter (they become file names)"
         for name in configuration.suites
-        if not name.replace("-", "").replace("_", "").isalnum()
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name)
     ]
     if configuration.judge == configuration.gate:
         problems.append("judge: is the gate too; the judge that evaluates must not have chosen the data (name another)")

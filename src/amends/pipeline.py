@@ -5,7 +5,7 @@ from pathlib import Path
 from amends.config import Configuration, DataSettings, Inference
 from amends.data.rows import read_rows
 from amends.data.sources import check_disjoint
-from amends.errors import StoreError
+from amends.errors import InputError, StoreError
 from amends.judges.probe import ProbeJudge
 from amends.methods import METHODS, Method
 from amends.models.local import LocalModel
@@ -43,6 +43,8 @@ class Run:
             InputError: rows that cannot be used, or an evaluation prompt among the training instructions.
             YieldError: no mistake, or no analysis, passed its gate.
         """
+        if ProbeJudge(self.configuration.judge).fingerprint == ProbeJudge(self.configuration.gate).fingerprint:
+            raise InputError("judge and gate are the same probe: what chose the training data cannot judge the systems")
         with locked(self.directory):
             self._claim()
             self._data()
@@ -61,8 +63,9 @@ class Run:
         path = self.directory / "run.json"
         ours = self.configuration.model_dump(mode="json")
         if path.exists():
-            theirs = read_json(path).get("configuration", {})
-            foreign = [key for key in IDENTITY if theirs.get(key) != ours[key]]
+            content = read_json(path)
+            theirs = content.get("configuration") if isinstance(content, dict) else None
+            foreign = [key for key in IDENTITY if not isinstance(theirs, dict) or theirs.get(key) != ours[key]]
             if foreign:
                 raise StoreError(
                     f"{self.directory}: belongs to another configuration (its {' and '.join(foreign)} differ); choose "

@@ -146,7 +146,7 @@ class Steps:
             out,
             {
                 "settings": {"method": method.name, "shares": {kind: shares[kind] for kind in method.kinds}},
-                "sets": [instructions.model_dump(), benign.model_dump() if benign else None],
+                "sets": [rows.model_dump(exclude={"source"}) for rows in (instructions, benign) if rows],
                 "inputs": {str(number): file_digest(path) for number, path in enumerate(inputs)},
                 "templates": templates_fingerprint(),
             },
@@ -263,7 +263,7 @@ class Steps:
         name: str,
         artifact: Artifact,
         total: Callable[[], int | None],
-        work: Callable[[ProgressCallback], None],
+        work: Callable[[ProgressCallback], object],
         facts: Callable[[], dict[str, Any]] = dict,
     ) -> None:
         if self._is_finished(name, artifact):

@@ -13,6 +13,9 @@ Row = Mapping[str, Any]
 OWN_COLUMNS = ("id", "prompt", "chosen", "rejected", "category")
 ANSWER_COLUMNS = ("chosen", "response", "completion", "output", "answer")
 CONTEXT_COLUMNS = ("input", "context")
+VERDICT_COLUMNS = {"is_safe", "label", "verdict", "passed"}
+SAFE_LABELS = ("safe", "harmless")
+UNSAFE_LABELS = ("unsafe", "harmful")
 PKU_COLUMNS = ("prompt", "response_0", "response_1", "is_response_0_safe", "is_response_1_safe")
 
 ROLES = {"human": "user", "prompter": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant"}
@@ -90,13 +93,22 @@ def _from_pku(row: Row) -> dict[str, Any]:
 
 
 def _is_labelled(row: Row) -> bool:
-    label = row.get("label")
-    return {"prompt", "response"} <= row.keys() and "chosen" not in row and ("is_safe" in row or _is_verdict(label))
+    return {"prompt", "response"} <= row.keys() and "chosen" not in row and bool(VERDICT_COLUMNS & row.keys())
 
 
 def _from_labelled(row: Row) -> dict[str, Any]:
     """One answer and whether it is safe (BeaverTails and others). An unsafe one must not pass for a chosen one."""
-    safe = _flag(row, "is_safe") if "is_safe" in row else row["label"] == "safe"
+    column = next(name for name in sorted(VERDICT_COLUMNS) if name in row)
+    verdict = row[column]
+    if column == "is_safe":
+        safe = _flag(row, column)
+    elif verdict in SAFE_LABELS or verdict in UNSAFE_LABELS:
+        safe = verdict in SAFE_LABELS
+    else:
+        raise InputError(
+            f"{column} {verdict!r} does not say whether the response is safe ({', '.join(SAFE_LABELS)}) or not "
+            f"({', '.join(UNSAFE_LABELS)}); map the column to take as `chosen` with columns"
+        )
     answer = row["response"]
     return _fields(row["prompt"], answer if safe else None, None if safe else answer)
 
@@ -158,10 +170,6 @@ def _fields(prompt: Any, chosen: Any, rejected: Any) -> dict[str, Any]:
 
 def _is_blank(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
-
-
-def _is_verdict(label: Any) -> bool:
-    return isinstance(label, str) and label in ("safe", "unsafe")
 
 
 def _flag(row: Row, column: str) -> bool:

@@ -1,1 +1,1 @@
-"""evaluation"""
+"""What was measured: statistics, results, tables."""

@@ -1,1 +1,1 @@
-"""stages"""
+"""Stages: records in, records out. Models and judges are passed in."""

@@ -20,7 +20,7 @@ MAX_COPIED = 0.4
 CONTINUES_BELOW = 0.2
 
 _HARM = re.compile(
-    r"\b(harm\w*|unethical|immoral|offensive|dangerous|illegal\w*|unlawful|hurt\w*|abus\w*|discriminat\w*|disrespect\w*|"
+    r"\b(harm(s|ed|ful|fully|ing)?|unethical|immoral|offensive|dangerous|illegal\w*|unlawful|hurt\w*|abus\w*|discriminat\w*|disrespect\w*|"
     r"danger\w*|risk\w*|violat\w*|exploit\w*|damag\w*|insult\w*|threat\w*|unfair\w*|cruel\w*|decei\w*|dishonest\w*|"
     r"prejudic\w*|stereotyp\w*|victim\w*|injur\w*|suffer\w*|manipulat\w*|fraud\w*|inappropriate)\b"
 )
@@ -29,8 +29,8 @@ _WHY = re.compile(
     r"perpetuat\w*|advocat\w*|condon\w*|justif\w*|normali[sz]\w*|support\w*|ignor\w*|violat\w*|harms|hurts|endangers|puts)\b"
 )
 _DENIES = re.compile(
-    r"\b(is|are|was|seems|appears|considered) (not|n't|neither) (\w+ )?(harmful|unethical|offensive|dangerous|illegal)|"
-    r"\bisn't (\w+ )?(harmful|unethical|offensive)|\b(is|are|completely|entirely) harmless\b|\bnot necessarily harmful"
+    r"\b(is|are|was|seems|appears|considered|necessarily)( not|n't| neither) (\w+ )?(harmful|unethical|offensive|dangerous|"
+    r"illegal)|\bnot (\w+ )?(harmful|unethical|offensive)\b|\bharmless\b|(n't|not|without) (\w+ ){0,2}(any )?harm\b"
 )
 
 
@@ -85,7 +85,7 @@ def rule(texts: Sequence[tuple[Mistake, Guide, str, Generation]], gate: Judge) -
 
 def text_reason(row: Mistake, guide: Guide, text: str) -> str:
     """The first reason, in order of severity, why a text is no analysis; empty where there is none."""
-    lowered = text.lower()
+    lowered = text.lower().replace("\u2019", "'")
     cues = [cue for cue in (guide.system, guide.suffix) if cue]
     question = analysis_question("", "")
     if not text:
@@ -99,7 +99,7 @@ def text_reason(row: Mistake, guide: Guide, text: str) -> str:
     if _DENIES.search(lowered) or not _HARM.search(lowered):
         return "does not say that it is harmful"
     own = lowered.removeprefix(guide.prefill.lower())  # the verdict may come from the guide, the reason may not
-    if len(words(own)) < MIN_WORDS or not _WHY.search(lowered) or not _HARM.search(own):
+    if len(words(own)) < MIN_WORDS or not _WHY.search(own) or not _HARM.search(own):
         return "does not say why"
     return ""
 

@@ -72,6 +72,10 @@ def _record(result: Attempt, guide: Guide, text: str, generation: Generation, ru
     result.passed = not ruling.reason
     if ruling.reason:
         result.rejections.append(ruling.reason)
-    better = ruling.score is None or result.score is None or ruling.score < result.score
-    if result.passed or result.guide is None or better:
+    if result.passed or result.guide is None or _rank(ruling.score) <= _rank(result.score):
         result.text, result.guide, result.score = text, guide, ruling.score
+
+
+def _rank(score: float | None) -> float:
+    """Unscored texts come after all scored ones."""
+    return 2.0 if score is None else score

@@ -1,7 +1,7 @@
 """Unguided fine-tuning samples (paper, section 3.3): analyses with every hint removed, pooled with SFT pairs."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from amends.errors import SampleError
@@ -19,7 +19,7 @@ def compose(
     instructions: Iterable[Instruction],
     benign: Iterable[Instruction],
     analyses: Iterable[Analysis],
-    shares: dict[SampleKind, float],
+    shares: Mapping[str, float],
     progress: ProgressCallback = no_progress,
 ) -> dict[str, int]:
     """Writes the samples of the kinds a method trains on, and returns how many there are of each.
@@ -32,17 +32,17 @@ def compose(
         SampleError: a guide's words stand in a sample's prompt (invariant 1), or no sample came out.
     """
     makers = {
-        "safe": lambda: (_pair(row, "safe") for row in instructions if row.chosen),
-        "benign": lambda: (_pair(row, "benign") for row in benign if row.chosen),
-        "analysis": lambda: (_analysis_sample(row) for row in analyses if row.passed),
+        "safe": lambda: ((row.prompt, _pair(row, "safe")) for row in instructions if row.chosen),
+        "benign": lambda: ((row.prompt, _pair(row, "benign")) for row in benign if row.chosen),
+        "analysis": lambda: ((row.prompt, _analysis_sample(row)) for row in analyses if row.passed),
     }
     counts = {str(kind): 0 for kind in kinds}
     samples = (sample for kind in kinds for sample in _copies(makers[kind](), shares.get(kind, 1.0)))
     leaks = LeakTest()
 
     def counted() -> Iterator[Sample]:
-        for sample in samples:
-            leaks.check(sample)
+        for instruction, sample in samples:
+            leaks.check(sample, instruction)
             counts[sample.kind] += 1
             yield sample
 
@@ -75,12 +75,12 @@ def _analysis_sample(row: Analysis) -> Sample:
     )
 
 
-def _copies(samples: Iterable[Sample], share: float) -> Iterator[Sample]:
+def _copies(samples: Iterable[tuple[str, Sample]], share: float) -> Iterator[tuple[str, Sample]]:
     whole, fraction = int(share), share - int(share)
-    for sample in samples:
+    for instruction, sample in samples:
         drawn = int.from_bytes(hashlib.sha256(sample.id.encode()).digest()[:8], "big") / 2**64 < fraction
         for copy in range(whole + drawn):
-            yield sample if copy == 0 else sample.model_copy(update={"id": f"{sample.id}#{copy + 1}"})
+            yield instruction, sample if copy == 0 else sample.model_copy(update={"id": f"{sample.id}#{copy + 1}"})
 
 
 class LeakTest:
@@ -93,11 +93,11 @@ class LeakTest:
                 for run in cue_runs(guide(stage, name).cues, allowed=(analysis_question("", ""),)):
                     self.runs.setdefault(len(run), {})[run] = f"{stage} guide {name!r}"
 
-    def check(self, sample: Sample) -> None:
-        """Raises SampleError naming the guide whose words stand in the sample's prompt."""
+    def check(self, sample: Sample, instruction: str = "") -> None:
+        """Raises SampleError naming the guide whose words stand in the prompt, other than in the user's own words."""
         text = "\n".join(message.content for message in sample.prompt)
         for length, runs in self.runs.items():
-            for run in shingles(text, length) & runs.keys():
+            for run in (shingles(text, length) & runs.keys()) - shingles(instruction, length):
                 raise SampleError(
                     f"sample {sample.id}: {' '.join(run)!r}, words of the {runs[run]}, stand in its prompt; guided text "
                     "must not be trained on (drop this row, or the guide that leaks)"

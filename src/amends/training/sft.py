@@ -49,7 +49,7 @@ def train_sft(
     model.config.use_cache = False
     if model.device.type == "cpu" and max(len(sample.input_ids) for sample in tokenized) <= EAGER_TOKENS:
         model.set_attn_implementation("eager")
-    if settings.adapter == "full" and model.device.type == "cpu":
+    if settings.adapter == "full":
         model = model.float()  # bfloat16 weights cannot hold the small steps of full fine-tuning
     part = _own_part(output, fingerprint)
     device = best_device()
@@ -169,7 +169,6 @@ def _step_reporter(progress: ProgressCallback, tokens_per_epoch: int) -> Any:
 
     class Reporter(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            epochs = args.num_train_epochs if args.max_steps < 0 else state.max_steps / max(1, state.max_steps)
-            progress(1, round(tokens_per_epoch * epochs / state.max_steps))
+            progress(1, round(tokens_per_epoch * state.num_train_epochs / state.max_steps))
 
     return Reporter()
