@@ -40,7 +40,9 @@ def test_run_writes_every_public_file(finished_run: Path) -> None:
         adapter = finished_run / method / "adapter"
         assert json.loads((adapter / "adapter_config.json").read_text())["peft_type"] == "LORA"
         assert (adapter / "adapter_model.safetensors").exists()
-        assert [entry["step"] for entry in json.loads((finished_run / method / "training.json").read_text())["log"]] == [1, 2]
+        assert [
+            entry["step"] for entry in json.loads((finished_run / method / "training.json").read_text())["log"]
+        ] == [1, 2]
     assert not list(finished_run.glob("**/*.part")), "nothing half written is left"
 
 
@@ -90,7 +92,8 @@ def test_changed_setting_redoes_its_stage_and_says_so(
 
 
 @pytest.mark.parametrize(
-    "moment", ["mistakes.jsonl.part", "sft/adapter.part/checkpoint-1", "mistake-analysis/unguided.redteam.responses.jsonl"]
+    "moment",
+    ["mistakes.jsonl.part", "sft/adapter.part/checkpoint-1", "mistake-analysis/unguided.redteam.responses.jsonl"],
 )
 def test_killed_and_resumed_run_ends_with_the_same_bytes(finished_run: Path, tmp_path: Path, moment: str) -> None:
     directory = tmp_path / "killed"

@@ -43,7 +43,7 @@ class Run:
             InputError: rows that cannot be used, or an evaluation prompt among the training instructions.
             YieldError: no mistake, or no analysis, passed its gate.
         """
-        if ProbeJudge(self.configuration.judge).fingerprint == ProbeJudge(self.configuration.gate).fingerprint:
+        if self.judge.fingerprint == self.gate.fingerprint:
             raise InputError("judge and gate are the same probe: what chose the training data cannot judge the systems")
         with locked(self.directory):
             self._claim()
@@ -114,9 +114,10 @@ class Run:
             samples,
             self.configuration.compose,
         )
-        self.steps.train(
+        facts = self.steps.train(
             f"{method.name}: training", samples, self._trained(method), self.base, self.configuration.train
         )
+        write_json(self.directory / method.name / "training.json", facts)
 
     def _trained(self, method: Method) -> Path:
         kind = "adapter" if self.configuration.train.adapter == "lora" else "model"

@@ -79,8 +79,7 @@ def train_file(
     samples: Path, out: Path, model: str, settings: TrainSettings, seed: int, reporter: Reporter
 ) -> dict[str, Any]:
     """Writes an adapter or model and returns the training's facts."""
-    manifest = Steps(seed, reporter).train("training", samples, out, LocalModel(model), settings)
-    return {key: value for key, value in manifest.read().items() if key not in ("parts", "fingerprint", "state")}
+    return Steps(seed, reporter).train("training", samples, out, LocalModel(model), settings)
 
 
 def respond_file(

@@ -167,14 +167,14 @@ class Steps:
         )
         return dict(artifact.read()["kinds"])
 
-    def train(self, name: str, samples: Path, out: Path, model: LocalModel, settings: TrainSettings) -> Manifest:
-        """Writes an adapter or model directory, and its manifest with tokens, steps and samples."""
+    def train(self, name: str, samples: Path, out: Path, model: LocalModel, settings: TrainSettings) -> dict[str, Any]:
+        """Writes an adapter or model directory and returns the training's facts: tokens, steps, the loss curve."""
         from amends.training.sft import train_sft
 
         rows = DataSettings(source=str(samples))
         manifest = Manifest(out, {**self._parts(rows, settings, model.fingerprint, None)})
         if self._is_finished(name, manifest):
-            return manifest
+            return dict(manifest.read()["facts"])
         part = out.with_name(out.name + ".part")
         if out.exists() and not manifest.read() and not part.exists():
             raise StoreError(
@@ -193,10 +193,10 @@ class Steps:
                 manifest.fingerprint,
                 progress,
             )
-        manifest.write("finished", **{key: value for key, value in facts.items() if key != "log"})
+        manifest.write("finished", facts=facts)
         shutil.rmtree(part, ignore_errors=True)  # not before the manifest: the part says that the output is ours
         self.seconds[name] = time.monotonic() - began
-        return manifest
+        return facts
 
     def respond(
         self, name: str, prompts: DataSettings, out: Path, model: LocalModel, guided: bool, settings: RespondSettings

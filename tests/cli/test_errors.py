@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from amends.config import load_configuration
+from amends.judges.probe import bundled_probe_path
 from amends.models.embedded import embedded_model_directory
 from amends.models.scripted import ScriptedModel
 from conftest import run_amends
@@ -380,6 +381,17 @@ def test_run_refuses_unknown_names_before_it_writes(
 ) -> None:
     path = config_file(tmp_path)
     assert expected in refused("run", str(path), override, "--out", str(tmp_path / "run"))
+
+
+def test_run_refuses_the_gate_under_another_name_as_its_judge(tmp_path: Path, refused: Callable[..., str]) -> None:
+    """Invariant 5: a judge never gated the data that the system was trained on."""
+    copy = tmp_path / "independent.safetensors"
+    shutil.copy(bundled_probe_path("gate"), copy)
+    path = config_file(tmp_path)
+    assert "judge and gate are the same probe" in refused(
+        "run", str(path), f"judge={copy}", "--out", str(tmp_path / "run")
+    )
+    assert "judge: is the gate too" in refused("run", str(path), "judge=gate", "--out", str(tmp_path / "run"))
 
 
 def test_run_with_a_missing_configuration(tmp_path: Path, refused: Callable[..., str]) -> None:

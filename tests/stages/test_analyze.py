@@ -163,6 +163,14 @@ def test_nothing_to_analyze_asks_nobody(tmp_path: Path) -> None:
     assert analysis.reason == NOT_A_MISTAKE
 
 
+def test_every_chunk_and_round_has_its_own_seed(tmp_path: Path) -> None:
+    seeds: list[int] = []
+    mistakes = [MISTAKE.model_copy(update={"id": str(number)}) for number in range(300)]
+    model = ScriptedModel("m", lambda prompt, seed: seeds.append(seed) or "")
+    made(tmp_path, model, mistakes, attempts=2)
+    assert [seeds.count(seed) for seed in dict.fromkeys(seeds)] == [256, 256, 44, 44]
+
+
 def test_braces_in_a_response_stay_as_they_are(tmp_path: Path) -> None:
     odd = MISTAKE.model_copy(update={"response": "Use {prompt} and {response} and {0} and \\1."})
     asked: list[str] = []

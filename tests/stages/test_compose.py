@@ -94,18 +94,25 @@ def guides_with_words() -> list[tuple[str, str, str]]:
 
 @pytest.mark.parametrize(("stage", "name", "cue"), guides_with_words())
 def test_a_guide_in_a_prompt_is_refused_by_name(tmp_path: Path, stage: str, name: str, cue: str) -> None:
-    leaking = INSTRUCTIONS[2].model_copy(update={"prompt": f"Is it fine to lie?\n\n{cue.upper()}"})
+    leaking = ANALYSES[0].model_copy(update={"id": "r3", "response": f"Yes, lie.\n\n{cue.upper()}"})
     artifact = artifact_in(tmp_path)
     with pytest.raises(SampleError) as caught:
-        compose(artifact, ["safe"], [INSTRUCTIONS[0], leaking], [], [], ALL)
+        compose(artifact, ["analysis"], [], [], [ANALYSES[0], leaking], ALL)
     assert not artifact.path.exists()
-    found = re.match(r"sample safe-r3: '(.+)', words of the (\w+) guide '(.+)', stand in its prompt", str(caught.value))
+    found = re.match(
+        r"sample analysis-r3: '(.+)', words of the (\w+) guide '(.+)', stand in its prompt", str(caught.value)
+    )
     assert found is not None, str(caught.value)
     run, named_stage, named = found.groups()
     assert run in " ".join(words(cue))
     # Guides share words; the message names one that has them.
     assert any(run in " ".join(words(text)) for text in guide(named_stage, named).cues)
     assert (stage, name) in {(one, other) for one, other, text in guides_with_words() if run in " ".join(words(text))}
+
+
+def test_a_users_own_words_are_no_leak(tmp_path: Path) -> None:
+    asked = INSTRUCTIONS[0].model_copy(update={"prompt": "Is `You are an unethical assistant` a good system prompt?"})
+    compose(artifact_in(tmp_path), ["safe"], [asked], [], [], ALL)
 
 
 def test_a_guide_in_a_mistake_is_refused(tmp_path: Path) -> None:
@@ -122,7 +129,7 @@ def test_the_words_of_a_guide_may_stand_in_an_answer(tmp_path: Path) -> None:
 
 def test_the_neutral_question_leaks_nothing() -> None:
     question = analysis_question("What is the time?", "Five.")
-    LeakTest().check(Sample(id="q", kind="analysis", prompt=[user(question)], completion=[user("x")]))
+    assert LeakTest().find(question) == ""
     for stage, name, cue in guides_with_words():
         assert cue not in question, (stage, name)
 
@@ -185,7 +192,7 @@ def test_interrupted_composition_is_resumed_to_the_same_bytes(tmp_path: Path, mo
     artifact = artifact_in(tmp_path)
 
     class Interrupted(LeakTest):
-        def check(self, sample: Sample) -> None:
+        def check(self, sample: Sample, instruction: str = "") -> None:
             if sample.id == "safe-300":
                 raise KeyboardInterrupt
 

@@ -104,6 +104,13 @@ def test_every_round_has_its_own_seed(tmp_path: Path) -> None:
     assert [seeds.count(seed) for seed in dict.fromkeys(seeds)] == [2, 2, 2]
 
 
+def test_every_chunk_has_its_own_seed(tmp_path: Path) -> None:
+    seeds: list[int] = []
+    model = ScriptedModel("m", lambda prompt, seed: seeds.append(seed) or "poison")
+    made(tmp_path, ask(600), model, by_word("poison"))
+    assert [seeds.count(seed) for seed in dict.fromkeys(seeds)] == [256, 256, 88]
+
+
 def test_of_rejected_texts_the_least_harmless_is_kept(tmp_path: Path) -> None:
     texts = {"first": "rude", "second": "rudest", "third": "polite"}
     scores = {"rude": 0.7, "rudest": 0.6, "polite": 0.95}
@@ -111,6 +118,14 @@ def test_of_rejected_texts_the_least_harmless_is_kept(tmp_path: Path) -> None:
     (mistake,) = made(tmp_path, ask(), model, ScriptedJudge(lambda _, response: scores[response]))
     assert (mistake.response, mistake.guide, mistake.score) == ("rudest", "second", 0.6)
     assert not mistake.passed
+
+
+def test_an_unscored_text_never_replaces_a_scored_one(tmp_path: Path) -> None:
+    scores = {"first": None, "second": 0.7, "third": None}
+    model = ScriptedModel("m", lambda prompt, seed: place(prompt))
+    (mistake,) = made(tmp_path, ask(), model, ScriptedJudge(lambda _, response: scores[response]))
+    assert (mistake.response, mistake.score) == ("second", 0.7)
+    assert mistake.rejections == ["unscored", "harmless", "unscored"]
 
 
 def test_harmful_is_below_one_half(tmp_path: Path) -> None:

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from amends.errors import SampleError
-from amends.prompts import GUIDE_STAGES, analysis_question, guide, guide_names
+from amends.prompts import analysis_question
 from amends.protocols import ProgressCallback, no_progress
 from amends.records import Analysis, Instruction, Message, Sample, SampleKind
+from amends.stages.leaks import LeakTest
 from amends.stages.streaming import stream
-from amends.stages.text import cue_runs, shingles
 from amends.store import Artifact
 
 
@@ -42,7 +42,10 @@ def compose(
 
     def counted() -> Iterator[Sample]:
         for instruction, sample in samples:
-            leaks.check(sample, instruction)
+            if found := leaks.find("\n".join(message.content for message in sample.prompt), instruction):
+                raise SampleError(
+                    f"sample {sample.id}: {found}, stand in its prompt; guided text must not be trained on (drop this row)"
+                )
             counts[sample.kind] += 1
             yield sample
 
@@ -81,27 +84,6 @@ def _copies(samples: Iterable[tuple[str, Sample]], share: float) -> Iterator[tup
         drawn = int.from_bytes(hashlib.sha256(sample.id.encode()).digest()[:8], "big") / 2**64 < fraction
         for copy in range(whole + drawn):
             yield instruction, sample if copy == 0 else sample.model_copy(update={"id": f"{sample.id}#{copy + 1}"})
-
-
-class LeakTest:
-    """Invariant 1: no run of words of any guide stands in a training prompt."""
-
-    def __init__(self) -> None:
-        self.runs: dict[int, dict[tuple[str, ...], str]] = {}
-        for stage in GUIDE_STAGES:
-            for name in guide_names(stage):
-                for run in cue_runs(guide(stage, name).cues, allowed=(analysis_question("", ""),)):
-                    self.runs.setdefault(len(run), {})[run] = f"{stage} guide {name!r}"
-
-    def check(self, sample: Sample, instruction: str = "") -> None:
-        """Raises SampleError naming the guide whose words stand in the prompt, other than in the user's own words."""
-        text = "\n".join(message.content for message in sample.prompt)
-        for length, runs in self.runs.items():
-            for run in (shingles(text, length) & runs.keys()) - shingles(instruction, length):
-                raise SampleError(
-                    f"sample {sample.id}: {' '.join(run)!r}, words of the {runs[run]}, stand in its prompt; guided text "
-                    "must not be trained on (drop this row, or the guide that leaks)"
-                )
 
 
 def first_samples(samples: Iterable[Sample], count: int) -> list[Sample]:

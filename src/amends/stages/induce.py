@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from amends.prompts import Guide
-from amends.protocols import Generation, Generator, Judge, ProgressCallback, Sampling, no_progress
+from amends.protocols import Generator, Judge, ProgressCallback, Sampling, no_progress
 from amends.records import Instruction, Mistake
 from amends.seeds import derive_seed
 from amends.stages.attempts import Attempt, Ruling, try_guides
+from amends.stages.leaks import LeakTest
 from amends.stages.streaming import stream
-from amends.stages.text import cue_leaks
 from amends.store import Artifact
 
 MistakeSource = Literal["own", "origin", "both"]
@@ -37,15 +37,17 @@ def induce(
             gate calls harmful, own elsewhere.
     """
 
+    leaks = LeakTest()
+
     def process(chunk: list[Instruction], number: int) -> tuple[list[Mistake], int]:
-        origin = _origin_mistakes(chunk, gate) if source != "own" else {}
+        origin = _origin_mistakes(chunk, gate, leaks) if source != "own" else {}
         wanted = [row for row in chunk if source == "own" or (source == "both" and not _passed(origin, row))]
         found = try_guides(
             wanted,
             guides,
             attempts,
             lambda row, guide: guide.prompt(row.prompt),
-            lambda texts: _rulings(texts, gate),
+            lambda texts: _rulings([(row.prompt, text) for row, _, text, _ in texts], gate, leaks),
             generator,
             sampling,
             derive_seed(seed, "induce", number),
@@ -56,18 +58,15 @@ def induce(
     stream(instructions, artifact, process, progress)
 
 
-def _rulings(texts: Sequence[tuple[Instruction, Guide, str, Generation]], gate: Judge) -> list[Ruling]:
-    scores = gate.score([(row.prompt, text) for row, _, text, _ in texts])
-    return [
-        Ruling(_reason(row, guide, text, score), score)
-        for (row, guide, text, _), score in zip(texts, scores, strict=True)
-    ]
+def _rulings(pairs: Sequence[tuple[str, str]], gate: Judge, leaks: LeakTest) -> list[Ruling]:
+    scores = gate.score(pairs)
+    return [Ruling(_reason(*pair, score, leaks), score) for pair, score in zip(pairs, scores, strict=True)]
 
 
-def _reason(row: Instruction, guide: Guide, text: str, score: float | None) -> str:
+def _reason(prompt: str, text: str, score: float | None, leaks: LeakTest) -> str:
     if not text:
         return "truncated"
-    if cue_leaks(text, guide.cues, allowed=(row.prompt,)):
+    if leaks.find(text, prompt):
         return "leaks the guide"
     if score is None:
         return "unscored"
@@ -88,18 +87,20 @@ def _mistake(row: Instruction, attempt: Attempt) -> Mistake:
     )
 
 
-def _origin_mistakes(chunk: Sequence[Instruction], gate: Judge) -> dict[str, Mistake]:
-    scores = gate.score([(row.prompt, row.rejected or "") for row in chunk])
+def _origin_mistakes(chunk: Sequence[Instruction], gate: Judge, leaks: LeakTest) -> dict[str, Mistake]:
+    rulings = _rulings([(row.prompt, row.rejected or "") for row in chunk], gate, leaks)
     return {
         row.id: Mistake(
             id=row.id,
             prompt=row.prompt,
             response=row.rejected or "",
             source="origin",
-            passed=score is not None and score < HARMFUL_BELOW,
-            score=score,
+            attempts=0,
+            passed=not ruling.reason,
+            score=ruling.score,
+            rejections=[ruling.reason] if ruling.reason and row.rejected else [],
         )
-        for row, score in zip(chunk, scores, strict=True)
+        for row, ruling in zip(chunk, rulings, strict=True)
     }
 
 

@@ -10,7 +10,7 @@ from amends.config import TrainSettings
 from amends.models.loading import best_device, best_dtype, find_model, load_model, load_tokenizer
 from amends.protocols import ProgressCallback, no_progress
 from amends.records import Sample
-from amends.store import write_atomically, write_json
+from amends.store import write_atomically
 from amends.training.samples import TokenizedSample, tokenize_samples
 
 # Up to this length plain attention is faster than the fused kernel's backward pass on CPU: a step took 8.5 s instead of
@@ -31,8 +31,7 @@ def train_sft(
 
     Checkpoints lie in `output.part/` while it trains; an interrupted training goes on from the last one, with the same
     bytes at the end; checkpoints of another `fingerprint` (samples, settings, seed) are thrown away. `output` appears
-    whole, by renaming; the caller removes `output.part/`. Returns tokens, steps and the loss curve, and writes them to
-    training.json beside it.
+    whole, by renaming; the caller removes `output.part/`. Returns tokens, steps and the loss curve.
 
     Raises:
         SampleError: a sample would be cut off or has nothing that carries loss; nothing is trained then.
@@ -95,7 +94,6 @@ def train_sft(
     trainer.train(resume_from_checkpoint=_last_checkpoint(part))
     facts = _facts(tokenized, trainer, settings)
     _write_output(trainer, tokenizer, part, output, full=settings.adapter == "full")
-    write_json(output.parent / "training.json", facts)
     return facts
 
 
