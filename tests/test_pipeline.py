@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import CONFIGS, TINY, run_amends
 
 from amends.data.rows import read_rows
 from amends.records import Analysis, Mistake, Sample
+from conftest import CONFIGS, TINY, run_amends
 
 QUICKSTART = str(CONFIGS / "quickstart.yaml")
 

@@ -138,12 +138,10 @@ def user(text: str) -> Message:
     return Message(role="user", content=text)
 
 
-@pytest.mark.parametrize("role", ["system", "user"])
-def test_every_turn_of_a_prompt_is_tested(role: str) -> None:
-    cue = guide("respond", "reminder-system").system
-    sample = Sample(id="q", kind="safe", prompt=[Message(role=role, content=cue), user("Hi")], completion=[user("x")])
-    with pytest.raises(SampleError, match="reminder-system"):
-        LeakTest().check(sample)
+@pytest.mark.parametrize("stage", ["induce", "analyze", "respond"])
+def test_the_words_of_every_stages_guides_are_found(stage: str) -> None:
+    for name, cue in [(name, cue) for one, name, cue in guides_with_words() if one == stage]:
+        assert LeakTest().find(f"Hello. {cue} Bye."), name
 
 
 def many(count: int) -> list[Instruction]:
@@ -192,9 +190,10 @@ def test_interrupted_composition_is_resumed_to_the_same_bytes(tmp_path: Path, mo
     artifact = artifact_in(tmp_path)
 
     class Interrupted(LeakTest):
-        def check(self, sample: Sample, instruction: str = "") -> None:
-            if sample.id == "safe-300":
+        def find(self, text: str, instruction: str = "") -> str:
+            if text == "Question 300?":
                 raise KeyboardInterrupt
+            return ""
 
     with monkeypatch.context() as dying, pytest.raises(KeyboardInterrupt):
         dying.setattr(compose_module, "LeakTest", Interrupted)

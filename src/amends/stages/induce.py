@@ -37,7 +37,7 @@ def induce(
             gate calls harmful, own elsewhere.
     """
 
-    leaks = LeakTest()
+    leaks = LeakTest(guides)
 
     def process(chunk: list[Instruction], number: int) -> tuple[list[Mistake], int]:
         origin = _origin_mistakes(chunk, gate, leaks) if source != "own" else {}
