@@ -82,6 +82,7 @@ class TrainSettings(Settings):
     adapter: Literal["lora", "full"] = "lora"
     rank: int = Field(default=16, ge=1)
     alpha: int = Field(default=32, ge=1)
+    target_modules: str | list[str] = "all-linear"
     learning_rate: float = Field(default=5e-4, gt=0)
     epochs: float = Field(default=2.0, gt=0)
     max_steps: int | None = Field(default=None, ge=1)

@@ -24,7 +24,7 @@ class Console:
     def say(self, message: str) -> None:
         """One line of news."""
         if not self.quiet:
-            self.rich.print(message, markup=False, style="dim")
+            self.rich.print(message, markup=False, soft_wrap=True, style="dim")
 
     @contextmanager
     def stage(self, name: str, total: int | None, unit: str = "rows") -> Iterator[ProgressCallback]:
@@ -40,7 +40,7 @@ class Console:
 
             yield progress
         if not self.quiet:
-            self.rich.print(self._line(name, counts, time.monotonic() - began, unit), markup=False)
+            self.rich.print(self._line(name, counts, time.monotonic() - began, unit), markup=False, soft_wrap=True)
 
     @staticmethod
     def _line(name: str, counts: dict[str, int], seconds: float, unit: str) -> str:
@@ -86,7 +86,9 @@ class Console:
             left = f", {seconds / rows * (total - rows):.0f} s left" if total and rows else ""
             of_total = f"/{total}" if total else ""
             self.rich.print(
-                f"{name}: {rows}{of_total} {unit}, {_rate(rows, tokens, seconds, unit)}{left}", markup=False
+                f"{name}: {rows}{of_total} {unit}, {_rate(rows, tokens, seconds, unit)}{left}",
+                markup=False,
+                soft_wrap=True,
             )
 
         return advance

@@ -14,8 +14,8 @@ from amends.store import write_atomically
 from amends.training.samples import TokenizedSample, tokenize_samples
 
 # Up to this length plain attention is faster than the fused kernel's backward pass on CPU: a step took 8.5 s instead of
-# 10.3 s (docs/log.md). Above it, its memory grows with the square of the length.
-EAGER_TOKENS = 512
+# 10.3 s (docs/log.md). Its memory grows with the square of the length: 16 samples of 256 tokens keep 1.7 GB.
+EAGER_TOKENS = 256
 
 
 def train_sft(
@@ -80,7 +80,11 @@ def train_sft(
         dataloader_pin_memory=device == "cuda",
     )
     lora = LoraConfig(
-        r=settings.rank, lora_alpha=settings.alpha, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM"
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=0.0,
+        target_modules=settings.target_modules,
+        task_type="CAUSAL_LM",
     )
     trainer = SFTTrainer(
         model=model,
