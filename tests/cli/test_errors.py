@@ -576,7 +576,14 @@ def test_a_real_ctrl_c(tmp_path: Path) -> None:
     """The signal itself, wherever it falls: a model may be loading in that process."""
     out = tmp_path / "responses.jsonl"
     command = [sys.executable, "-m", "amends", "respond", "--prompts", "bundled:redteam/train", "--out", str(out)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background job ignores the signal, and its children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 120
     while not out.with_name("responses.jsonl.part").exists():
         assert process.poll() is None, process.stderr and process.stderr.read()
