@@ -9,7 +9,7 @@ import pytest
 
 from amends.errors import InputError, ModelError
 from amends.models.embedded import embedded_model_directory
-from amends.models.local import BATCH_ROWS, LocalModel, end_of_turn_token, end_tokens, length_batches
+from amends.models.local import LocalModel, end_of_turn_token, end_tokens, length_batches, length_pools
 from amends.protocols import Prompt, Sampling
 from amends.records import Message
 
@@ -56,7 +56,7 @@ def test_the_same_call_gives_the_same_texts(model: LocalModel) -> None:
 
 
 def test_batching_keeps_the_order_and_changes_no_text(exact: LocalModel) -> None:
-    """The batch is ordered by length and padded on the left; a prompt alone gets the same greedy text."""
+    """Prompts are ordered by length and decoded together; a prompt alone gets the same greedy text."""
     together = [made.text for made in exact.generate(PROMPTS, GREEDY, 0)]
     assert together == [exact.generate([prompt], GREEDY, 0)[0].text for prompt in PROMPTS]
     assert together[::-1] == [made.text for made in exact.generate(PROMPTS[::-1], GREEDY, 0)]
@@ -133,22 +133,30 @@ def test_length_batches_take_every_row_once_within_the_budget() -> None:
     chance = random.Random(0)
     for _ in range(300):
         lengths = [chance.randint(1, 400) for _ in range(chance.randint(0, 400))]
-        new_tokens, budget = chance.choice([0, 8, 64]), chance.choice([1, 500, 4_000, 100_000])
-        batches = list(length_batches(lengths, new_tokens, budget))
+        budget = chance.choice([1, 500, 4_000, 100_000])
+        batches = list(length_batches(lengths, budget))
         assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
         for batch in batches:
             longest = max(lengths[row] for row in batch)
-            assert 1 <= len(batch) <= BATCH_ROWS
-            assert len(batch) == 1 or len(batch) * (longest + new_tokens) <= budget
+            assert len(batch) == 1 or len(batch) * longest <= budget
         ordered = [lengths[row] for batch in batches for row in batch]
         assert ordered == sorted(lengths, reverse=True), "similar lengths share a batch; the longest comes first"
-        assert batches == list(length_batches(lengths, new_tokens, budget))
+        assert batches == list(length_batches(lengths, budget))
 
 
 def test_batches_depend_on_the_lengths_alone() -> None:
     lengths = [5, 9, 5, 1, 9]
-    assert list(length_batches(lengths, 0, 10_000)) == [[1, 4, 0, 2, 3]]
-    assert list(length_batches([7] * 300, 0, 10**9)) == [list(range(128)), list(range(128, 256)), list(range(256, 300))]
+    assert list(length_batches(lengths, 10_000)) == [[1, 4, 0, 2, 3]]
+
+
+def test_pools_take_every_row_once_and_rows_of_like_lengths() -> None:
+    assert length_pools([5, 9, 5, 1, 9], 0) == [[1, 4, 0, 2], [3]]
+    assert length_pools([5, 9, 5, 1, 9], 20) == [[1, 4, 0, 2, 3]]
+    assert length_pools([], 5) == []
+    lengths = [random.Random(1).randint(1, 900) for _ in range(300)]
+    pools = length_pools(lengths, 30)
+    assert sorted(row for pool in pools for row in pool) == list(range(300))
+    assert all(2 * (lengths[pool[-1]] + 30) >= lengths[pool[0]] + 30 for pool in pools)
 
 
 def test_fingerprint_is_of_the_files_and_needs_no_loading(tmp_path: Path) -> None:

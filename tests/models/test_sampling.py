@@ -4,19 +4,15 @@ import pytest
 import torch
 from scipy import stats
 
-from amends.models.sampling import InverseTransformSampling
+from amends.models.sampling import DrawnToken, Sampler
 
 SCORES = torch.tensor([2.0, 1.0, 0.5, 0.0, -1.0, -2.0, 1.5, -0.5])
 DRAWS = 40_000
-NO_INPUT = torch.zeros((DRAWS, 1), dtype=torch.long)
 
 
 def drawn(scores: torch.Tensor, temperature: float = 1.0, top_p: float = 1.0, seed: int = 0) -> torch.Tensor:
     """The token of each of DRAWS rows with the same scores."""
-    sampler = InverseTransformSampling(temperature, top_p, seed, "cpu")
-    left = sampler(NO_INPUT, scores.expand(DRAWS, -1))
-    assert torch.equal(left.isfinite().sum(1), torch.ones(DRAWS, dtype=torch.long)), "one token a row is left"
-    return left.argmax(1)
+    return Sampler(temperature, top_p, seed, "cpu")(scores.expand(DRAWS, -1))
 
 
 def p_value(tokens: torch.Tensor, probabilities: torch.Tensor) -> float:
@@ -73,17 +69,26 @@ def test_draws_do_not_touch_the_global_stream() -> None:
 
 
 def test_one_stream_runs_through_the_steps_of_a_call() -> None:
-    sampler = InverseTransformSampling(1.0, 1.0, 0, "cpu")
+    sampler = Sampler(1.0, 1.0, 0, "cpu")
     scores = SCORES.expand(100, -1)
-    steps = [sampler(NO_INPUT[:100], scores).argmax(1) for _ in range(2)]
+    steps = [sampler(scores) for _ in range(2)]
     assert not torch.equal(*steps)
 
 
 def test_half_precision_over_a_large_vocabulary_stays_inside_it() -> None:
     scores = torch.zeros((128, 49_152), dtype=torch.bfloat16)
-    left = InverseTransformSampling(1.0, 1.0, 0, "cpu")(NO_INPUT[:128], scores)
-    tokens = left.argmax(1)
-    assert left.shape == (128, 49_152)
-    assert left.dtype == torch.bfloat16
+    tokens = Sampler(1.0, 1.0, 0, "cpu")(scores)
+    assert tokens.shape == (128,)
     assert len(set(tokens.tolist())) > 100, "flat scores draw from all over the vocabulary"
     assert float(tokens.float().mean()) == pytest.approx(49_152 / 2, rel=0.2)
+
+
+def test_temperature_zero_takes_the_likeliest() -> None:
+    assert set(drawn(SCORES, temperature=0).tolist()) == {0}
+
+
+def test_inside_generate_the_drawn_token_alone_is_left() -> None:
+    scores = SCORES.expand(200, -1)
+    left = DrawnToken(Sampler(1.0, 1.0, 3, "cpu"))(torch.zeros((200, 1), dtype=torch.long), scores)
+    assert torch.equal(left.isfinite().sum(1), torch.ones(200, dtype=torch.long))
+    assert torch.equal(left.argmax(1), Sampler(1.0, 1.0, 3, "cpu")(scores))

@@ -141,7 +141,7 @@ class Extractor:
         encoded = [self._encode(prompt, response) for prompt, response in pairs]
         budget = BATCH_TOKENS[self.backbone.device.type]
         result = np.empty((len(pairs), len(self.layers), self.backbone.config.hidden_size), np.float32)
-        for rows in length_batches([len(ids) for ids, _ in encoded], 0, budget):
+        for rows in length_batches([len(ids) for ids, _ in encoded], budget):
             result[rows] = self._batch([encoded[row] for row in rows])
             progress(len(rows), sum(len(encoded[row][0]) for row in rows))
         return result

@@ -1,4 +1,4 @@
-"""Batched generation with a local transformers model: ordered by length, seeded per batch, the same bytes each time."""
+"""A local transformers model: answers, and losses of given answers, ordered by length, the same bytes each time."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,8 +10,8 @@ from amends.protocols import Generation, Prompt, Sampling
 from amends.seeds import derive_seed
 from amends.store import fingerprint
 
-BATCH_ROWS = 128
-BATCH_TOKENS = {"cpu": 32_768, "cuda": 262_144}
+SLOTS = {"cpu": 128, "cuda": 512}  # rows decoded at once, and the tokens that their cache may hold
+SLOT_TOKENS = {"cpu": 32_768, "cuda": 262_144}
 LOSS_TOKENS = {"cpu": 2_048, "cuda": 16_384}  # smaller: logits over the whole vocabulary at every token
 
 
@@ -76,18 +76,28 @@ class LocalModel:
         return list(self.tokenizer(self.render(prompt), add_special_tokens=False).input_ids)
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling, seed: int) -> list[Generation]:
-        """Answers in the order of `prompts`. Batches depend on the prompts' lengths alone, seeds on `seed` and batch.
+        """Answers in the order of `prompts`. What is decoded together depends on the prompts' lengths alone.
 
-        Rows in a batch share the random stream, so the function is one of the whole list, not row by row.
+        Rows share random streams, so the function is one of the whole list, not row by row.
         """
         encoded = [self._encode(prompt) for prompt in prompts]
         self._check_context(encoded, sampling.max_new_tokens)
         results: list[Generation | None] = [None] * len(prompts)
-        budget = BATCH_TOKENS[self.model.device.type]
-        for number, rows in enumerate(length_batches([len(ids) for ids in encoded], sampling.max_new_tokens, budget)):
-            outputs = self._generate_batch([encoded[row] for row in rows], sampling, derive_seed(seed, "batch", number))
-            for row, output in zip(rows, outputs, strict=True):
-                results[row] = output
+        from amends.models.decoding import BatchDecoder, SlotDecoder, can_decode_in_slots
+        from amends.models.sampling import Sampler
+
+        kind = SlotDecoder if can_decode_in_slots(self.model) else BatchDecoder
+        ends = end_tokens(self.tokenizer, self.model)
+        budget = SLOT_TOKENS[self.model.device.type]
+        for number, pool in enumerate(length_pools([len(ids) for ids in encoded], sampling.max_new_tokens)):
+            longest = len(encoded[pool[0]]) + sampling.max_new_tokens
+            slots = max(1, min(SLOTS[self.model.device.type], budget // longest))
+            pool_seed = derive_seed(seed, "pool", number)
+            sampler = Sampler(sampling.temperature, sampling.top_p, pool_seed, self.model.device)
+            decoder = kind(self.model, sampler, ends, self.tokenizer.pad_token_id)
+            outputs = decoder.decode([encoded[row] for row in pool], sampling.max_new_tokens, slots)
+            for row, output in zip(pool, outputs, strict=True):
+                results[row] = self._generation(output, ends)
         return [result for result in results if result is not None]
 
     def _check_context(self, encoded: list[list[int]], new_tokens: int) -> None:
@@ -99,31 +109,6 @@ class LocalModel:
                 f"{self.name}; drop the row or shorten it"
             )
 
-    def _generate_batch(self, batch: list[list[int]], sampling: Sampling, seed: int) -> list[Generation]:
-        import torch
-        from transformers import GenerationConfig, LogitsProcessorList
-
-        from amends.models.sampling import InverseTransformSampling
-
-        tokenizer, model = self.tokenizer, self.model
-        width = max(len(ids) for ids in batch)
-        padding = tokenizer.pad_token_id
-        inputs = torch.tensor([[padding] * (width - len(ids)) + ids for ids in batch], device=model.device)
-        mask = torch.tensor([[0] * (width - len(ids)) + [1] * len(ids) for ids in batch], device=model.device)
-        ends = end_tokens(tokenizer, model)
-        configuration = GenerationConfig(
-            max_new_tokens=sampling.max_new_tokens, do_sample=False, eos_token_id=sorted(ends), pad_token_id=padding
-        )
-        drawing = [InverseTransformSampling(sampling.temperature, sampling.top_p, seed, model.device)]
-        with torch.inference_mode():
-            output = model.generate(
-                input_ids=inputs,
-                attention_mask=mask,
-                generation_config=configuration,
-                logits_processor=LogitsProcessorList(drawing if sampling.temperature > 0 else []),
-            )
-        return [self._decode(row, ends) for row in output[:, width:].tolist()]
-
     def answer_losses(self, pairs: Sequence[tuple[Prompt, str]]) -> list[tuple[float, int]]:
         """Negative log-likelihood in nats, summed over each answer's tokens with its end of turn, and their number."""
         contexts = [self._encode(prompt) for prompt, _ in pairs]
@@ -131,7 +116,7 @@ class LocalModel:
         answers = [[*self.tokenizer(answer, add_special_tokens=False).input_ids, end] for _, answer in pairs]
         results: list[tuple[float, int]] = [(0.0, 0)] * len(pairs)
         lengths = [len(context) + len(answer) for context, answer in zip(contexts, answers, strict=True)]
-        for rows in length_batches(lengths, 0, LOSS_TOKENS[self.model.device.type]):
+        for rows in length_batches(lengths, LOSS_TOKENS[self.model.device.type]):
             losses = self._batch_losses([(contexts[row], answers[row]) for row in rows])
             for row, loss in zip(rows, losses, strict=True):
                 results[row] = loss
@@ -157,7 +142,7 @@ class LocalModel:
                 losses.append((float(nats), len(answer)))
         return losses
 
-    def _decode(self, ids: list[int], ends: frozenset[int]) -> Generation:
+    def _generation(self, ids: list[int], ends: frozenset[int]) -> Generation:
         length = next((position for position, token in enumerate(ids) if token in ends), None)
         kept = ids[:length]
         text = self.tokenizer.decode(kept, skip_special_tokens=True).strip()
@@ -182,12 +167,22 @@ def end_tokens(tokenizer: Any, model: Any) -> frozenset[int]:
     return frozenset({end_of_turn_token(tokenizer), *(int(token) for token in own if token is not None)})
 
 
-def length_batches(lengths: Sequence[int], new_tokens: int, token_budget: int) -> Iterator[list[int]]:
-    """Row numbers in batches of similar length: at most BATCH_ROWS rows and `token_budget` padded tokens each."""
+def length_pools(lengths: Sequence[int], new_tokens: int) -> list[list[int]]:
+    """Row numbers, longest first, in pools whose rows need at least half of the room that their longest one needs."""
+    pools: list[list[int]] = []
+    for row in sorted(range(len(lengths)), key=lambda number: (-lengths[number], number)):
+        if pools and 2 * (lengths[row] + new_tokens) >= lengths[pools[-1][0]] + new_tokens:
+            pools[-1].append(row)
+        else:
+            pools.append([row])
+    return pools
+
+
+def length_batches(lengths: Sequence[int], token_budget: int) -> Iterator[list[int]]:
+    """Row numbers in batches of similar length, longest first: at most `token_budget` padded tokens each."""
     batch: list[int] = []
     for row in sorted(range(len(lengths)), key=lambda number: (-lengths[number], number)):
-        longest = lengths[batch[0]] if batch else lengths[row]
-        if batch and (len(batch) == BATCH_ROWS or (len(batch) + 1) * (longest + new_tokens) > token_budget):
+        if batch and (len(batch) + 1) * lengths[batch[0]] > token_budget:
             yield batch
             batch = []
         batch.append(row)

@@ -9,11 +9,11 @@ import torch
 from transformers import LogitsProcessor, TopPLogitsWarper
 
 
-class InverseTransformSampling(LogitsProcessor):
-    """Leaves one token a row, drawn at `temperature` from the `top_p` nucleus; greedy search then takes it.
+class Sampler:
+    """Draws tokens at `temperature` (0 takes the likeliest) from the `top_p` nucleus.
 
     Args:
-        seed: of the random stream, which belongs to one call of `generate`.
+        seed: of the random stream, which belongs to one sampler.
     """
 
     def __init__(self, temperature: float, top_p: float, seed: int, device: Any) -> None:
@@ -21,12 +21,24 @@ class InverseTransformSampling(LogitsProcessor):
         self.nucleus = TopPLogitsWarper(top_p) if top_p < 1 else None
         self.generator = torch.Generator(device).manual_seed(seed)
 
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Scores [rows, vocabulary] with 0 at the drawn token and minus infinity elsewhere."""
+    def __call__(self, scores: torch.Tensor) -> torch.Tensor:
+        """One token a row [rows] for scores [rows, vocabulary]."""
+        if self.temperature == 0:
+            return scores.argmax(-1)
         scaled = scores.float() / self.temperature
         if self.nucleus is not None:
-            scaled = self.nucleus(input_ids, scaled)
+            scaled = self.nucleus(None, scaled)
         cumulative = scaled.softmax(-1).cumsum(-1)
         drawn = torch.rand((len(scores), 1), generator=self.generator, device=scores.device) * cumulative[:, -1:]
-        token = torch.searchsorted(cumulative, drawn, right=True).clamp(max=scores.shape[-1] - 1)
-        return torch.full_like(scores, -torch.inf).scatter(1, token, 0.0)
+        return torch.searchsorted(cumulative, drawn, right=True).clamp(max=scores.shape[-1] - 1)[:, 0]
+
+
+class DrawnToken(LogitsProcessor):
+    """The sampler inside `generate`: leaves the drawn token alone for greedy search to take."""
+
+    def __init__(self, sampler: Sampler) -> None:
+        self.sampler = sampler
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Scores [rows, vocabulary] with 0 at the drawn token and minus infinity elsewhere."""
+        return torch.full_like(scores, -torch.inf).scatter(1, self.sampler(scores)[:, None], 0.0)

@@ -1,0 +1,234 @@
+"""Decoding many prompts at once: rows that finish make room for others, and what all prompts share is computed once.
+
+A slot is one row of the batch with its part of a preallocated key-value cache. Against `generate` in plain batches there
+are no finished rows to pay for, no cache to copy at every step and no logits of prompts (docs/log.md has the profile).
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import Cache, DynamicCache, GenerationConfig, LogitsProcessorList
+from transformers.cache_utils import DynamicLayer
+
+from amends.models.sampling import DrawnToken, Sampler
+
+REFILL_SHARE = 8  # newcomers wait until an eighth of the slots is free: reading prompts one by one would waste products
+MINIMUM_PREFIX = 8
+
+
+class SlotCache(Cache):
+    """Keys and values [slots, heads, capacity, size] of every layer, allocated once.
+
+    Before a forward pass its caller says what it is: `read_prompts` of new rows, or one step of all rows.
+    """
+
+    def __init__(self, slots: int, capacity: int) -> None:
+        super().__init__(layer_class_to_replicate=DynamicLayer)
+        self.slots, self.capacity = slots, capacity
+        self.keys: list[torch.Tensor] = []
+        self.values: list[torch.Tensor] = []
+        self.prefix: DynamicCache | None = None
+        self._rows = self._positions = torch.empty(0, dtype=torch.long)
+        self._width = 0
+
+    def prepare_prompts(self, rows: torch.Tensor) -> None:
+        """The next pass reads prompts into these slots, from position 0 on (after the shared prefix, if any)."""
+        self._rows, self._width = rows, 0
+
+    def prepare_step(self, rows: torch.Tensor, positions: torch.Tensor, width: int) -> None:
+        """The next pass adds one token to each of the first slots, at its own position."""
+        self._rows, self._positions, self._width = rows, positions, width
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Stores [rows, heads, tokens, size] and returns all keys and values that the pass attends to."""
+        if layer_idx == len(self.keys):
+            for store, states in ((self.keys, key_states), (self.values, value_states)):
+                shape = (self.slots, states.shape[1], self.capacity, states.shape[3])
+                store.append(torch.zeros(shape, dtype=states.dtype, device=states.device))
+        keys, values = self.keys[layer_idx], self.values[layer_idx]
+        if self._width:  # one step
+            keys[self._rows, :, self._positions] = key_states[:, :, 0]
+            values[self._rows, :, self._positions] = value_states[:, :, 0]
+            count = len(self._rows)
+            return keys[:count, :, : self._width], values[:count, :, : self._width]
+        if self.prefix is not None:
+            shared = self.prefix.layers[layer_idx]
+            key_states = torch.cat([shared.keys.expand(len(key_states), -1, -1, -1), key_states], dim=2)
+            value_states = torch.cat([shared.values.expand(len(value_states), -1, -1, -1), value_states], dim=2)
+        keys[self._rows, :, : key_states.shape[2]] = key_states
+        values[self._rows, :, : value_states.shape[2]] = value_states
+        return key_states, value_states
+
+    def move(self, source: torch.Tensor, target: torch.Tensor, width: int) -> None:
+        """Copies rows into free slots, so that the used ones stay the first."""
+        for store in (*self.keys, *self.values):
+            store[target, :, :width] = store[source, :, :width]
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        """Not meaningful for rows of different lengths: callers pass positions and masks."""
+        return self._width
+
+
+def can_decode_in_slots(model: Any) -> bool:
+    """Whether every layer attends to all earlier tokens, so that a plain cache and our own masks are right for it."""
+    layers = DynamicCache(config=model.config).layers
+    return bool(getattr(model, "_supports_attention_backend", False)) and all(
+        type(layer) is DynamicLayer for layer in layers
+    )
+
+
+def shared_prefix(prompts: Sequence[list[int]]) -> int:
+    """Number of first tokens that all prompts share; each keeps at least two of its own."""
+    if len(prompts) < 2:
+        return 0
+    first, last = min(prompts), max(prompts)  # what these two share, all share
+    differ = (place for place, (one, other) in enumerate(zip(first, last, strict=False)) if one != other)
+    length = min(next(differ, len(first)), min(len(prompt) for prompt in prompts) - 2)
+    return length if length >= MINIMUM_PREFIX else 0
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """What continuing prompts needs: a model, what draws one token a row, and the ids that end and that pad a row."""
+
+    model: Any
+    sampler: Sampler
+    ends: frozenset[int]
+    padding: int
+
+
+class SlotDecoder(Decoder):
+    """Continues prompts in at most `slots` rows at a time; a row that ends makes room for the next prompt."""
+
+    @torch.inference_mode()
+    def decode(self, prompts: Sequence[list[int]], new_tokens: int, slots: int) -> list[list[int]]:
+        """New tokens of each prompt, in the prompts' order, with the ending token where there was one.
+
+        What is drawn depends on the prompts, their order and `slots` alone.
+        """
+        device = self.model.device
+        slots = min(slots, len(prompts))
+        cache = SlotCache(slots, max(len(prompt) for prompt in prompts) + new_tokens)
+        prefix = self._read_prefix(prompts, cache)
+        outputs: list[list[int]] = [[] for _ in prompts]
+        waiting = deque(range(len(prompts)))
+        active: list[int] = []  # the prompt in each of the first slots
+        tokens = torch.empty(0, dtype=torch.long, device=device)
+        positions = torch.empty(0, dtype=torch.long, device=device)
+        while waiting or active:
+            free = slots - len(active)
+            if waiting and (not active or free * REFILL_SHARE >= slots):
+                newcomers = [waiting.popleft() for _ in range(min(free, len(waiting)))]
+                rows = torch.arange(len(active), len(active) + len(newcomers), device=device)
+                self._read_prompts([prompts[number][prefix:-1] for number in newcomers], prefix, rows, cache)
+                lasts = [prompts[number][-1] for number in newcomers]
+                tokens = torch.cat([tokens, torch.tensor(lasts, device=device)])
+                lengths = [len(prompts[number]) - 1 for number in newcomers]
+                positions = torch.cat([positions, torch.tensor(lengths, device=device)])
+                active += newcomers
+            tokens = self.sampler(self._step(tokens, positions, cache))
+            positions = positions + 1
+            kept: list[int] = []
+            freed: list[int] = []
+            for slot, (number, token) in enumerate(zip(active, tokens.tolist(), strict=True)):
+                outputs[number].append(token)
+                ended = token in self.ends or len(outputs[number]) == new_tokens
+                (freed if ended else kept).append(slot)
+            if freed:
+                active, order = _close_ranks(active, kept, freed, cache, positions)
+                tokens, positions = tokens[order], positions[order]
+        return outputs
+
+    def _read_prefix(self, prompts: Sequence[list[int]], cache: SlotCache) -> int:
+        length = shared_prefix(prompts)
+        if length:
+            cache.prefix = DynamicCache(config=self.model.config)
+            ids = torch.tensor([prompts[0][:length]], device=self.model.device)
+            self.model(input_ids=ids, past_key_values=cache.prefix, use_cache=True, logits_to_keep=1)
+        return length
+
+    def _read_prompts(self, prompts: list[list[int]], prefix: int, rows: torch.Tensor, cache: SlotCache) -> None:
+        """All but the last token, which is the first that a step takes: so no logits of prompts are computed.
+
+        Rows are padded on the right, where no token of theirs looks; steps overwrite or mask what padding leaves.
+        """
+        width = max(len(prompt) for prompt in prompts)
+        if width == 0:  # prompts of a single token
+            return
+        device, dtype = self.model.device, self.model.dtype
+        ids = torch.tensor([prompt + [self.padding] * (width - len(prompt)) for prompt in prompts], device=device)
+        positions = torch.arange(prefix, prefix + width, device=device)
+        seen = torch.arange(prefix + width, device=device)[None, :] <= positions[:, None]
+        cache.prepare_prompts(rows)
+        self.model(
+            input_ids=ids,
+            attention_mask=_additive(seen, dtype)[None, None],
+            position_ids=positions.expand(len(prompts), -1),
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+
+    def _step(self, tokens: torch.Tensor, positions: torch.Tensor, cache: SlotCache) -> torch.Tensor:
+        width = int(positions.max()) + 1
+        seen = torch.arange(width, device=tokens.device)[None, :] <= positions[:, None]
+        cache.prepare_step(torch.arange(len(tokens), device=tokens.device), positions, width)
+        output = self.model(
+            input_ids=tokens[:, None],
+            attention_mask=_additive(seen, self.model.dtype)[:, None, None],
+            position_ids=positions[:, None],
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        return output.logits[:, -1]
+
+
+def _additive(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, torch.finfo(dtype).min)
+
+
+def _close_ranks(
+    active: list[int], kept: list[int], freed: list[int], cache: SlotCache, positions: torch.Tensor
+) -> tuple[list[int], torch.Tensor]:
+    """Moves the last rows into the freed slots. Returns the prompts in the first slots, and the slots they came from."""
+    count = len(kept)
+    holes = [slot for slot in freed if slot < count]
+    movers = [slot for slot in kept if slot >= count]
+    order = list(range(count))
+    for hole, mover in zip(holes, movers, strict=True):
+        order[hole] = mover
+    device = positions.device
+    if holes:
+        cache.move(torch.tensor(movers, device=device), torch.tensor(holes, device=device), int(positions.max()))
+    return [active[slot] for slot in order], torch.tensor(order, dtype=torch.long, device=device)
+
+
+class BatchDecoder(Decoder):
+    """The same through the library's `generate`, for models whose layers need caches of their own."""
+
+    @torch.inference_mode()
+    def decode(self, prompts: Sequence[list[int]], new_tokens: int, slots: int) -> list[list[int]]:
+        """As `SlotDecoder.decode`, in batches of `slots` rows, each as long as its longest."""
+        configuration = GenerationConfig(
+            max_new_tokens=new_tokens, do_sample=False, eos_token_id=sorted(self.ends), pad_token_id=self.padding
+        )
+        outputs: list[list[int]] = []
+        for start in range(0, len(prompts), slots):
+            batch = prompts[start : start + slots]
+            width = max(len(ids) for ids in batch)
+            inputs = torch.tensor([[self.padding] * (width - len(ids)) + ids for ids in batch])
+            mask = torch.tensor([[0] * (width - len(ids)) + [1] * len(ids) for ids in batch])
+            output = self.model.generate(
+                input_ids=inputs.to(self.model.device),
+                attention_mask=mask.to(self.model.device),
+                generation_config=configuration,
+                logits_processor=LogitsProcessorList([DrawnToken(self.sampler)]),
+            )
+            outputs += output[:, width:].tolist()
+        return outputs

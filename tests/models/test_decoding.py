@@ -1,0 +1,93 @@
+"""Decoding in slots against the library's `generate`, with the real embedded model in float32."""
+
+from typing import Any
+
+import pytest
+
+from amends.models.decoding import BatchDecoder, SlotDecoder, can_decode_in_slots, shared_prefix
+from amends.models.local import LocalModel, end_tokens
+from amends.models.sampling import Sampler
+from amends.protocols import Prompt
+from amends.records import Message
+
+QUESTIONS = [
+    "Say only: yes",
+    "Name a colour.",
+    "Hi",
+    "What is 2 + 2?",
+    "Explain in one short sentence why the sky over the sea looks blue on a clear summer day.",
+    "List three fruits.",
+    "Say only: no",
+    "Which animal says meow?",
+    "Tell me a long story about a dragon and a knight who meet at the river.",
+]
+NEW_TOKENS = 14
+
+
+@pytest.fixture(scope="module")
+def exact() -> LocalModel:
+    """In float32, where another batch changes no token."""
+    loaded = LocalModel("embedded", device="cpu")
+    loaded.model.float()
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def prompts(exact: LocalModel) -> list[list[int]]:
+    rendered = [exact.render(Prompt((Message(role="user", content=text),))) for text in QUESTIONS]
+    encoded = [exact.tokenizer(text, add_special_tokens=False).input_ids for text in rendered]
+    return sorted(encoded, key=len, reverse=True)
+
+
+def parts(exact: LocalModel, temperature: float = 0.0, seed: int = 0) -> tuple[Any, Sampler, frozenset[int], int]:
+    ends = end_tokens(exact.tokenizer, exact.model)
+    return exact.model, Sampler(temperature, 1.0, seed, "cpu"), ends, exact.tokenizer.pad_token_id
+
+
+def until_end(ids: list[int], ends: frozenset[int]) -> list[int]:
+    return ids[: next((place + 1 for place, token in enumerate(ids) if token in ends), len(ids))]
+
+
+@pytest.mark.parametrize("slots", [1, 3, 8, 100])
+def test_slots_give_what_generate_gives(exact: LocalModel, prompts: list[list[int]], slots: int) -> None:
+    """Whatever the number of slots: with 3, rows end, ranks close and newcomers come in, many times."""
+    expected = BatchDecoder(*parts(exact)).decode(prompts, NEW_TOKENS, 100)
+    made = SlotDecoder(*parts(exact)).decode(prompts, NEW_TOKENS, slots)
+    ends = end_tokens(exact.tokenizer, exact.model)
+    assert made == [until_end(ids, ends) for ids in expected]
+    assert {len(ids) < NEW_TOKENS for ids in made} == {True, False}, "some rows end early, some do not"
+
+
+def test_without_a_shared_prefix_too(exact: LocalModel, prompts: list[list[int]]) -> None:
+    others = [ids[number:] for number, ids in enumerate(prompts)]
+    assert shared_prefix(prompts) > 8
+    assert shared_prefix(others) == 0
+    ends = end_tokens(exact.tokenizer, exact.model)
+    expected = BatchDecoder(*parts(exact)).decode(others, NEW_TOKENS, 100)
+    assert SlotDecoder(*parts(exact)).decode(others, NEW_TOKENS, 4) == [until_end(ids, ends) for ids in expected]
+
+
+def test_same_seed_same_tokens(exact: LocalModel, prompts: list[list[int]]) -> None:
+    first = SlotDecoder(*parts(exact, 1.0, seed=4)).decode(prompts, NEW_TOKENS, 3)
+    assert SlotDecoder(*parts(exact, 1.0, seed=4)).decode(prompts, NEW_TOKENS, 3) == first
+    assert SlotDecoder(*parts(exact, 1.0, seed=5)).decode(prompts, NEW_TOKENS, 3) != first
+
+
+def test_the_prefix_leaves_two_tokens_to_each_prompt() -> None:
+    same = list(range(20))
+    assert shared_prefix([same, same]) == 18
+    assert shared_prefix([same, [*same[:12], 99, 98, 97]]) == 12
+    assert shared_prefix([same, [*same[:7], 99, 98]]) == 0, "too short to pay"
+    assert shared_prefix([same]) == 0
+
+
+def test_a_model_with_sliding_layers_takes_generate() -> None:
+    from transformers import Gemma3ForCausalLM, Gemma3TextConfig
+
+    shape = {"vocab_size": 64, "hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2, "head_dim": 8}
+    sliding = Gemma3ForCausalLM(Gemma3TextConfig(**shape, num_hidden_layers=7, num_key_value_heads=1))
+    assert not can_decode_in_slots(sliding)
+    decoder = BatchDecoder(sliding.eval(), Sampler(0, 1.0, 0, "cpu"), frozenset({1}), 0)
+    made = decoder.decode([[5, 6, 7], [8, 9], [4]], 4, 2)
+    assert len(made) == 3
+    assert all(len(ids) == 4 or 1 in ids for ids in made)
