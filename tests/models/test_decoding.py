@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from amends.models.decoding import BatchDecoder, SlotDecoder, can_decode_in_slots, shared_prefix
+from amends.models.decoding import BatchDecoder, SlotDecoder, shared_prefix
 from amends.models.local import LocalModel, end_tokens
 from amends.models.sampling import Sampler
+from amends.models.slots import can_decode_in_slots, slots_for
 from amends.protocols import Prompt
 from amends.records import Message
 
@@ -91,3 +92,9 @@ def test_a_model_with_sliding_layers_takes_generate() -> None:
     made = decoder.decode([[5, 6, 7], [8, 9], [4]], 4, 2)
     assert len(made) == 3
     assert all(len(ids) == 4 or 1 in ids for ids in made)
+
+
+def test_slots_are_what_fits_into_the_memory_share(exact: LocalModel) -> None:
+    assert slots_for(exact.model, 50) == 128, "many short rows fit; the number has a cap"
+    few = slots_for(exact.model, 2_000_000)
+    assert few == 1, "a row is decoded even where the share is too small"

@@ -1,85 +1,23 @@
 """Decoding many prompts at once: rows that finish make room for others, and what all prompts share is computed once.
 
-A slot is one row of the batch with its part of a preallocated key-value cache. Against `generate` in plain batches there
+Against `generate` in plain batches there
 are no finished rows to pay for, no cache to copy at every step and no logits of prompts (docs/log.md has the profile).
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import Cache, DynamicCache, GenerationConfig, LogitsProcessorList
-from transformers.cache_utils import DynamicLayer
+from transformers import DynamicCache, GenerationConfig, LogitsProcessorList
 
 from amends.models.sampling import DrawnToken, Sampler
+from amends.models.slots import SlotCache
 
 REFILL_SHARE = 8  # newcomers wait until an eighth of the slots is free: reading prompts one by one would waste products
 MINIMUM_PREFIX = 8
-
-
-class SlotCache(Cache):
-    """Keys and values [slots, heads, capacity, size] of every layer, allocated once.
-
-    Before a forward pass its caller says what it is: `read_prompts` of new rows, or one step of all rows.
-    """
-
-    def __init__(self, slots: int, capacity: int) -> None:
-        super().__init__(layer_class_to_replicate=DynamicLayer)
-        self.slots, self.capacity = slots, capacity
-        self.keys: list[torch.Tensor] = []
-        self.values: list[torch.Tensor] = []
-        self.prefix: DynamicCache | None = None
-        self._rows = self._positions = torch.empty(0, dtype=torch.long)
-        self._width = 0
-
-    def prepare_prompts(self, rows: torch.Tensor) -> None:
-        """The next pass reads prompts into these slots, from position 0 on (after the shared prefix, if any)."""
-        self._rows, self._width = rows, 0
-
-    def prepare_step(self, rows: torch.Tensor, positions: torch.Tensor, width: int) -> None:
-        """The next pass adds one token to each of the first slots, at its own position."""
-        self._rows, self._positions, self._width = rows, positions, width
-
-    def update(
-        self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, *args: Any, **kwargs: Any
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Stores [rows, heads, tokens, size] and returns all keys and values that the pass attends to."""
-        if layer_idx == len(self.keys):
-            for store, states in ((self.keys, key_states), (self.values, value_states)):
-                shape = (self.slots, states.shape[1], self.capacity, states.shape[3])
-                store.append(torch.zeros(shape, dtype=states.dtype, device=states.device))
-        keys, values = self.keys[layer_idx], self.values[layer_idx]
-        if self._width:  # one step
-            keys[self._rows, :, self._positions] = key_states[:, :, 0]
-            values[self._rows, :, self._positions] = value_states[:, :, 0]
-            count = len(self._rows)
-            return keys[:count, :, : self._width], values[:count, :, : self._width]
-        if self.prefix is not None:
-            shared = self.prefix.layers[layer_idx]
-            key_states = torch.cat([shared.keys.expand(len(key_states), -1, -1, -1), key_states], dim=2)
-            value_states = torch.cat([shared.values.expand(len(value_states), -1, -1, -1), value_states], dim=2)
-        keys[self._rows, :, : key_states.shape[2]] = key_states
-        values[self._rows, :, : value_states.shape[2]] = value_states
-        return key_states, value_states
-
-    def move(self, source: torch.Tensor, target: torch.Tensor, width: int) -> None:
-        """Copies rows into free slots, so that the used ones stay the first."""
-        for store in (*self.keys, *self.values):
-            store[target, :, :width] = store[source, :, :width]
-
-    def get_seq_length(self, layer_idx: int = 0) -> int:
-        """Not meaningful for rows of different lengths: callers pass positions and masks."""
-        return self._width
-
-
-def can_decode_in_slots(model: Any) -> bool:
-    """Whether every layer attends to all earlier tokens, so that a plain cache and our own masks are right for it."""
-    layers = DynamicCache(config=model.config).layers
-    return bool(getattr(model, "_supports_attention_backend", False)) and all(
-        type(layer) is DynamicLayer for layer in layers
-    )
+READ_TOKENS = {"cpu": 4_096, "cuda": 32_768}  # of prompts, in one pass: bounds the memory that it takes
 
 
 def shared_prefix(prompts: Sequence[list[int]]) -> int:
@@ -109,7 +47,7 @@ class SlotDecoder(Decoder):
     def decode(self, prompts: Sequence[list[int]], new_tokens: int, slots: int) -> list[list[int]]:
         """New tokens of each prompt, in the prompts' order, with the ending token where there was one.
 
-        What is drawn depends on the prompts, their order and `slots` alone.
+        Prompts come longest first. What is drawn depends on the prompts, their order and `slots` alone.
         """
         device = self.model.device
         slots = min(slots, len(prompts))
@@ -124,8 +62,10 @@ class SlotDecoder(Decoder):
             free = slots - len(active)
             if waiting and (not active or free * REFILL_SHARE >= slots):
                 newcomers = [waiting.popleft() for _ in range(min(free, len(waiting)))]
-                rows = torch.arange(len(active), len(active) + len(newcomers), device=device)
-                self._read_prompts([prompts[number][prefix:-1] for number in newcomers], prefix, rows, cache)
+                rests = [prompts[number][prefix:-1] for number in newcomers]
+                for first, last in _parts(rests, READ_TOKENS[device.type]):
+                    rows = torch.arange(len(active) + first, len(active) + last, device=device)
+                    self._read_prompts(rests[first:last], prefix, rows, cache)
                 lasts = [prompts[number][-1] for number in newcomers]
                 tokens = torch.cat([tokens, torch.tensor(lasts, device=device)])
                 lengths = [len(prompts[number]) - 1 for number in newcomers]
@@ -187,6 +127,15 @@ class SlotDecoder(Decoder):
             logits_to_keep=1,
         )
         return output.logits[:, -1]
+
+
+def _parts(prompts: Sequence[list[int]], token_budget: int) -> Iterator[tuple[int, int]]:
+    """Ranges of prompts, longest first, that hold at most `token_budget` padded tokens each."""
+    first = 0
+    while first < len(prompts):
+        last = first + max(1, token_budget // max(1, len(prompts[first])))
+        yield first, min(last, len(prompts))
+        first = last
 
 
 def _additive(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

@@ -10,8 +10,6 @@ from amends.protocols import Generation, Prompt, Sampling
 from amends.seeds import derive_seed
 from amends.store import fingerprint
 
-SLOTS = {"cpu": 128, "cuda": 512}  # rows decoded at once, and the tokens that their cache may hold
-SLOT_TOKENS = {"cpu": 32_768, "cuda": 262_144}
 LOSS_TOKENS = {"cpu": 2_048, "cuda": 16_384}  # smaller: logits over the whole vocabulary at every token
 
 
@@ -80,18 +78,17 @@ class LocalModel:
 
         Rows share random streams, so the function is one of the whole list, not row by row.
         """
+        from amends.models.decoding import BatchDecoder, SlotDecoder
+        from amends.models.slots import can_decode_in_slots, slots_for
+        from amends.models.sampling import Sampler
+
         encoded = [self._encode(prompt) for prompt in prompts]
         self._check_context(encoded, sampling.max_new_tokens)
         results: list[Generation | None] = [None] * len(prompts)
-        from amends.models.decoding import BatchDecoder, SlotDecoder, can_decode_in_slots
-        from amends.models.sampling import Sampler
-
         kind = SlotDecoder if can_decode_in_slots(self.model) else BatchDecoder
         ends = end_tokens(self.tokenizer, self.model)
-        budget = SLOT_TOKENS[self.model.device.type]
         for number, pool in enumerate(length_pools([len(ids) for ids in encoded], sampling.max_new_tokens)):
-            longest = len(encoded[pool[0]]) + sampling.max_new_tokens
-            slots = max(1, min(SLOTS[self.model.device.type], budget // longest))
+            slots = slots_for(self.model, len(encoded[pool[0]]) + sampling.max_new_tokens)
             pool_seed = derive_seed(seed, "pool", number)
             sampler = Sampler(sampling.temperature, sampling.top_p, pool_seed, self.model.device)
             decoder = kind(self.model, sampler, ends, self.tokenizer.pad_token_id)

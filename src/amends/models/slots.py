@@ -1,0 +1,88 @@
+"""Slots: rows of a batch, each with its part of a key-value cache that is allocated once."""
+
+import os
+from typing import Any
+
+import torch
+from transformers import Cache, DynamicCache
+from transformers.cache_utils import DynamicLayer
+
+CACHE_SHARE = {"cpu": 0.05, "cuda": 0.4}  # of the device's whole memory, so that a device gives the same batches always
+SLOTS = {"cpu": 128, "cuda": 512}
+
+
+class SlotCache(Cache):
+    """Keys and values [slots, heads, capacity, size] of every layer, allocated once.
+
+    Before a forward pass its caller says what it is: `read_prompts` of new rows, or one step of all rows.
+    """
+
+    def __init__(self, slots: int, capacity: int) -> None:
+        super().__init__(layer_class_to_replicate=DynamicLayer)
+        self.slots, self.capacity = slots, capacity
+        self.keys: list[torch.Tensor] = []
+        self.values: list[torch.Tensor] = []
+        self.prefix: DynamicCache | None = None
+        self._rows = self._positions = torch.empty(0, dtype=torch.long)
+        self._width = 0
+
+    def prepare_prompts(self, rows: torch.Tensor) -> None:
+        """The next pass reads prompts into these slots, from position 0 on (after the shared prefix, if any)."""
+        self._rows, self._width = rows, 0
+
+    def prepare_step(self, rows: torch.Tensor, positions: torch.Tensor, width: int) -> None:
+        """The next pass adds one token to each of the first slots, at its own position."""
+        self._rows, self._positions, self._width = rows, positions, width
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Stores [rows, heads, tokens, size] and returns all keys and values that the pass attends to."""
+        if layer_idx == len(self.keys):
+            for store, states in ((self.keys, key_states), (self.values, value_states)):
+                shape = (self.slots, states.shape[1], self.capacity, states.shape[3])
+                store.append(torch.zeros(shape, dtype=states.dtype, device=states.device))
+        keys, values = self.keys[layer_idx], self.values[layer_idx]
+        if self._width:  # one step
+            keys[self._rows, :, self._positions] = key_states[:, :, 0]
+            values[self._rows, :, self._positions] = value_states[:, :, 0]
+            count = len(self._rows)
+            return keys[:count, :, : self._width], values[:count, :, : self._width]
+        if self.prefix is not None:
+            shared = self.prefix.layers[layer_idx]
+            key_states = torch.cat([shared.keys.expand(len(key_states), -1, -1, -1), key_states], dim=2)
+            value_states = torch.cat([shared.values.expand(len(value_states), -1, -1, -1), value_states], dim=2)
+        keys[self._rows, :, : key_states.shape[2]] = key_states
+        values[self._rows, :, : value_states.shape[2]] = value_states
+        return key_states, value_states
+
+    def move(self, source: torch.Tensor, target: torch.Tensor, width: int) -> None:
+        """Copies rows into free slots, so that the used ones stay the first."""
+        for store in (*self.keys, *self.values):
+            store[target, :, :width] = store[source, :, :width]
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        """Not meaningful for rows of different lengths: callers pass positions and masks."""
+        return self._width
+
+
+def can_decode_in_slots(model: Any) -> bool:
+    """Whether every layer attends to all earlier tokens, so that a plain cache and our own masks are right for it."""
+    layers = DynamicCache(config=model.config).layers
+    return bool(getattr(model, "_supports_attention_backend", False)) and all(
+        type(layer) is DynamicLayer for layer in layers
+    )
+
+
+def slots_for(model: Any, tokens: int) -> int:
+    """Rows of `tokens` tokens whose keys and values fit into the share of the device's memory that is theirs."""
+    shape = model.config.get_text_config()
+    heads = getattr(shape, "num_key_value_heads", None) or shape.num_attention_heads
+    size = getattr(shape, "head_dim", None) or shape.hidden_size // shape.num_attention_heads
+    row_bytes = 2 * shape.num_hidden_layers * heads * size * model.dtype.itemsize * tokens
+    kind = model.device.type
+    if kind == "cuda":
+        memory = torch.cuda.get_device_properties(model.device).total_memory
+    else:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(SLOTS[kind], int(memory * CACHE_SHARE[kind]) // row_bytes))
