@@ -79,8 +79,8 @@ class LocalModel:
         Rows share random streams, so the function is one of the whole list, not row by row.
         """
         from amends.models.decoding import BatchDecoder, SlotDecoder
-        from amends.models.slots import can_decode_in_slots, slots_for
         from amends.models.sampling import Sampler
+        from amends.models.slots import can_decode_in_slots, slots_for
 
         encoded = [self._encode(prompt) for prompt in prompts]
         self._check_context(encoded, sampling.max_new_tokens)

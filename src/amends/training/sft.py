@@ -38,7 +38,9 @@ def train_sft(
     """
     import torch
     from peft import LoraConfig
-    from trl import SFTConfig, SFTTrainer
+    from trl import SFTConfig
+
+    from amends.training.trainer import CompletionTrainer
 
     source = find_model(model_name)
     tokenizer = load_tokenizer(source)
@@ -86,7 +88,7 @@ def train_sft(
         target_modules=settings.target_modules,
         task_type="CAUSAL_LM",
     )
-    trainer = SFTTrainer(
+    trainer = CompletionTrainer(
         model=model,
         args=arguments,
         train_dataset=_dataset(tokenized),
