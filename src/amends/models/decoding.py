@@ -89,13 +89,14 @@ class SlotDecoder(Decoder):
         if length:
             cache.prefix = DynamicCache(config=self.model.config)
             ids = torch.tensor([prompts[0][:length]], device=self.model.device)
-            self.model(input_ids=ids, past_key_values=cache.prefix, use_cache=True, logits_to_keep=1)
+            self.model.base_model(input_ids=ids, past_key_values=cache.prefix, use_cache=True)
         return length
 
     def _read_prompts(self, prompts: list[list[int]], prefix: int, rows: torch.Tensor, cache: SlotCache) -> None:
-        """All but the last token, which is the first that a step takes: so no logits of prompts are computed.
+        """All but the last token, which is the first that a step takes: so the output layer does not run here.
 
-        Rows are padded on the right, where no token of theirs looks; steps overwrite or mask what padding leaves.
+        That matters beyond its cost: `generate` runs it on a strided slice, for which torch copies a frozen weight once
+        for every row (docs/log.md). Rows are padded on the right, where no token of theirs looks; steps overwrite or mask what padding leaves.
         """
         width = max(len(prompt) for prompt in prompts)
         if width == 0:  # prompts of a single token
@@ -105,13 +106,12 @@ class SlotDecoder(Decoder):
         positions = torch.arange(prefix, prefix + width, device=device)
         seen = torch.arange(prefix + width, device=device)[None, :] <= positions[:, None]
         cache.prepare_prompts(rows)
-        self.model(
+        self.model.base_model(
             input_ids=ids,
             attention_mask=_additive(seen, dtype)[None, None],
             position_ids=positions.expand(len(prompts), -1),
             past_key_values=cache,
             use_cache=True,
-            logits_to_keep=1,
         )
 
     def _step(self, tokens: torch.Tensor, positions: torch.Tensor, cache: SlotCache) -> torch.Tensor:

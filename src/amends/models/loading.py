@@ -140,11 +140,13 @@ def _with_adapter(model: Any, source: ModelSource, adapter: Path) -> Any:
 
     try:
         # Merged, since 210 small adapters of their own precision cost more than half of a CPU's generation rate.
-        return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+        merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
     except Exception as error:
         raise ModelError(
             f"{adapter}: does not fit {source.name}; it was trained on another base model ({_first_line(error)})"
         ) from error
+    # PEFT freezes the weights, and torch multiplies a strided slice with a frozen matrix by copying it for every row.
+    return merged.requires_grad_(True)
 
 
 def same_base(base: str, source: ModelSource) -> bool:
