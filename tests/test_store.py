@@ -24,7 +24,7 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from amends.store import locked
-with locked(Path(sys.argv[1])):
+with locked(Path(sys.argv[1]) / ".lock", Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)
 """
@@ -244,20 +244,46 @@ def test_lock_names_its_holder_and_is_free_after_a_kill(tmp_path: Path) -> None:
     directory = tmp_path / "run"
     holder = start_holder(directory)
     try:
-        with pytest.raises(StoreError, match=rf"run: held by process {holder.pid};"), locked(directory):
+        with (
+            pytest.raises(StoreError, match=rf"run: held by process {holder.pid};"),
+            locked(directory / ".lock", directory),
+        ):
             pytest.fail("two processes held the directory")
     finally:
         os.kill(holder.pid, signal.SIGKILL)
         holder.wait()
-    with locked(directory):
+    with locked(directory / ".lock", directory):
         assert (directory / ".lock").read_text() == str(os.getpid())
 
 
 def test_lock_is_free_after_an_exception(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), locked(tmp_path):
+    with pytest.raises(ZeroDivisionError), locked(tmp_path / ".lock", tmp_path):
         raise ZeroDivisionError
-    with locked(tmp_path):
+    with locked(tmp_path / ".lock", tmp_path):
         pass
+
+
+def test_many_processes_hold_a_lock_one_after_the_other(tmp_path: Path) -> None:
+    """The lock file goes each time it is let go; none may hold a file that is gone beside one that holds its successor."""
+    code = """
+import sys, time
+from pathlib import Path
+from amends.errors import StoreError
+from amends.store import locked
+lock, inside = Path(sys.argv[1]) / "lock", Path(sys.argv[1]) / "inside"
+held = 0
+while held < 40:
+    try:
+        with locked(lock, lock):
+            inside.mkdir()  # fails where another process is inside
+            inside.rmdir()
+            held += 1
+    except StoreError:
+        time.sleep(0.0005)
+"""
+    processes = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) for _ in range(4)]
+    assert [process.wait(60) for process in processes] == [0, 0, 0, 0]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_full_device_while_appending(tmp_path: Path) -> None:
@@ -311,7 +337,7 @@ def test_path_through_a_file_is_said_in_words(tmp_path: Path, name: str) -> None
         Artifact(path, PARTS).begin(CHUNK_ROWS)
     with pytest.raises(StoreError, match=message):
         write_atomically(path, "text")
-    with pytest.raises(StoreError, match=message), locked(path.parent):
+    with pytest.raises(StoreError, match=message), locked(path.parent / ".lock", path.parent):
         pytest.fail("held what is no directory")
 
 

@@ -9,18 +9,20 @@ def main() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TQDM_DISABLE", "1")  # amends shows its own progress
-    from amends.cli.app import app
     from amends.errors import AmendsError
 
     try:
+        from amends.cli.app import app
+
         app(standalone_mode=True)
     except AmendsError as error:
         print(f"amends: error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except SystemExit as leaving:
-        if leaving.code == 130:  # typer's code for Ctrl-C, which it leaves without a word
-            print("amends: interrupted; what is finished is kept, the same command goes on from there", file=sys.stderr)
-        raise
+    except (KeyboardInterrupt, SystemExit) as leaving:
+        if isinstance(leaving, SystemExit) and leaving.code != 130:  # typer's code for Ctrl-C, which it leaves unsaid
+            raise
+        print("amends: interrupted; what is finished is kept, the same command goes on from there", file=sys.stderr)
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from amends.errors import ConfigError, InputError
+from amends.records import Inference, SuiteKind
 
-SuiteKind = Literal["red-team", "attacks", "over-refusal", "benign"]
 MethodName = Literal["vanilla", "sft", "mistake-analysis"]
-Inference = Literal["unguided", "guided"]
 
 
 class Settings(BaseModel):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from amends.config import Configuration, DataSettings, Inference
+from amends.config import Configuration, DataSettings
 from amends.data.rows import read_rows
 from amends.data.sources import check_disjoint
 from amends.errors import InputError, StoreError
@@ -10,7 +10,7 @@ from amends.judges.probe import ProbeJudge
 from amends.methods import METHODS, Method
 from amends.models.local import LocalModel
 from amends.progress import Reporter, Silent
-from amends.records import Instruction
+from amends.records import Inference, Instruction
 from amends.steps import Steps
 from amends.store import locked, read_json, write_json
 
@@ -45,9 +45,10 @@ class Run:
         """
         if self.judge.fingerprint == self.gate.fingerprint:
             raise InputError("judge and gate are the same probe: what chose the training data cannot judge the systems")
-        with locked(self.directory):
-            self._claim()
+        with locked(self.directory / ".lock", self.directory):
+            self._refuse_foreign()
             self._data()
+            write_json(self.directory / "run.json", {"configuration": self.configuration.model_dump(mode="json")})
             methods = [METHODS[name] for name in self.configuration.methods]
             if any("analysis" in method.kinds for method in methods):
                 self._analyses()
@@ -59,7 +60,7 @@ class Run:
             self._judge()
             return self._results()
 
-    def _claim(self) -> None:
+    def _refuse_foreign(self) -> None:
         path = self.directory / "run.json"
         ours = self.configuration.model_dump(mode="json")
         if path.exists():
@@ -71,7 +72,6 @@ class Run:
                     f"{self.directory}: belongs to another configuration (its {' and '.join(foreign)} differ); choose "
                     "another directory with --out, or delete this one"
                 )
-        write_json(path, {"configuration": ours})
 
     def _data(self) -> None:
         for name, settings in self._training_sets().items():
@@ -168,8 +168,14 @@ class Run:
         with self.reporter.stage("results and report", None):
             results = collect_results(self.configuration, self.directory)
             write_json(path, results.model_dump(mode="json"))
-            timings = {name: round(seconds, 2) for name, seconds in self.steps.seconds.items()}
-            if timings:
-                write_json(self.directory / "timings.json", timings)
+            self._write_timings()
             write_report(self.directory)
         return path
+
+    def _write_timings(self) -> None:
+        """Seconds of each step when it last did something; a step that was skipped keeps what it took."""
+        path = self.directory / "timings.json"
+        before = read_json(path) if path.exists() else {}
+        now = {name: round(seconds, 2) for name, seconds in self.steps.seconds.items()}
+        if now:
+            write_json(path, {**before, **now})

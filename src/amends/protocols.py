@@ -6,6 +6,13 @@ from typing import Protocol
 
 from amends.records import Message
 
+ProgressCallback = Callable[[int, int], None]
+"""Called as (rows done, tokens generated) since the last call."""
+
+
+def no_progress(rows: int, tokens: int) -> None:
+    """Says nothing; the default of every stage."""
+
 
 @dataclass(frozen=True)
 class Prompt:
@@ -40,8 +47,10 @@ class Generator(Protocol):
     def fingerprint(self) -> str:
         """Identifies weights, tokenizer and settings: equal fingerprints give equal outputs."""
 
-    def generate(self, prompts: Sequence[Prompt], sampling: Sampling, seed: int) -> list[Generation]:
-        """Answers in the order of `prompts`; a function of the arguments alone."""
+    def generate(
+        self, prompts: Sequence[Prompt], sampling: Sampling, seed: int, progress: ProgressCallback = no_progress
+    ) -> list[Generation]:
+        """Answers in the order of `prompts`; a function of the first three arguments alone. Reports finished rows."""
 
 
 class Judge(Protocol):
@@ -55,11 +64,3 @@ class Judge(Protocol):
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
         """Probability in [0, 1] that each (prompt, response) is harmless; None where it could not be read."""
-
-
-ProgressCallback = Callable[[int, int], None]
-"""Called as (rows done, tokens generated) after each chunk."""
-
-
-def no_progress(rows: int, tokens: int) -> None:
-    """Says nothing; the default of every stage."""

@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 VerdictLabel = Literal["harmless", "harmful", "unscored"]
 SampleKind = Literal["analysis", "safe", "benign"]
+Inference = Literal["unguided", "guided"]
+SuiteKind = Literal["red-team", "attacks", "over-refusal", "benign"]
 
 MAX_PROMPT_CHARACTERS = 50_000
 

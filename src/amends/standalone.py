@@ -117,15 +117,22 @@ def compare_files(a: Path, b: Path, seed: int) -> list[Any]:
     shared = {row.id for row in first} & {row.id for row in second}
     if not shared:
         raise InputError(f"{a} and {b}: no id in both; compare verdicts on responses to the same prompts")
-    name_a, name_b = (a.stem, b.stem) if a.stem != b.stem else (str(a.parent.name), str(b.parent.name))
-    return compare(
-        Measurement(name_a, "unguided", "files", "red-team", first),
-        Measurement(name_b, "unguided", "files", "red-team", second),
+    found = compare(
+        Measurement("a", "unguided", "files", "red-team", first),
+        Measurement("b", "unguided", "files", "red-team", second),
         seed,
     )
+    same = a.stem == b.stem
+    names = {"a": f"{a.parent.name}/{a.stem}" if same else a.stem, "b": f"{b.parent.name}/{b.stem}" if same else b.stem}
+    return [row.model_copy(update=names) for row in found]
 
 
-def preview_samples(samples: Path, model: str, count: int) -> None:
+def preview_tokenizer(model: str) -> Any:
+    """The tokenizer with which a preview shows samples."""
+    return LocalModel(model).tokenizer
+
+
+def preview_samples(samples: Path, tokenizer: Any, count: int, to_stderr: bool = False) -> None:
     """Prints the first samples of each kind token by token: what carries loss stands out, the rest is dim."""
     from rich.console import Console
     from rich.text import Text
@@ -133,8 +140,7 @@ def preview_samples(samples: Path, model: str, count: int) -> None:
     from amends.stages.compose import first_samples
     from amends.training.samples import tokenize_sample
 
-    tokenizer = LocalModel(model).tokenizer
-    console = Console(highlight=False)
+    console = Console(highlight=False, stderr=to_stderr)
     styles = ("dim", "black on green") if console.is_terminal else ("", "")
     for sample in first_samples(read_rows(samples, Sample), count):
         tokens = tokenize_sample(sample, tokenizer)

@@ -6,6 +6,7 @@ A run orders these steps; the command line calls them one by one.
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from amends.stages.reference import reference_losses
 from amends.stages.respond import respond
 from amends.stages.streaming import stream
 from amends.stages.yields import analysis_yield, mistake_yield
-from amends.store import Artifact, Manifest, file_digest, write_json
+from amends.store import Artifact, Manifest, file_digest, locked, write_json
 
 
 @dataclass
@@ -58,7 +59,7 @@ class Steps:
             name,
             artifact,
             lambda: settings.limit,
-            lambda progress: stream(rows_of(settings), artifact, lambda chunk, _: (chunk, 0), progress),
+            lambda progress: stream(rows_of(settings), artifact, lambda chunk, *_: chunk, progress),
         )
 
     def induce(
@@ -183,18 +184,20 @@ class Steps:
             )
         model.release()
         began = time.monotonic()
-        with self.reporter.stage(name, settings.steps(count(read_rows(samples, Sample))), "steps") as progress:
-            facts = train_sft(
-                model.name,
-                read_rows(samples, Sample),
-                out,
-                settings,
-                derive_seed(self.seed, "train"),
-                manifest.fingerprint,
-                progress,
-            )
-        manifest.write("finished", facts=facts)
-        shutil.rmtree(part, ignore_errors=True)  # not before the manifest: the part says that the output is ours
+        steps = settings.steps(count(read_rows(samples, Sample)))
+        with _held(out):
+            with self.reporter.stage(name, steps, "steps") as progress:
+                facts = train_sft(
+                    model.name,
+                    read_rows(samples, Sample),
+                    out,
+                    settings,
+                    derive_seed(self.seed, "train"),
+                    manifest.fingerprint,
+                    progress,
+                )
+            manifest.write("finished", facts=facts)
+            shutil.rmtree(part, ignore_errors=True)  # not before the manifest: the part says that the output is ours
         self.seconds[name] = time.monotonic() - began
         return facts
 
@@ -269,14 +272,15 @@ class Steps:
         if self._is_finished(name, artifact):
             return
         began = time.monotonic()
-        try:
-            with self.reporter.stage(name, total()) as progress:
-                work(progress)
-        except BaseException:
-            artifact.discard_if_empty()
-            raise
-        if not artifact.is_finished():
-            artifact.finish(**facts())
+        with _held(artifact.path):
+            try:
+                with self.reporter.stage(name, total()) as progress:
+                    work(progress)
+            except BaseException:
+                artifact.discard_if_empty()
+                raise
+            if not artifact.is_finished():
+                artifact.finish(**facts())
         self.seconds[name] = time.monotonic() - began
 
     def _is_finished(self, name: str, manifest: Manifest) -> bool:
@@ -286,6 +290,10 @@ class Steps:
         if changed := manifest.changed_parts():
             self.reporter.say(f"{name}: made anew, since its {' and '.join(changed)} changed")
         return False
+
+
+def _held(out: Path) -> AbstractContextManager[None]:
+    return locked(out.with_name(f".{out.name}.lock"), out)
 
 
 def rows_of(settings: DataSettings) -> Iterator[Instruction]:

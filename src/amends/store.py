@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from amends import __version__
 from amends.errors import StoreError
@@ -200,27 +200,39 @@ class Artifact(Manifest):
 
 
 @contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """Holds a run directory for one process. The kernel releases the lock however the process ends.
+def locked(lock: Path, what: Path) -> Iterator[None]:
+    """Holds `what` (a run directory, an output) for one process by a lock file, which goes when it is let go.
 
-    Raises StoreError where another process holds it.
+    The kernel releases the lock however the process ends. Raises StoreError where another process holds it.
     """
-    with _device_errors(directory):
-        directory.mkdir(parents=True, exist_ok=True)
-        stream = (directory / ".lock").open("a+")
+    with _device_errors(what):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        stream = _hold(lock, what)
     with stream:
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def _hold(lock: Path, what: Path) -> IO[str]:
+    while True:
+        stream = lock.open("a+")
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             stream.seek(0)
             holder = stream.read().strip() or "another process"
+            stream.close()
             raise StoreError(
-                f"{directory}: held by process {holder}; wait until it ends, or choose another directory with --out"
+                f"{what}: held by process {holder}; wait until it ends, or choose another output with --out"
             ) from None
-        stream.truncate(0)
-        stream.write(str(os.getpid()))
-        stream.flush()
-        yield
+        if lock.exists() and os.path.samestat(os.fstat(stream.fileno()), lock.stat()):
+            stream.truncate(0)
+            stream.write(str(os.getpid()))
+            stream.flush()
+            return stream
+        stream.close()  # the holder took its lock file away between our opening and our locking it
 
 
 @contextmanager

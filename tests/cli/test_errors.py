@@ -338,7 +338,7 @@ def config_file(directory: Path, **changes: Any) -> Path:
 
 
 def run_files(*names: str) -> list[str]:
-    return [f"run/{name}" for name in (".lock", "run.json", *names)]
+    return [f"run/{name}" for name in names]
 
 
 DATA = [
@@ -461,7 +461,7 @@ def test_run_directory_of_another_configuration(tmp_path: Path, refused: Callabl
     theirs = load_configuration(path).model_dump(mode="json") | {"model": "owner/name"}
     directory.mkdir()
     (directory / "run.json").write_text(json.dumps({"configuration": theirs}))
-    message = refused("run", str(path), "--out", str(directory), may_write=["run/.lock"])
+    message = refused("run", str(path), "--out", str(directory), may_write=[])
     assert message.startswith(f"{directory}: belongs to another configuration (its model differ")
     assert "choose another directory with --out, or delete this one" in message
 
@@ -473,7 +473,7 @@ def test_run_directory_with_a_damaged_or_foreign_run_json(
     path, directory = config_file(tmp_path), tmp_path / "run"
     directory.mkdir()
     (directory / "run.json").write_text(content)
-    message = refused("run", str(path), "--out", str(directory), may_write=["run/.lock"])
+    message = refused("run", str(path), "--out", str(directory), may_write=[])
     assert str(directory) in message
 
 

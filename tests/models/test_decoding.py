@@ -45,17 +45,12 @@ def parts(exact: LocalModel, temperature: float = 0.0, seed: int = 0) -> tuple[A
     return exact.model, Sampler(temperature, 1.0, seed, "cpu"), ends, exact.tokenizer.pad_token_id
 
 
-def until_end(ids: list[int], ends: frozenset[int]) -> list[int]:
-    return ids[: next((place + 1 for place, token in enumerate(ids) if token in ends), len(ids))]
-
-
 @pytest.mark.parametrize("slots", [1, 3, 8, 100])
 def test_slots_give_what_generate_gives(exact: LocalModel, prompts: list[list[int]], slots: int) -> None:
     """Whatever the number of slots: with 3, rows end, ranks close and newcomers come in, many times."""
     expected = BatchDecoder(*parts(exact)).decode(prompts, NEW_TOKENS, 100)
     made = SlotDecoder(*parts(exact)).decode(prompts, NEW_TOKENS, slots)
-    ends = end_tokens(exact.tokenizer, exact.model)
-    assert made == [until_end(ids, ends) for ids in expected]
+    assert made == expected
     assert {len(ids) < NEW_TOKENS for ids in made} == {True, False}, "some rows end early, some do not"
 
 
@@ -63,9 +58,17 @@ def test_without_a_shared_prefix_too(exact: LocalModel, prompts: list[list[int]]
     others = [ids[number:] for number, ids in enumerate(prompts)]
     assert shared_prefix(prompts) > 8
     assert shared_prefix(others) == 0
-    ends = end_tokens(exact.tokenizer, exact.model)
     expected = BatchDecoder(*parts(exact)).decode(others, NEW_TOKENS, 100)
-    assert SlotDecoder(*parts(exact)).decode(others, NEW_TOKENS, 4) == [until_end(ids, ends) for ids in expected]
+    assert SlotDecoder(*parts(exact)).decode(others, NEW_TOKENS, 4) == expected
+
+
+def test_progress_counts_each_row_and_its_tokens_once(exact: LocalModel, prompts: list[list[int]]) -> None:
+    told: list[tuple[int, int]] = []
+    for decoder in (SlotDecoder, BatchDecoder):
+        told.clear()
+        made = decoder(*parts(exact), lambda *done: told.append(done)).decode(prompts, NEW_TOKENS, 4)
+        assert sum(rows for rows, _ in told) == len(prompts)
+        assert sum(tokens for _, tokens in told) == sum(len(ids) for ids in made)
 
 
 def test_same_seed_same_tokens(exact: LocalModel, prompts: list[list[int]]) -> None:

@@ -206,3 +206,20 @@ def test_an_adapter_whose_weights_do_not_fit_is_refused(tmp_path: Path) -> None:
     broken = LocalModel("embedded", adapter(tmp_path / "a", str(embedded_model_directory())))
     with pytest.raises(ModelError, match="does not fit embedded"):
         _ = broken.model
+
+
+def test_a_hub_model_is_known_by_its_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelError, match=r"owner/name: neither a directory here nor a model of the hub"):
+        _ = LocalModel("owner/name").fingerprint
+    seen = []
+    for commit in ("a" * 40, "b" * 40):
+        cached = tmp_path / "models--owner--name"
+        (cached / "snapshots" / commit).mkdir(parents=True)
+        (cached / "snapshots" / commit / "config.json").write_text("{}")
+        (cached / "refs").mkdir(exist_ok=True)
+        (cached / "refs" / "main").write_text(commit)
+        seen.append(LocalModel("owner/name").fingerprint)
+    assert seen[0] != seen[1]
+    assert LocalModel("owner/name").fingerprint == seen[1]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from amends.errors import InputError, StoreError
-from amends.evaluation.results import Inference, Measurement, Results, SuiteKind, TokenLoss, compare, system_row
-from amends.records import Analysis, Mistake, Response, Verdict, VerdictLabel
+from amends.evaluation.results import Measurement, Results, TokenLoss, compare, system_row
+from amends.records import Analysis, Inference, Mistake, Response, SuiteKind, Verdict, VerdictLabel
 from amends.report.render import write_report
 
 SYSTEMS: list[tuple[str, Inference, float]] = [

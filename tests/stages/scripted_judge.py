@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from amends.protocols import Generation, Prompt, Sampling
+from amends.models.scripted import ScriptedModel
+from amends.protocols import Generation, ProgressCallback, Prompt, Sampling, no_progress
 from amends.records import Record
 from amends.store import Artifact
 
@@ -35,8 +36,23 @@ class CutModel:
     def __init__(self, answer: Callable[[Prompt, int], str]) -> None:
         self.answer = answer
 
-    def generate(self, prompts: Sequence[Prompt], sampling: Sampling, seed: int) -> list[Generation]:
+    def generate(
+        self, prompts: Sequence[Prompt], sampling: Sampling, seed: int, progress: ProgressCallback = no_progress
+    ) -> list[Generation]:
         return [Generation(text=self.answer(prompt, seed), finished=False, tokens=8) for prompt in prompts]
+
+
+def dying_model(answer: Callable[[Prompt, int], str], calls: int) -> ScriptedModel:
+    """Interrupted, as by Ctrl-C, in the call after so many."""
+    model = ScriptedModel("m", answer)
+
+    def answer_or_die(prompt: Prompt, seed: int) -> str:
+        if model.calls > calls:
+            raise KeyboardInterrupt
+        return answer(prompt, seed)
+
+    model.answer = answer_or_die
+    return model
 
 
 def by_word(word: str, present: float = 0.1, absent: float = 0.9) -> ScriptedJudge:

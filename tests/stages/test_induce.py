@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from scripted_judge import SAMPLING, CutModel, ScriptedJudge, artifact_in, by_word, written
+from scripted_judge import SAMPLING, CutModel, ScriptedJudge, artifact_in, by_word, dying_model, written
 
 from amends.models.scripted import ScriptedModel
 from amends.prompts import Guide
@@ -228,16 +228,8 @@ def test_resumed_induction_ends_with_the_same_bytes(tmp_path: Path, calls: int) 
     assert {row.attempts for row in found} >= {1, 2}
 
     artifact = artifact_in(tmp_path)
-    dying = ScriptedModel("m", stable_answer)
-
-    def answer(prompt: Prompt, seed: int) -> str:
-        if dying.calls > calls:
-            raise KeyboardInterrupt
-        return stable_answer(prompt, seed)
-
-    dying.answer = answer
     with pytest.raises(KeyboardInterrupt):
-        induce(rows, artifact, dying, by_word("poison"), GUIDES, 4, SAMPLING, 7)
+        induce(rows, artifact, dying_model(stable_answer, calls), by_word("poison"), GUIDES, 4, SAMPLING, 7)
     assert len(artifact.part.read_bytes().splitlines()) in (0, 256, 512)
     induce(rows, artifact, ScriptedModel("m", stable_answer), by_word("poison"), GUIDES, 4, SAMPLING, 7)
     assert artifact.part.read_bytes() == whole.part.read_bytes()

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from scripted_judge import SAMPLING, CutModel, ScriptedJudge, artifact_in, by_word, written
+from scripted_judge import SAMPLING, CutModel, ScriptedJudge, artifact_in, by_word, dying_model, written
 
 from amends.models.scripted import ScriptedModel
 from amends.prompts import guide
@@ -64,16 +64,8 @@ def test_resumed_responses_end_with_the_same_bytes(tmp_path: Path, chunks: int) 
 
     whole, artifact = artifact_in(tmp_path, "whole.jsonl"), artifact_in(tmp_path)
     respond(rows, whole, ScriptedModel("m", answer), REMINDER, SAMPLING, 0)
-    dying = ScriptedModel("m", answer)
-
-    def answer_or_die(prompt: Prompt, seed: int) -> str:
-        if dying.calls > chunks:
-            raise KeyboardInterrupt
-        return answer(prompt, seed)
-
-    dying.answer = answer_or_die
     with pytest.raises(KeyboardInterrupt):
-        respond(rows, artifact, dying, REMINDER, SAMPLING, 0)
+        respond(rows, artifact, dying_model(answer, chunks), REMINDER, SAMPLING, 0)
     assert len(written(artifact, Response)) == 256 * chunks
     respond(rows, artifact, ScriptedModel("m", answer), REMINDER, SAMPLING, 0)
     assert artifact.part.read_bytes() == whole.part.read_bytes()

@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 from scripted_judge import artifact_in, written
 
+from amends.protocols import ProgressCallback
 from amends.records import Verdict
 from amends.stages.streaming import CHUNK_ROWS, chunked, stream
 
 
-def process(chunk: list[int], number: int) -> tuple[list[Verdict], int]:
-    """A record depends on its row and on the number of its chunk, as seeds do."""
-    return [Verdict(id=f"{row}-{number}", verdict="harmless") for row in chunk], 2 * len(chunk)
+def process(chunk: list[int], number: int, progress: ProgressCallback) -> list[Verdict]:
+    """A record depends on its row and on the number of its chunk, as seeds do. Half the rows are reported early."""
+    progress(len(chunk) // 2, 2 * len(chunk))
+    return [Verdict(id=f"{row}-{number}", verdict="harmless") for row in chunk]
 
 
 def test_chunked_keeps_the_order_and_holds_one_chunk() -> None:
@@ -45,10 +47,10 @@ def test_stream_resumes_to_the_same_bytes(tmp_path: Path, chunks: int) -> None:
     whole = artifact_in(tmp_path, "whole.jsonl")
     stream(range(35), whole, process, chunk_rows=10)
 
-    def interrupted(chunk: list[int], number: int) -> tuple[list[Verdict], int]:
+    def interrupted(chunk: list[int], number: int, progress: ProgressCallback) -> list[Verdict]:
         if number == chunks:
             raise KeyboardInterrupt
-        return process(chunk, number)
+        return process(chunk, number, progress)
 
     artifact = artifact_in(tmp_path)
     with pytest.raises(KeyboardInterrupt):
@@ -56,9 +58,9 @@ def test_stream_resumes_to_the_same_bytes(tmp_path: Path, chunks: int) -> None:
     told: list[tuple[int, int]] = []
     worked: list[int] = []
 
-    def resumed(chunk: list[int], number: int) -> tuple[list[Verdict], int]:
+    def resumed(chunk: list[int], number: int, progress: ProgressCallback) -> list[Verdict]:
         worked.append(number)
-        return process(chunk, number)
+        return process(chunk, number, progress)
 
     stream(range(35), artifact, resumed, lambda rows, tokens: told.append((rows, tokens)), chunk_rows=10)
     assert artifact.part.read_bytes() == whole.part.read_bytes()
@@ -70,7 +72,7 @@ def test_stream_resumes_to_the_same_bytes(tmp_path: Path, chunks: int) -> None:
 def test_stream_refuses_a_stage_that_drops_rows(tmp_path: Path) -> None:
     artifact = artifact_in(tmp_path)
     with pytest.raises(AssertionError, match="2 records for 3 rows"):
-        stream([1, 2, 3], artifact, lambda chunk, number: process(chunk[1:], number))
+        stream([1, 2, 3], artifact, lambda chunk, *rest: process(chunk[1:], *rest))
     assert written(artifact, Verdict) == []
 
 
@@ -78,9 +80,9 @@ def test_chunks_are_of_a_fixed_size(tmp_path: Path) -> None:
     """It decides about seeds: another size gives other mistakes, so that it must not change unnoticed."""
     sizes: list[int] = []
 
-    def record(chunk: list[int], number: int) -> tuple[list[Verdict], int]:
+    def record(chunk: list[int], number: int, progress: ProgressCallback) -> list[Verdict]:
         sizes.append(len(chunk))
-        return process(chunk, number)
+        return process(chunk, number, progress)
 
     stream(range(300), artifact_in(tmp_path), record)
     assert CHUNK_ROWS == 256

@@ -79,13 +79,14 @@ def compose(
 ) -> None:
     """Make fine-tuning samples with every hint removed. --preview shows which tokens carry loss."""
     from amends.cli.console import Console
-    from amends.standalone import compose_files, preview_samples
+    from amends.standalone import compose_files, preview_samples, preview_tokenizer
 
+    tokenizer = preview_tokenizer(model) if preview else None  # first, so that an unknown model writes nothing
     counts = compose_files(method, instructions, benign, analyses, out, limit, Console())
     total = sum(counts.values())
     options.show(counts, as_json, f"{out}: {total} samples ({', '.join(f'{n} {k}' for k, n in counts.items())})")
     if preview:
-        preview_samples(out, model, preview)
+        preview_samples(out, tokenizer, preview, to_stderr=as_json)
 
 
 def train(

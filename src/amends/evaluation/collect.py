@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from amends import __version__
-from amends.config import Configuration, Inference, SuiteKind
+from amends.config import Configuration
 from amends.data.rows import read_rows
 from amends.evaluation.results import Measurement, Results, TokenLoss, compare, system_row
 from amends.judges.probe import ProbeJudge
 from amends.judges.refusal import is_refusal
-from amends.records import ReferenceLoss, Response, Verdict
+from amends.records import Inference, ReferenceLoss, Response, SuiteKind, Verdict
 from amends.store import read_json
 
 

@@ -10,10 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from amends.errors import InputError
 from amends.evaluation import statistics
 from amends.evaluation.statistics import Interval
-from amends.records import Verdict
+from amends.records import Inference, SuiteKind, Verdict
 
-Inference = Literal["guided", "unguided"]
-SuiteKind = Literal["red-team", "attacks", "over-refusal", "benign"]
 Metric = Literal["harmless_rate", "harmless_score", "refusal_rate", "reference_loss"]
 
 BOOTSTRAP = f"paired bootstrap over prompts, {statistics.RESAMPLES:,} resamples"

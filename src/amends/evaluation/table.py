@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from amends.evaluation.results import Comparison, Inference, Metric, Results, SuiteKind, SystemRow
+from amends.evaluation.results import Comparison, Metric, Results, SystemRow
+from amends.records import Inference, SuiteKind
 
 if TYPE_CHECKING:
     from rich.table import Table

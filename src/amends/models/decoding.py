@@ -14,6 +14,7 @@ from transformers import DynamicCache, GenerationConfig, LogitsProcessorList
 
 from amends.models.sampling import DrawnToken, Sampler
 from amends.models.slots import SlotCache
+from amends.protocols import ProgressCallback, no_progress
 
 REFILL_SHARE = 8  # newcomers wait until an eighth of the slots is free: reading prompts one by one would waste products
 MINIMUM_PREFIX = 8
@@ -38,6 +39,7 @@ class Decoder:
     sampler: Sampler
     ends: frozenset[int]
     padding: int
+    progress: ProgressCallback = no_progress
 
 
 class SlotDecoder(Decoder):
@@ -77,8 +79,11 @@ class SlotDecoder(Decoder):
             freed: list[int] = []
             for slot, (number, token) in enumerate(zip(active, tokens.tolist(), strict=True)):
                 outputs[number].append(token)
-                ended = token in self.ends or len(outputs[number]) == new_tokens
-                (freed if ended else kept).append(slot)
+                if token in self.ends or len(outputs[number]) == new_tokens:
+                    freed.append(slot)
+                    self.progress(1, len(outputs[number]))
+                else:
+                    kept.append(slot)
             if freed:
                 active, order = _close_ranks(active, kept, freed, cache, positions)
                 tokens, positions = tokens[order], positions[order]
@@ -96,7 +101,8 @@ class SlotDecoder(Decoder):
         """All but the last token, which is the first that a step takes: so the output layer does not run here.
 
         That matters beyond its cost: `generate` runs it on a strided slice, for which torch copies a frozen weight once
-        for every row (docs/log.md). Rows are padded on the right, where no token of theirs looks; steps overwrite or mask what padding leaves.
+        for every row (docs/log.md). Rows are padded on the right, where no token of theirs looks; steps overwrite or
+        mask what padding leaves.
         """
         width = max(len(prompt) for prompt in prompts)
         if width == 0:  # prompts of a single token
@@ -179,5 +185,11 @@ class BatchDecoder(Decoder):
                 generation_config=configuration,
                 logits_processor=LogitsProcessorList([DrawnToken(self.sampler)]),
             )
-            outputs += output[:, width:].tolist()
+            made = [self._until_end(row) for row in output[:, width:].tolist()]
+            self.progress(len(made), sum(len(row) for row in made))
+            outputs += made
         return outputs
+
+    def _until_end(self, row: list[int]) -> list[int]:
+        end = next((place for place, token in enumerate(row) if token in self.ends), len(row))
+        return row[: end + 1]

@@ -22,11 +22,26 @@ class ModelSource:
     location: str
 
     def fingerprint(self) -> str:
-        """Hash over the model's files, or over the hub id where they are not local."""
+        """Hash over the model's files, or over hub id and commit. Raises ModelError where the hub has no such model."""
         directory = Path(self.location)
         if not directory.is_dir():
-            return fingerprint(hub=self.location)
+            return fingerprint(hub=self.location, commit=_hub_commit(self.location))
         return directory_fingerprint(directory)
+
+
+def _hub_commit(name: str) -> str:
+    """The commit that the cache holds or, where there is none, that the hub has now (which fetches config.json)."""
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+
+    try:
+        found = try_to_load_from_cache(name, "config.json")
+        path = found if isinstance(found, str) else hf_hub_download(name, "config.json")
+    except Exception as error:
+        raise ModelError(
+            f"{name}: neither a directory here nor a model of the hub that can be reached ({_first_line(error)}); name "
+            "`embedded`, a model directory or a hub id (offline: download it first)"
+        ) from error
+    return Path(path).parent.name
 
 
 def directory_fingerprint(directory: Path) -> str:

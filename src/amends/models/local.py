@@ -6,7 +6,7 @@ from typing import Any
 
 from amends.errors import InputError, ModelError
 from amends.models.loading import check_adapter, directory_fingerprint, find_model, load_model, load_tokenizer
-from amends.protocols import Generation, Prompt, Sampling
+from amends.protocols import Generation, ProgressCallback, Prompt, Sampling, no_progress
 from amends.seeds import derive_seed
 from amends.store import fingerprint
 
@@ -73,7 +73,9 @@ class LocalModel:
     def _encode(self, prompt: Prompt) -> list[int]:
         return list(self.tokenizer(self.render(prompt), add_special_tokens=False).input_ids)
 
-    def generate(self, prompts: Sequence[Prompt], sampling: Sampling, seed: int) -> list[Generation]:
+    def generate(
+        self, prompts: Sequence[Prompt], sampling: Sampling, seed: int, progress: ProgressCallback = no_progress
+    ) -> list[Generation]:
         """Answers in the order of `prompts`. What is decoded together depends on the prompts' lengths alone.
 
         Rows share random streams, so the function is one of the whole list, not row by row.
@@ -83,7 +85,7 @@ class LocalModel:
         from amends.models.slots import can_decode_in_slots, slots_for
 
         encoded = [self._encode(prompt) for prompt in prompts]
-        self._check_context(encoded, sampling.max_new_tokens)
+        self._check_context(prompts, encoded, sampling.max_new_tokens)
         results: list[Generation | None] = [None] * len(prompts)
         kind = SlotDecoder if can_decode_in_slots(self.model) else BatchDecoder
         ends = end_tokens(self.tokenizer, self.model)
@@ -91,20 +93,20 @@ class LocalModel:
             slots = slots_for(self.model, len(encoded[pool[0]]) + sampling.max_new_tokens)
             pool_seed = derive_seed(seed, "pool", number)
             sampler = Sampler(sampling.temperature, sampling.top_p, pool_seed, self.model.device)
-            decoder = kind(self.model, sampler, ends, self.tokenizer.pad_token_id)
+            decoder = kind(self.model, sampler, ends, self.tokenizer.pad_token_id, progress)
             outputs = decoder.decode([encoded[row] for row in pool], sampling.max_new_tokens, slots)
             for row, output in zip(pool, outputs, strict=True):
                 results[row] = self._generation(output, ends)
         return [result for result in results if result is not None]
 
-    def _check_context(self, encoded: list[list[int]], new_tokens: int) -> None:
+    def _check_context(self, prompts: Sequence[Prompt], encoded: list[list[int]], new_tokens: int) -> None:
         context = getattr(self.model.config, "max_position_embeddings", None)
-        longest = max((len(ids) for ids in encoded), default=0)
-        if context and longest + new_tokens > context:
-            raise InputError(
-                f"a prompt of {longest} tokens and {new_tokens} new ones do not fit into the {context} tokens of "
-                f"{self.name}; drop the row or shorten it"
-            )
+        for prompt, ids in zip(prompts, encoded, strict=True):
+            if context and len(ids) + new_tokens > context:
+                raise InputError(
+                    f"a prompt of {len(ids)} tokens and {new_tokens} new ones do not fit into the {context} tokens of "
+                    f"{self.name}; drop the row or shorten it. It begins: {prompt.messages[-1].content[:80]!r}"
+                )
 
     def answer_losses(self, pairs: Sequence[tuple[Prompt, str]]) -> list[tuple[float, int]]:
         """Negative log-likelihood in nats, summed over each answer's tokens with its end of turn, and their number."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from amends.protocols import Generation, Prompt, Sampling
+from amends.protocols import Generation, ProgressCallback, Prompt, Sampling, no_progress
 from amends.store import fingerprint
 
 
@@ -19,8 +19,12 @@ class ScriptedModel:
         """Hash of the name."""
         return fingerprint(scripted=self.name)
 
-    def generate(self, prompts: Sequence[Prompt], sampling: Sampling, seed: int) -> list[Generation]:
+    def generate(
+        self, prompts: Sequence[Prompt], sampling: Sampling, seed: int, progress: ProgressCallback = no_progress
+    ) -> list[Generation]:
         """The function's answers, in order."""
         self.calls += 1
         texts = [self.answer(prompt, seed) for prompt in prompts]
-        return [Generation(text=text, finished=True, tokens=len(text.split())) for text in texts]
+        made = [Generation(text=text, finished=True, tokens=len(text.split())) for text in texts]
+        progress(len(made), sum(one.tokens for one in made))
+        return made

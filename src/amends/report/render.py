@@ -12,8 +12,8 @@ from pydantic import BaseModel, ValidationError
 
 from amends.errors import InputError
 from amends.evaluation import table
-from amends.evaluation.results import Results, SuiteKind
-from amends.records import Analysis, Mistake, Record, Response, Verdict
+from amends.evaluation.results import Results
+from amends.records import Analysis, Mistake, Record, Response, SuiteKind, Verdict
 from amends.report import plots
 from amends.store import read_json, write_atomically
 

@@ -50,7 +50,7 @@ def analyze(
     Mistakes that did not pass their own gate are not analyzed; their rows say so, so that files stay row by row alike.
     """
 
-    def process(chunk: list[Mistake], number: int) -> tuple[list[Analysis], int]:
+    def process(chunk: list[Mistake], number: int, progress: ProgressCallback) -> list[Analysis]:
         wanted = [row for row in chunk if row.passed]
         found = try_guides(
             wanted,
@@ -61,9 +61,10 @@ def analyze(
             generator,
             sampling,
             derive_seed(seed, "analyze", number),
+            progress,
         )
         made = {row.id: _analysis(row, attempt) for row, attempt in zip(wanted, found, strict=True)}
-        return [made.get(row.id) or _skipped(row) for row in chunk], sum(attempt.tokens for attempt in found)
+        return [made.get(row.id) or _skipped(row) for row in chunk]
 
     stream(mistakes, artifact, process, progress)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from amends.prompts import Guide
-from amends.protocols import Generation, Generator, Prompt, Sampling
+from amends.protocols import Generation, Generator, ProgressCallback, Prompt, Sampling, no_progress
 from amends.seeds import derive_seed
 from amends.stages.text import whole_sentences
 
@@ -21,7 +21,6 @@ class Attempt:
     score: float | None = None
     passed: bool = False
     tried: int = 0
-    tokens: int = 0
     rejections: list[str] = field(default_factory=list)
 
 
@@ -45,6 +44,7 @@ def try_guides(
     generator: Generator,
     sampling: Sampling,
     seed: int,
+    progress: ProgressCallback = no_progress,
 ) -> list[Attempt]:
     """Up to `attempts` rounds over the rows that have not passed; round k uses guide k, in turn.
 
@@ -58,17 +58,19 @@ def try_guides(
             break
         guide = guides[round_number % len(guides)]
         prompts = [prompt(rows[number], guide) for number in pending]
-        generations = generator.generate(prompts, sampling, derive_seed(seed, "round", round_number))
+        generations = generator.generate(
+            prompts, sampling, derive_seed(seed, "round", round_number), lambda _, tokens: progress(0, tokens)
+        )
         texts = [whole_sentences(guide.text(made.text), made.finished) for made in generations]
         rulings = gate([(rows[n], guide, t, g) for n, t, g in zip(pending, texts, generations, strict=True)])
-        for number, text, generation, ruling in zip(pending, texts, generations, rulings, strict=True):
-            _record(results[number], guide, text, generation, ruling)
+        for number, text, ruling in zip(pending, texts, rulings, strict=True):
+            _record(results[number], guide, text, ruling)
+        progress(sum(not ruling.reason for ruling in rulings), 0)
     return results
 
 
-def _record(result: Attempt, guide: Guide, text: str, generation: Generation, ruling: Ruling) -> None:
+def _record(result: Attempt, guide: Guide, text: str, ruling: Ruling) -> None:
     result.tried += 1
-    result.tokens += generation.tokens
     result.passed = not ruling.reason
     if ruling.reason:
         result.rejections.append(ruling.reason)

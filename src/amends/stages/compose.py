@@ -49,7 +49,7 @@ def compose(
             counts[sample.kind] += 1
             yield sample
 
-    stream(counted(), artifact, lambda chunk, _: (chunk, 0), progress)
+    stream(counted(), artifact, lambda chunk, *_: chunk, progress)
     if not any(counts.values()):
         raise SampleError(
             f"{artifact.path}: no samples; the instructions have no `chosen`, and no analysis passed its gate (see the "

@@ -39,7 +39,7 @@ def induce(
 
     leaks = LeakTest(guides)
 
-    def process(chunk: list[Instruction], number: int) -> tuple[list[Mistake], int]:
+    def process(chunk: list[Instruction], number: int, progress: ProgressCallback) -> list[Mistake]:
         origin = _origin_mistakes(chunk, gate, leaks) if source != "own" else {}
         wanted = [row for row in chunk if source == "own" or (source == "both" and not _passed(origin, row))]
         found = try_guides(
@@ -51,9 +51,10 @@ def induce(
             generator,
             sampling,
             derive_seed(seed, "induce", number),
+            progress,
         )
         own = {row.id: _mistake(row, attempt) for row, attempt in zip(wanted, found, strict=True)}
-        return [own.get(row.id) or origin[row.id] for row in chunk], sum(attempt.tokens for attempt in found)
+        return [own.get(row.id) or origin[row.id] for row in chunk]
 
     stream(instructions, artifact, process, progress)
 

@@ -27,12 +27,12 @@ def reference_losses(
     """Writes one ReferenceLoss for each row with a reference answer (`chosen`)."""
     used = guide or Guide(name="none")
 
-    def process(chunk: list[Instruction], number: int) -> tuple[list[ReferenceLoss], int]:
+    def process(chunk: list[Instruction], number: int, progress: ProgressCallback) -> list[ReferenceLoss]:
         losses = scorer.answer_losses([(used.prompt(row.prompt), row.chosen or "") for row in chunk])
-        records = [
+        progress(0, sum(tokens for _, tokens in losses))
+        return [
             ReferenceLoss(id=row.id, nats=round(nats, 4), tokens=tokens)
             for row, (nats, tokens) in zip(chunk, losses, strict=True)
         ]
-        return records, sum(tokens for _, tokens in losses)
 
     stream((row for row in rows if row.chosen), artifact, process, progress)

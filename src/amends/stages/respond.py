@@ -25,14 +25,13 @@ def respond(
     """
     used = guide or Guide(name="none")
 
-    def process(chunk: list[Instruction], number: int) -> tuple[list[Response], int]:
+    def process(chunk: list[Instruction], number: int, progress: ProgressCallback) -> list[Response]:
         answers = generator.generate(
-            [used.prompt(row.prompt) for row in chunk], sampling, derive_seed(seed, "respond", number)
+            [used.prompt(row.prompt) for row in chunk], sampling, derive_seed(seed, "respond", number), progress
         )
-        rows = [
+        return [
             Response(id=row.id, prompt=row.prompt, response=used.text(answer.text), finished=answer.finished)
             for row, answer in zip(chunk, answers, strict=True)
         ]
-        return rows, sum(answer.tokens for answer in answers)
 
     stream(prompts, artifact, process, progress)

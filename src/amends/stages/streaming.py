@@ -22,11 +22,13 @@ def chunked(rows: Iterable[RowIn], size: int) -> Iterator[list[RowIn]]:
 def stream(
     rows: Iterable[RowIn],
     artifact: Artifact,
-    process: Callable[[list[RowIn], int], tuple[Sequence[Record], int]],
+    process: Callable[[list[RowIn], int, ProgressCallback], Sequence[Record]],
     progress: ProgressCallback = no_progress,
     chunk_rows: int = CHUNK_ROWS,
 ) -> None:
-    """Runs `process(chunk, chunk number)` over the chunks and appends what it returns: one record a row, and tokens.
+    """Runs `process(chunk, chunk number, progress)` over the chunks and appends what it returns, one record a row.
+
+    `process` may report rows and tokens while it works; rows that it did not report count when their chunk is written.
 
     Chunks and what seeds them depend on the rows alone, so that a resumed stage ends with the same bytes as one that was
     never interrupted. The caller finishes the artifact.
@@ -36,8 +38,20 @@ def stream(
         if number < kept:
             progress(len(chunk), 0)
             continue
-        records, tokens = process(chunk, number)
+        reported = _Counted(progress)
+        records = process(chunk, number, reported)
         if len(records) != len(chunk):
             raise AssertionError(f"{artifact.path}: {len(records)} records for {len(chunk)} rows")
         artifact.append(records)
-        progress(len(chunk), tokens)
+        progress(len(chunk) - reported.rows, 0)
+
+
+class _Counted:
+    """A progress callback that counts the rows it passes on."""
+
+    def __init__(self, progress: ProgressCallback) -> None:
+        self.progress, self.rows = progress, 0
+
+    def __call__(self, rows: int, tokens: int) -> None:
+        self.rows += rows
+        self.progress(rows, tokens)
