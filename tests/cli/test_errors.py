@@ -28,7 +28,7 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from amends.store import locked
-with locked(Path(sys.argv[1])):
+with locked(Path(sys.argv[1]) / ".lock", Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)
 """
@@ -219,7 +219,7 @@ def test_hub_model_that_cannot_be_reached(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     path = good_file(tmp_path)
     message = refused("respond", "--prompts", str(path), "--model", "nobody/nothing", "--out", str(tmp_path / "out"))
-    assert message.startswith("nobody/nothing: its tokenizer cannot be loaded: ")
+    assert message.startswith("nobody/nothing: neither a directory here nor a model of the hub that can be reached")
     assert "\n" not in message
 
 
@@ -417,7 +417,12 @@ def test_run_with_a_missing_and_an_empty_file(tmp_path: Path, refused: Callable[
     assert message == f"{tmp_path / 'test.jsonl'}: there are no rows; it needs at least one"
     missing = tmp_path / "missing.jsonl"
     message = refused(
-        "run", str(path), f"suites.redteam.source={missing}", "--out", str(tmp_path / "run"), may_write=run_files()
+        "run",
+        str(path),
+        f"suites.redteam.source={missing}",
+        "--out",
+        str(tmp_path / "run"),
+        may_write=run_files(*DATA[:2]),
     )
     assert message.startswith(f"{missing}: no such file")
 
@@ -437,7 +442,7 @@ def test_run_with_a_prompt_in_both_train_and_test(tmp_path: Path, refused: Calla
 def test_run_with_a_model_without_a_chat_template(tmp_path: Path, refused: Callable[..., str]) -> None:
     model = model_without_template(tmp_path / "base")
     path = config_file(tmp_path, model=str(model))
-    message = refused("run", str(path), "--out", str(tmp_path / "run"), may_write=run_files(*DATA))
+    message = refused("run", str(path), "--out", str(tmp_path / "run"), may_write=run_files("run.json", *DATA))
     assert message.startswith(f"{model}: its tokenizer has no chat template")
 
 
@@ -452,7 +457,7 @@ def test_run_directory_that_another_process_holds(tmp_path: Path, refused: Calla
         holder.kill()
         holder.wait()
     assert message == (
-        f"{directory}: held by process {holder.pid}; wait until it ends, or choose another directory with --out"
+        f"{directory}: held by process {holder.pid}; wait until it ends, or choose another output with --out"
     )
 
 
