@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from amends.config import TrainSettings
-from amends.models.loading import best_device, best_dtype, find_model, load_model, load_tokenizer
+from amends.models.loading import ModelSource, best_device, best_dtype, find_model, load_model, load_tokenizer
 from amends.protocols import ProgressCallback, no_progress
 from amends.records import Sample
 from amends.store import write_atomically
@@ -36,15 +36,33 @@ def train_sft(
     Raises:
         SampleError: a sample would be cut off or has nothing that carries loss; nothing is trained then.
     """
+    source = find_model(model_name)
+    tokenizer = load_tokenizer(source)
+    tokenized = tokenize_samples(samples, tokenizer, settings.max_length)
+    part = _own_part(output, fingerprint)
+    trainer = make_trainer(source, tokenizer, tokenized, part, settings, seed)
+    trainer.add_callback(_step_reporter(progress, sum(len(sample.input_ids) for sample in tokenized)))
+    trainer.train(resume_from_checkpoint=_last_checkpoint(part))
+    facts = _facts(tokenized, trainer, settings)
+    _write_output(trainer, tokenizer, part, output, full=settings.adapter == "full")
+    return facts
+
+
+def make_trainer(
+    source: ModelSource,
+    tokenizer: Any,
+    tokenized: list[TokenizedSample],
+    directory: Path,
+    settings: TrainSettings,
+    seed: int,
+) -> Any:
+    """The trainer that `train_sft` runs: checkpoints go to `directory`."""
     import torch
     from peft import LoraConfig
     from trl import SFTConfig
 
     from amends.training.trainer import CompletionTrainer
 
-    source = find_model(model_name)
-    tokenizer = load_tokenizer(source)
-    tokenized = tokenize_samples(samples, tokenizer, settings.max_length)
     tokenizer.padding_side = "right"
     model = load_model(source)
     model.config.use_cache = False
@@ -52,10 +70,9 @@ def train_sft(
         model.set_attn_implementation("eager")
     if settings.adapter == "full":
         model = model.float()  # bfloat16 weights cannot hold the small steps of full fine-tuning
-    part = _own_part(output, fingerprint)
     device = best_device()
     arguments = SFTConfig(
-        output_dir=str(part),
+        output_dir=str(directory),
         num_train_epochs=settings.epochs,
         max_steps=settings.max_steps or -1,
         per_device_train_batch_size=settings.batch_size,
@@ -94,13 +111,9 @@ def train_sft(
         train_dataset=_dataset(tokenized),
         processing_class=tokenizer,
         peft_config=lora if settings.adapter == "lora" else None,
-        callbacks=[_step_reporter(progress, sum(len(sample.input_ids) for sample in tokenized))],
     )
     _without_printing(trainer)
-    trainer.train(resume_from_checkpoint=_last_checkpoint(part))
-    facts = _facts(tokenized, trainer, settings)
-    _write_output(trainer, tokenizer, part, output, full=settings.adapter == "full")
-    return facts
+    return trainer
 
 
 def _own_part(output: Path, fingerprint: str) -> Path:

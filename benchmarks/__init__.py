@@ -1,0 +1,1 @@
+"""Throughput beside what people would use instead: `python -m benchmarks.generation`, `.training`, `.judging`, `.scale`."""

@@ -1,0 +1,46 @@
+"""Judging beside its peer: the bundled probe over responses in batches, and one response at a time.
+
+    python -m benchmarks.judging [--rows 200] [--turns 5] [--json]
+
+One at a time runs the same layers of the same model, so that what is compared is the batching alone.
+"""
+
+from amends.data.sources import load_instructions
+from amends.judges.probe import ProbeJudge
+from amends.models.loading import find_model, load_tokenizer
+from benchmarks.measure import Contestant, Work, alternate, options, show
+
+
+def main() -> None:
+    """Runs the contestants and shows the table."""
+    given = options(__doc__ or "", lambda parser: parser.add_argument("--rows", type=int, default=200))
+    rows = load_instructions("bundled:redteam/train", limit=given.rows)
+    pairs = [(row.prompt, row.chosen or "") for row in rows]
+    judge = ProbeJudge("probe")
+    judge.score(pairs[:2])  # loads the model
+    assert judge._extractor is not None
+    backbone = judge._extractor.backbone
+    weights = sum(weight.numel() for weight in backbone.layers.parameters() if weight.dim() == 2)
+    tokenizer = load_tokenizer(find_model("embedded"))
+
+    def tokens(prompt: str, response: str) -> int:
+        messages = [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}]
+        return len(tokenizer(tokenizer.apply_chat_template(messages, tokenize=False)).input_ids)
+
+    lengths = [tokens(*pair) for pair in pairs]
+
+    def batched() -> Work:
+        judge.score(pairs)
+        return Work(sum(lengths), 2.0 * weights * sum(lengths))
+
+    def one_at_a_time() -> Work:
+        for pair in pairs[::4]:
+            judge.score([pair])
+        return Work(sum(lengths[::4]), 2.0 * weights * sum(lengths[::4]))
+
+    contestants = [Contestant("amends", batched), Contestant("one response at a time", one_at_a_time)]
+    show(alternate(contestants, given.turns, backbone.dtype, backbone.device.type, "tokens"), given.json)
+
+
+if __name__ == "__main__":
+    main()
