@@ -16,8 +16,8 @@ test: $(VENV)/installed-dev ## all tests, offline
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/installed-dev ## style
-	$(BIN)/ruff check src tests
-	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
 
 types: $(VENV)/installed-dev ## static types
 	$(BIN)/mypy
