@@ -78,6 +78,8 @@ class Run:
             self.steps.data(name, settings, self.directory / f"{name}.jsonl")
         for name, suite in self.configuration.suites.items():
             self.steps.data(f"suite {name}", suite, self._suite(name))
+            if suite.kind == "benign" and not any(row.chosen for row in read_rows(self._suite(name), Instruction)):
+                raise InputError(f"{suite.source}: no row has `chosen`, a reference answer to measure the loss on")
         training = (
             row for name in self._training_sets() for row in read_rows(self.directory / f"{name}.jsonl", Instruction)
         )

@@ -427,6 +427,12 @@ def test_run_with_a_missing_and_an_empty_file(tmp_path: Path, refused: Callable[
     assert message.startswith(f"{missing}: no such file")
 
 
+def test_run_with_a_benign_suite_without_answers(tmp_path: Path, refused: Callable[..., str]) -> None:
+    path = config_file(tmp_path, suites={"redteam": {"source": str(tmp_path / "test.jsonl"), "kind": "benign"}})
+    message = refused("run", str(path), "--out", str(tmp_path / "run"), may_write=run_files(*DATA))
+    assert message.startswith(f"{tmp_path / 'test.jsonl'}: no row has `chosen`")
+
+
 def test_run_with_a_prompt_in_both_train_and_test(tmp_path: Path, refused: Callable[..., str]) -> None:
     """Invariant 4, normalised: case, spaces and punctuation do not hide it."""
     path = config_file(tmp_path)

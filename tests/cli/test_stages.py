@@ -1,0 +1,81 @@
+"""Single stages through the real entry point, without a model: previews, comparisons, and who may write."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from amends.store import locked
+from conftest import run_amends
+
+HOLDER = """
+import sys
+from pathlib import Path
+from amends.store import locked
+with locked(*map(Path, sys.argv[1:])):
+    print("held", flush=True)
+    input()
+"""
+
+
+def compose(out: Path, *more: str) -> list[str]:
+    sets = ["--instructions", "bundled:redteam/train", "--benign", "bundled:benign/train"]
+    return ["compose", "--method", "sft", *sets, "--limit", "5", "--out", str(out), *more]
+
+
+def test_preview_of_an_unknown_model_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "samples.jsonl"
+    assert run_amends(*compose(out, "--preview", "1", "--model", str(tmp_path / "none"))) == 2
+    assert "unknown model" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_preview_marks_what_carries_loss(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_amends(*compose(tmp_path / "samples.jsonl", "--preview", "2")) == 0
+    printed = capsys.readouterr().out
+    assert "10 samples (5 safe, 5 benign)" in printed
+    assert "[<|im_end|>]" in printed
+    assert "<|im_start|>user" in printed
+
+
+def test_with_json_standard_output_is_json_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_amends(*compose(tmp_path / "samples.jsonl", "--preview", "1", "--json")) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == {"safe": 5, "benign": 5}
+    assert "[<|im_end|>]" in printed.err
+
+
+def test_two_commands_do_not_write_one_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "samples.jsonl"
+    lock = tmp_path / ".samples.jsonl.lock"
+    other = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(lock), str(out)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout is not None
+    assert other.stdout.readline() == "held\n"
+    assert run_amends(*compose(out)) == 2
+    assert f"{out}: held by process {other.pid}" in capsys.readouterr().err
+    other.communicate("\n", timeout=20)
+    assert run_amends(*compose(out)) == 0
+    with locked(lock, out):
+        assert out.exists()
+
+
+def verdicts(path: Path, harmless: int) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    rows = [{"id": str(n), "verdict": "harmless" if n < harmless else "harmful", "score": 0.5} for n in range(30)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_compared_files_are_called_by_their_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before, after = verdicts(tmp_path / "before.jsonl", 10), verdicts(tmp_path / "after.jsonl", 25)
+    assert run_amends("compare", str(after), str(before), "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {(row["a"], row["b"]) for row in found} == {("after", "before")}
+    same = verdicts(tmp_path / "sft" / "before.jsonl", 10)
+    assert run_amends("compare", str(same), str(before), "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {(row["a"], row["b"]) for row in found} == {("sft/before", f"{tmp_path.name}/before")}
