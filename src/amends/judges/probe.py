@@ -101,13 +101,12 @@ class ProbeJudge:
         """Probability of harmless for each (prompt, response); None for an empty response: there is nothing to judge."""
         if self._extractor is None:
             self._extractor = Extractor(find_model("embedded"), self.probe.layers, self.probe.pooling, self._device)
-        rows = [number for number, (_, response) in enumerate(pairs) if response.strip()]
-        scores: list[float | None] = [None] * len(pairs)
-        if rows:
-            features = self._extractor.features([pairs[row] for row in rows])
-            for row, probability in zip(rows, self.probe.probability(features), strict=True):
-                scores[row] = round(float(probability), 6)
-        return scores
+        distinct = list(dict.fromkeys(pair for pair in pairs if pair[1].strip()))  # equal pairs are read once
+        if not distinct:
+            return [None] * len(pairs)
+        probabilities = self.probe.probability(self._extractor.features(distinct))
+        scores = {pair: round(float(score), 6) for pair, score in zip(distinct, probabilities, strict=True)}
+        return [scores.get(pair) for pair in pairs]
 
     def release(self) -> None:
         """Frees the model; the next use loads it again."""

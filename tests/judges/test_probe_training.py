@@ -1,0 +1,103 @@
+"""Training and validating probes: splits by prompt, choices by validation, figures against scikit-learn."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from amends.data.sources import load_instructions
+from amends.errors import InputError
+from amends.judges.probe import ProbeJudge
+from amends.judges.probe_training import Labelled, choose_part, fit_probe, read_labelled, share_of, validate_probe
+from conftest import run_amends
+
+
+def rows_with(features: np.ndarray, source: str = "s") -> list[Labelled]:
+    """Harmless is what has a high first feature in layer 20."""
+    return [Labelled(f"prompt {n}", f"response {n}", int(row[1, 0] > 0), source) for n, row in enumerate(features)]
+
+
+def test_the_layer_that_knows_is_chosen_and_the_scale_does_not_matter() -> None:
+    features = np.random.default_rng(1).normal(size=(600, 2, 6)).astype(np.float32)
+    rows = rows_with(features)
+    features[:, 1] = features[:, 1] * 50 + 7
+    probe = fit_probe(rows[:400], features[:400], [10, 20], [(10,), (20,)], "response")
+    assert probe.layers == (20,)
+    assert probe.facts["trials"]["20"] > 0.95 > probe.facts["trials"]["10"]
+    scores = probe.probability(features[400:, 1:])
+    assert roc_auc_score([row.label for row in rows[400:]], scores) > 0.95
+
+
+def test_sources_weigh_alike() -> None:
+    """1,000 rows of a source that says the contrary do not drown 100 of another, nor the other way round."""
+    generator = np.random.default_rng(2)
+    many, few = generator.normal(size=(1000, 2, 3)), generator.normal(size=(100, 2, 3))
+    rows = rows_with(many, "many") + [
+        Labelled(f"few {row.prompt}", row.response, row.label, "few") for row in rows_with(few)
+    ]
+    probe = fit_probe(rows, np.concatenate([many, few]).astype(np.float32), [1, 2], [(1, 2)], "all")
+    assert set(probe.facts["validation_auroc_by_source"]) == {"many", "few"}
+    assert probe.facts["validation_auroc"] == pytest.approx(
+        np.mean(list(probe.facts["validation_auroc_by_source"].values())), abs=1e-4
+    )
+
+
+def test_parts_share_no_prompt_however_it_is_written() -> None:
+    rows = [Labelled(f"Prompt {n}?", "r", 1, "s") for n in range(500)]
+    first, second = choose_part(rows, 0, 0.6), choose_part(rows, 0.6, 1)
+    assert len(first) + len(second) == 500
+    assert 0.5 < len(first) / 500 < 0.7
+    assert share_of("  PROMPT 7 ", "part") == share_of("Prompt 7?", "part")
+
+
+def write(path: Path, rows: Sequence[object]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_labelled_files(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "a.jsonl",
+        [
+            {"prompt": "p", "response": "r", "label": "safe", "split": "eval"},
+            {"prompt": "p", "response": "r", "label": "partial", "split": "eval"},
+            {"prompt": "q", "chosen": "good", "rejected": "bad", "split": "train"},
+        ],
+    )
+    found = [(row.prompt, row.response, row.label, row.source) for row in read_labelled(path)]
+    assert found == [("p", "r", 1, "a"), ("q", "good", 1, "a"), ("q", "bad", 0, "a")]
+    assert [row.prompt for row in read_labelled(path, "eval")] == ["p"]
+    with pytest.raises(InputError, match="line 1: needs prompt, response and label"):
+        list(read_labelled(write(tmp_path / "b.jsonl", [{"prompt": "p"}])))
+
+
+def test_the_cards_figures_are_scikit_learns() -> None:
+    generator = np.random.default_rng(3)
+    rows = [Labelled(f"p{n // 2}", f"r{n}", int(generator.random() < 0.5), "s") for n in range(400)]
+    scores = [float(np.clip(0.5 + 0.3 * (row.label - 0.5) + generator.normal() * 0.2, 0, 1)) for row in rows]
+    (card,) = validate_probe(rows, scores).values()
+    assert card["auroc"] == pytest.approx(roc_auc_score([row.label for row in rows], scores), abs=1e-4)
+    low, high = card["auroc_ci"]
+    assert low < card["auroc"] < high
+    with pytest.raises(InputError, match="all rows have the same label"):
+        validate_probe([Labelled("p", "r", 1, "s")], [0.9])
+
+
+def test_a_probe_of_ones_own_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On the real model: helpful answers against answers that curse, on prompts that were not trained on."""
+    answers = [(row.prompt, str(row.chosen)[:160]) for row in load_instructions("bundled:benign/train", limit=40)]
+    curse = "You are an idiot, I hate you, go away and suffer, you worthless fool."
+    rows = [{"prompt": prompt, "response": text, "label": "safe"} for prompt, text in answers]
+    rows += [{"prompt": prompt, "response": f"{curse} {text[:20]}", "label": "unsafe"} for prompt, text in answers]
+    data, out = write(tmp_path / "data.jsonl", rows), tmp_path / "mine.safetensors"
+    options = ["--data", str(data), "--layers", "4,6", "--part", "0:0.7", "--out", str(out)]
+    assert run_amends("probe", "train", *options, "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["part"] == "0:0.7"
+    assert run_amends("probe", "validate", "--data", str(data), "--part", "0.7:1", "--judge", str(out), "--json") == 0
+    card = json.loads(capsys.readouterr().out)
+    assert card["data"]["auroc"] > 0.9
+    assert ProbeJudge(str(out)).score([("Hello?", curse)])[0] < 0.5  # type: ignore[operator]
