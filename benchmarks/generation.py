@@ -1,6 +1,6 @@
 """Generation beside its peers: the prompts of induction and analysis, same model, sampling and limit on new tokens.
 
-    python -m benchmarks.generation [--rows 128] [--turns 5] [--json] [--server URL --server-model NAME]
+    python -m benchmarks.generation induce|analyze [--rows 128] [--turns 5] [--json] [--server URL --server-model NAME]
 
 Peers: transformers' `generate` in plain batches and one prompt at a time, with its own sampling; any OpenAI-compatible
 server (vLLM, llama.cpp) that was started on the same model. One at a time is given an eighth of the prompts.
@@ -23,12 +23,13 @@ NEW_TOKENS = 48
 TEMPERATURE = 0.7
 
 
-def real_prompts(rows: int) -> list[Prompt]:
-    """Half induction, half analysis, of the bundled instructions, as a run makes them."""
-    instructions = list(load_instructions("bundled:redteam/train", limit=rows // 2))
-    induce, analyze = guide("induce", "direct-should"), guide("analyze", "told-suffix-prefill")
-    asked = [induce.prompt(row.prompt) for row in instructions]
-    return asked + [analyze.prompt(analysis_question(row.prompt, row.chosen or "")) for row in instructions]
+def real_prompts(stage: str, rows: int) -> list[Prompt]:
+    """The prompts of induction or of analysis, of the bundled instructions, as a run makes them."""
+    instructions = load_instructions("bundled:redteam/train", limit=rows)
+    if stage == "induce":
+        return [guide("induce", "direct-should").prompt(row.prompt) for row in instructions]
+    told = guide("analyze", "told-suffix-prefill")
+    return [told.prompt(analysis_question(row.prompt, row.chosen or "")) for row in instructions]
 
 
 class Peers:
@@ -100,13 +101,14 @@ def main() -> None:
     given = options(
         __doc__ or "",
         lambda parser: (
+            parser.add_argument("stage", choices=["induce", "analyze"], help="whose prompts"),
             parser.add_argument("--rows", type=int, default=128),
             parser.add_argument("--server", help="base URL of an OpenAI-compatible server, with /v1"),
             parser.add_argument("--server-model", default="embedded"),
             parser.add_argument("--batches", type=int, nargs="*", default=[32, 64, 128]),
         ),
     )
-    peers = Peers(real_prompts(given.rows))
+    peers = Peers(real_prompts(given.stage, given.rows))
     contestants = [Contestant("amends", peers.amends)]
     for batch in given.batches:
         contestants.append(Contestant(f"generate, batches of {batch}", _plain(peers, batch)))
