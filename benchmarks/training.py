@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from datasets import disable_progress_bars
 from transformers.utils import logging as transformers_logging
 
 from amends.config import TrainSettings
@@ -136,6 +137,7 @@ def main() -> None:
     given = options(__doc__ or "", lambda parser: parser.add_argument("--samples", type=int, default=48))
     transformers_logging.set_verbosity_error()
     logging.disable(logging.WARNING)
+    disable_progress_bars()
     peers = Peers(given.samples)
     defaults = {"dtype": torch.float32, "bf16": False}
     recipe = {"dtype": torch.bfloat16, "bf16": False, "gradient_checkpointing": False}
