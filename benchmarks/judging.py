@@ -7,7 +7,6 @@ One at a time runs the same layers of the same model, so that what is compared i
 
 from amends.data.sources import load_instructions
 from amends.judges.probe import ProbeJudge
-from amends.models.loading import find_model, load_tokenizer
 from benchmarks.measure import Contestant, Work, alternate, options, show
 
 
@@ -21,13 +20,7 @@ def main() -> None:
     assert judge._extractor is not None
     backbone = judge._extractor.backbone
     weights = sum(weight.numel() for weight in backbone.layers.parameters() if weight.dim() == 2)
-    tokenizer = load_tokenizer(find_model("embedded"))
-
-    def tokens(prompt: str, response: str) -> int:
-        messages = [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}]
-        return len(tokenizer(tokenizer.apply_chat_template(messages, tokenize=False)).input_ids)
-
-    lengths = [tokens(*pair) for pair in pairs]
+    lengths = [len(judge._extractor._encode(*pair)[0]) for pair in pairs]  # what the judge reads
 
     def batched() -> Work:
         judge.score(pairs)

@@ -272,9 +272,10 @@ class Steps:
         if self._is_finished(name, artifact):
             return
         began = time.monotonic()
+        rows = total()  # refuses bad rows before anything is written, a lock's directory included
         with _held(artifact.path):
             try:
-                with self.reporter.stage(name, total()) as progress:
+                with self.reporter.stage(name, rows) as progress:
                     work(progress)
             except BaseException:
                 artifact.discard_if_empty()

@@ -63,6 +63,13 @@ def test_two_commands_do_not_write_one_file(tmp_path: Path, capsys: pytest.Captu
         assert out.exists()
 
 
+def test_bad_input_leaves_no_directory_behind(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"id": "1"}\n')
+    assert run_amends("respond", "--prompts", str(rows), "--out", str(tmp_path / "new" / "out.jsonl")) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
+
+
 def verdicts(path: Path, harmless: int) -> Path:
     path.parent.mkdir(exist_ok=True)
     rows = [{"id": str(n), "verdict": "harmless" if n < harmless else "harmful", "score": 0.5} for n in range(30)]

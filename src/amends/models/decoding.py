@@ -1,7 +1,7 @@
 """Decoding many prompts at once: rows that finish make room for others, and what all prompts share is computed once.
 
-Against `generate` in plain batches there
-are no finished rows to pay for, no cache to copy at every step and no logits of prompts (docs/log.md has the profile).
+Against `generate` in plain batches there are no finished rows to pay for, no cache to copy at every step and no logits
+of prompts (docs/log.md has the profile).
 """
 
 from collections import deque

@@ -14,7 +14,7 @@ SLOTS = {"cpu": 128, "cuda": 512}
 class SlotCache(Cache):
     """Keys and values [slots, heads, capacity, size] of every layer, allocated once.
 
-    Before a forward pass its caller says what it is: `read_prompts` of new rows, or one step of all rows.
+    Before a forward pass its caller says what it is: `prepare_prompts` of new rows, or `prepare_step` of all rows.
     """
 
     def __init__(self, slots: int, capacity: int) -> None:
