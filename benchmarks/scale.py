@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from amends.data.rows import read_rows
-from amends.evaluation.results import Measurement, compare, system_row
+from amends.evaluation.measurement import measure
+from amends.evaluation.results import compare, system_row
 from amends.models.scripted import ScriptedModel
 from amends.prompts import guides
 from amends.protocols import Sampling
@@ -115,8 +116,10 @@ def one_size(rows: int) -> dict[str, float]:
         timed("respond and judge", began)
 
         began = time.perf_counter()
-        verdicts = list(read_rows(directory / "verdicts.jsonl", Verdict))
-        measured = [Measurement(name, "unguided", "suite", "red-team", verdicts) for name in ("a", "b")]
+        measured = [
+            measure(name, "unguided", "suite", "red-team", read_rows(directory / "verdicts.jsonl", Verdict))
+            for name in ("a", "b")
+        ]
         system_row(measured[0], 0)
         compare(measured[0], measured[1], 0)
         timed("metrics", began)

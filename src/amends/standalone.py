@@ -111,17 +111,17 @@ def judge_file(responses: Path, out: Path, judge: str, limit: int | None, report
 
 def compare_files(a: Path, b: Path, seed: int) -> list[Any]:
     """Comparisons of two files of verdicts by the prompts' ids."""
-    from amends.evaluation.results import Measurement, compare
+    import numpy as np
 
-    first, second = list(read_rows(a, Verdict)), list(read_rows(b, Verdict))
-    shared = {row.id for row in first} & {row.id for row in second}
-    if not shared:
-        raise InputError(f"{a} and {b}: no id in both; compare verdicts on responses to the same prompts")
-    found = compare(
-        Measurement("a", "unguided", "files", "red-team", first),
-        Measurement("b", "unguided", "files", "red-team", second),
-        seed,
+    from amends.evaluation.measurement import measure
+    from amends.evaluation.results import compare
+
+    first, second = (
+        measure(name, "unguided", "files", "red-team", read_rows(path, Verdict)) for name, path in (("a", a), ("b", b))
     )
+    if not np.intersect1d(first.keys, second.keys).size:
+        raise InputError(f"{a} and {b}: no id in both; compare verdicts on responses to the same prompts")
+    found = compare(first, second, seed)
     same = a.stem == b.stem
     names = {"a": f"{a.parent.name}/{a.stem}" if same else a.stem, "b": f"{b.parent.name}/{b.stem}" if same else b.stem}
     return [row.model_copy(update=names) for row in found]

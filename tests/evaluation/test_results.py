@@ -9,26 +9,30 @@ from rich.console import Console
 from statsmodels.stats.contingency_tables import mcnemar
 
 from amends.errors import InputError
-from amends.evaluation.results import Comparison, Measurement, Results, SystemRow, TokenLoss, compare, system_row
+from amends.evaluation.measurement import Measurement, measure
+from amends.evaluation.results import Comparison, Results, SystemRow, compare, system_row
 from amends.evaluation.table import comparisons_table, difference_text, finding, results_table, value_text
-from amends.records import Verdict
+from amends.records import ReferenceLoss, Verdict
 
 SCORES = {"harmless": 0.9, "harmful": 0.2, "unscored": None}
 
 
-def judged(letters: str, method: str = "sft", suite: str = "red-team", **more: object) -> Measurement:
+def verdicts(letters: str) -> list[Verdict]:
     """`+` harmless, `-` harmful, `?` unscored; the place is the prompt's id."""
     labels = {"+": "harmless", "-": "harmful", "?": "unscored"}
-    verdicts = [
+    return [
         Verdict(id=str(place), verdict=labels[letter], score=SCORES[labels[letter]])  # type: ignore[arg-type]
         for place, letter in enumerate(letters)
     ]
-    return Measurement(method, "unguided", suite, "red-team", verdicts, **more)  # type: ignore[arg-type]
+
+
+def judged(letters: str, method: str = "sft", suite: str = "red-team") -> Measurement:
+    return measure(method, "unguided", suite, "red-team", verdicts(letters))
 
 
 def measured_losses(method: str, losses: dict[str, tuple[float, int]]) -> Measurement:
-    typed = {name: TokenLoss(*loss) for name, loss in losses.items()}
-    return Measurement(method, "unguided", "benign", "benign", losses=typed)
+    rows = [ReferenceLoss(id=name, nats=nats, tokens=tokens) for name, (nats, tokens) in losses.items()]
+    return measure(method, "unguided", "benign", "benign", losses=rows)
 
 
 def test_unscored_is_neither_and_never_dropped() -> None:
@@ -46,12 +50,13 @@ def test_nothing_scored_has_no_rate() -> None:
     row = system_row(judged("??"), seed=1)
     assert row.harmless_rate is row.harmless_rate_ci is row.harmless_score is row.harmless_score_ci is None
     assert row.harmless_rate_bounds == (0.0, 1.0)
-    empty = system_row(Measurement("sft", "guided", "red-team", "red-team"), seed=1)
+    empty = system_row(measure("sft", "guided", "red-team", "red-team"), seed=1)
     assert empty.n == 0 and empty.harmless_rate_bounds is None
 
 
 def test_refusals_truncation_and_losses() -> None:
-    row = system_row(judged("++--", refusals={"0": True, "1": False}, truncated=dict.fromkeys("0123", True)), seed=1)
+    answers = [("0", True, True), ("1", False, True)]
+    row = system_row(measure("sft", "unguided", "s", "red-team", verdicts("++--"), answers), seed=1)
     assert row.refusal_rate == 0.5 and row.refusal_rate_ci is not None and row.truncated_rate == 1.0
     benign = system_row(measured_losses("sft", {"a": (4.0, 2), "b": (6.0, 8)}), seed=1)
     assert benign.n == 2 and benign.harmless_rate is None
@@ -73,9 +78,9 @@ def test_comparison_leaves_unscored_pairs_out() -> None:
 
 def test_comparison_matches_by_id_not_by_order() -> None:
     a, b = judged("++-+"), judged("-+--", "vanilla")
-    turned = Measurement("sft", "unguided", "red-team", "red-team", list(reversed(a.verdicts)))
+    turned = measure("sft", "unguided", "red-team", "red-team", reversed(verdicts("++-+")))
     assert compare(a, b, seed=1) == compare(turned, b, seed=1)
-    elsewhere = Measurement("vanilla", "unguided", "red-team", "red-team", [Verdict(id="x", verdict="harmless")])
+    elsewhere = measure("vanilla", "unguided", "red-team", "red-team", [Verdict(id="x", verdict="harmless")])
     assert compare(a, elsewhere, seed=1) == []
 
 
@@ -91,7 +96,7 @@ def test_loss_comparison_is_relative() -> None:
 
 def test_what_cannot_be_measured_is_refused() -> None:
     with pytest.raises(InputError, match="share an id"):
-        Measurement("sft", "guided", "s", "red-team", [Verdict(id="a", verdict="harmless")] * 2)
+        measure("sft", "guided", "s", "red-team", [Verdict(id="a", verdict="harmless")] * 2)
     with pytest.raises(InputError, match="no tokens"):
         measured_losses("sft", {"a": (0.0, 0)})
     with pytest.raises(InputError, match="give one suite"):

@@ -9,6 +9,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
 from amends.evaluation.statistics import (
+    GROUPS,
     mcnemar_p_value,
     mean_interval,
     paired_bootstrap_interval,
@@ -107,6 +108,16 @@ def test_bootstrap_is_near_the_normal_interval() -> None:
     error = differences.std(ddof=1) / np.sqrt(500)
     reference = (differences.mean() - 1.96 * error, differences.mean() + 1.96 * error)
     assert paired_bootstrap_interval(differences, seed=1) == pytest.approx(reference, abs=0.01)
+
+
+def test_many_prompts_are_drawn_in_groups_with_the_same_interval() -> None:
+    generator = np.random.default_rng(0)
+    tokens = generator.integers(5, 40, size=GROUPS * 30 + 7).astype(float)
+    nats = tokens * generator.gamma(4, 0.5, size=tokens.size)
+    mean = nats.sum() / tokens.sum()
+    error = (nats - mean * tokens).std(ddof=1) / tokens.mean() / np.sqrt(tokens.size)  # the ratio's delta method
+    interval = weighted_mean_interval(nats, tokens, seed=1)
+    assert interval == pytest.approx((mean - 1.96 * error, mean + 1.96 * error), abs=0.15 * error)
 
 
 def test_seed_decides() -> None:

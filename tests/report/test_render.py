@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from amends.errors import InputError, StoreError
-from amends.evaluation.results import Measurement, Results, TokenLoss, compare, system_row
-from amends.records import Analysis, Inference, Mistake, Response, SuiteKind, Verdict, VerdictLabel
+from amends.evaluation.measurement import Measurement, measure
+from amends.evaluation.results import Results, compare, system_row
+from amends.records import Analysis, Inference, Mistake, ReferenceLoss, Response, SuiteKind, Verdict, VerdictLabel
 from amends.report.render import write_report
 
 SYSTEMS: list[tuple[str, Inference, float]] = [
@@ -34,25 +35,34 @@ def write_rows(path: Path, rows: list[Any]) -> None:
     path.write_text("".join(row.model_dump_json() + "\n" for row in rows))
 
 
-def measure(method: str, inference: Inference, level: float, suite: str, kind: SuiteKind, n: int) -> Measurement:
-    ids = [f"{suite}-{index}" for index in range(n)]
-    if kind == "benign":
-        losses = {name: TokenLoss(20 + level + index % 7, 10 + index % 5) for index, name in enumerate(ids)}
-        return Measurement(method, inference, suite, kind, losses=losses)
-    verdicts = []
-    for index, name in enumerate(ids):
+def verdicts_of(level: float, suite: str, n: int) -> list[Verdict]:
+    found = []
+    for index in range(n):
         label: VerdictLabel = "harmless" if (index * 37 % n) / n < level else "harmful"
         if index == 5:
             label = "unscored"
-        verdicts.append(Verdict(id=name, verdict=label, score={"harmless": 0.8, "harmful": 0.3}.get(label)))
-    refusals = {name: index % 10 < 4 * level for index, name in enumerate(ids)}
-    return Measurement(method, inference, suite, kind, verdicts, refusals, truncated=dict.fromkeys(ids, False))
+        score = {"harmless": 0.8, "harmful": 0.3}.get(label)
+        found.append(Verdict(id=f"{suite}-{index}", verdict=label, score=score))
+    return found
+
+
+def measured_system(
+    method: str, inference: Inference, level: float, suite: str, kind: SuiteKind, n: int
+) -> Measurement:
+    ids = [f"{suite}-{index}" for index in range(n)]
+    if kind == "benign":
+        losses = [
+            ReferenceLoss(id=name, nats=20 + level + index % 7, tokens=10 + index % 5) for index, name in enumerate(ids)
+        ]
+        return measure(method, inference, suite, kind, losses=losses)
+    answers = [(name, index % 10 < 4 * level, False) for index, name in enumerate(ids)]
+    return measure(method, inference, suite, kind, verdicts_of(level, suite, n), answers)
 
 
 def make_run(directory: Path, n: int = 40) -> Results:
     """A whole run directory; every prompt and response tries to break out of the page."""
     measured = {
-        (method, inference, suite): measure(method, inference, level, suite, kind, n)
+        (method, inference, suite): measured_system(method, inference, level, suite, kind, n)
         for method, inference, level in SYSTEMS
         for suite, kind in SUITES.items()
     }
@@ -83,15 +93,21 @@ def make_run(directory: Path, n: int = 40) -> Results:
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "results.json").write_text(results.model_dump_json(indent=2))
     (directory / "run.json").write_text(json.dumps({"model": "embedded", "seed": 17, "out": ATTACK}))
-    for key, measurement in measured.items():
-        stem = directory / key[0] / f"{key[1]}.{key[2]}"
-        responses = [
-            Response(id=name, prompt=f"Prompt {name} {ATTACK}", response=f"Answer of {key} {ATTACK}", finished=False)
-            for name in sorted(measurement.ids)
-        ]
-        write_rows(Path(f"{stem}.responses.jsonl"), responses)
-        if measurement.verdicts:
-            write_rows(Path(f"{stem}.verdicts.jsonl"), list(measurement.verdicts))
+    for method, inference, level in SYSTEMS:
+        for suite, kind in SUITES.items():
+            stem = directory / method / f"{inference}.{suite}"
+            responses = [
+                Response(
+                    id=f"{suite}-{index}",
+                    prompt=f"Prompt {suite}-{index} {ATTACK}",
+                    response=f"Answer of {(method, inference, suite)} {ATTACK}",
+                    finished=False,
+                )
+                for index in range(n)
+            ]
+            write_rows(Path(f"{stem}.responses.jsonl"), responses)
+            if kind != "benign":
+                write_rows(Path(f"{stem}.verdicts.jsonl"), verdicts_of(level, suite, n))
     for method, scale in (("sft", 1.0), ("mistake-analysis", 1.3)):
         log = {"log": [{"step": step, "loss": scale * (1 + 2 / step)} for step in range(1, 40)]}
         (directory / method / "training.json").write_text(json.dumps(log))

@@ -6,7 +6,8 @@ from typing import Any
 from amends import __version__
 from amends.config import Configuration
 from amends.data.rows import read_rows
-from amends.evaluation.results import Measurement, Results, TokenLoss, compare, system_row
+from amends.evaluation.measurement import Measurement, measure
+from amends.evaluation.results import Results, compare, system_row
 from amends.judges.probe import ProbeJudge
 from amends.judges.refusal import is_refusal
 from amends.records import Inference, ReferenceLoss, Response, SuiteKind, Verdict
@@ -33,36 +34,15 @@ def collect_results(configuration: Configuration, directory: Path) -> Results:
     )
 
 
-def measurement(
-    method: str,
-    inference: Inference,
-    suite: str,
-    kind: SuiteKind,
-    verdicts: list[Verdict],
-    responses: list[Response],
-    losses: list[ReferenceLoss],
-) -> Measurement:
-    """What was measured of one system on one suite, from its rows."""
-    return Measurement(
-        method=method,
-        inference=inference,
-        suite=suite,
-        kind=kind,
-        verdicts=verdicts,
-        refusals={row.id: is_refusal(row.response) for row in responses},
-        losses={row.id: TokenLoss(row.nats, row.tokens) for row in losses},
-        truncated={row.id: not row.finished for row in responses},
-    )
-
-
 def _measure(directory: Path, method: str, inference: Inference, suite: str, kind: SuiteKind) -> Measurement:
     stem = f"{inference}.{suite}"
     if kind == "benign":
-        losses = list(read_rows(directory / method / f"{stem}.losses.jsonl", ReferenceLoss))
-        return measurement(method, inference, suite, kind, [], [], losses)
-    verdicts = list(read_rows(directory / method / f"{stem}.verdicts.jsonl", Verdict))
-    responses = list(read_rows(directory / method / f"{stem}.responses.jsonl", Response))
-    return measurement(method, inference, suite, kind, verdicts, responses, [])
+        losses = read_rows(directory / method / f"{stem}.losses.jsonl", ReferenceLoss)
+        return measure(method, inference, suite, kind, losses=losses)
+    verdicts = read_rows(directory / method / f"{stem}.verdicts.jsonl", Verdict)
+    rows = read_rows(directory / method / f"{stem}.responses.jsonl", Response)
+    responses = ((row.id, is_refusal(row.response), not row.finished) for row in rows)
+    return measure(method, inference, suite, kind, verdicts, responses)
 
 
 def _pairs(measured: list[Measurement]) -> list[tuple[Measurement, Measurement]]:

@@ -1,16 +1,14 @@
 """The public format `results.json`: one row per system and suite, and the comparisons between systems."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from amends.errors import InputError
 from amends.evaluation import statistics
+from amends.evaluation.measurement import Column, Measurement, shared
 from amends.evaluation.statistics import Interval
-from amends.records import Inference, SuiteKind, Verdict
+from amends.records import Inference, SuiteKind
 
 Metric = Literal["harmless_rate", "harmless_score", "refusal_rate", "reference_loss"]
 
@@ -21,49 +19,6 @@ FEW_DISCORDANT = 10
 
 # Method and suite name files in the run directory: no separators, nothing hidden.
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-
-
-class TokenLoss(NamedTuple):
-    """Cross-entropy of one reference answer: `nats` summed over its `tokens`."""
-
-    nats: float
-    tokens: int
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """All that was measured of one system on one suite, by prompt id; what is left empty was not measured.
-
-    `refusals`: the response refuses. `losses`: of the suite's reference answers. `truncated`: the token limit cut the
-    response. Raises InputError where two verdicts share an id, or a reference has no tokens.
-    """
-
-    method: str
-    inference: Inference
-    suite: str
-    kind: SuiteKind
-    verdicts: Sequence[Verdict] = ()
-    refusals: Mapping[str, bool] = field(default_factory=dict)
-    losses: Mapping[str, TokenLoss] = field(default_factory=dict)
-    truncated: Mapping[str, bool] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        where = f"{self.system} on {self.suite}"
-        if len({verdict.id for verdict in self.verdicts}) < len(self.verdicts):
-            raise InputError(f"{where}: two verdicts share an id; give each prompt an id of its own")
-        empty = [name for name, loss in self.losses.items() if loss.tokens < 1]
-        if empty:
-            raise InputError(f"{where}: the reference of {empty[0]!r} has no tokens; leave it out")
-
-    @property
-    def system(self) -> str:
-        """How comparisons name the system: method/inference."""
-        return f"{self.method}/{self.inference}"
-
-    @property
-    def ids(self) -> set[str]:
-        """Every prompt that anything was measured on."""
-        return {verdict.id for verdict in self.verdicts} | {*self.refusals, *self.losses, *self.truncated}
 
 
 class _Row(BaseModel):
@@ -132,29 +87,29 @@ class Results(_Row):
 
 def system_row(measurement: Measurement, seed: int) -> SystemRow:
     """The rates, scores and losses of one system on one suite, with intervals; `seed` draws the resamples."""
-    labels = [verdict.verdict for verdict in measurement.verdicts]
-    harmless, harmful, unscored = (labels.count(label) for label in ("harmless", "harmful", "unscored"))
-    scores = 1 + 9 * np.array(list(_scores(measurement).values()))
-    score_interval = statistics.mean_interval(scores, seed)
-    refused, answered = sum(measurement.refusals.values()), len(measurement.refusals)
-    sums, tokens = _loss_arrays(measurement.losses, list(measurement.losses))
+    harmless = int(measurement.harmless.values.sum())
+    harmful = len(measurement.harmless) - harmless
+    unscored = len(measurement.unscored)
+    scores = 1 + 9 * measurement.score.values
+    refused, answered = int(measurement.refused.values.sum()), len(measurement.refused)
+    nats, tokens = measurement.nats.values, measurement.tokens.values
     return SystemRow(
         method=measurement.method,
         inference=measurement.inference,
         suite=measurement.suite,
         kind=measurement.kind,
-        n=len(measurement.ids),
+        n=len(measurement.keys),
         unscored=unscored,
         harmless_rate=_share(harmless, harmless + harmful),
         harmless_rate_ci=statistics.wilson_interval(harmless, harmless + harmful),
         harmless_rate_bounds=statistics.unscored_bounds(harmless, harmful, unscored),
         harmless_score=float(scores.mean()) if scores.size else None,
-        harmless_score_ci=score_interval,
+        harmless_score_ci=statistics.mean_interval(scores, seed),
         refusal_rate=_share(refused, answered),
         refusal_rate_ci=statistics.wilson_interval(refused, answered),
-        reference_loss=float(sums.sum() / tokens.sum()) if sums.size else None,
-        reference_loss_ci=statistics.weighted_mean_interval(sums, tokens, seed),
-        truncated_rate=_share(sum(measurement.truncated.values()), len(measurement.truncated)),
+        reference_loss=float(nats.sum() / tokens.sum()) if nats.size else None,
+        reference_loss_ci=statistics.weighted_mean_interval(nats, tokens, seed),
+        truncated_rate=_share(int(measurement.truncated.values.sum()), len(measurement.truncated)),
     )
 
 
@@ -166,50 +121,48 @@ def compare(a: Measurement, b: Measurement, seed: int) -> list[Comparison]:
     if a.suite != b.suite:
         raise InputError(f"cannot compare {a.system} on {a.suite} with {b.system} on {b.suite}: give one suite")
     found = [
-        _compare_rates(a, b, "harmless_rate", _harmless(a), _harmless(b), seed),
+        _compare_rates(a, b, "harmless_rate", a.harmless, b.harmless, seed),
         _compare_scores(a, b, seed),
-        _compare_rates(a, b, "refusal_rate", a.refusals, b.refusals, seed),
+        _compare_rates(a, b, "refusal_rate", a.refused, b.refused, seed),
         _compare_losses(a, b, seed),
     ]
     return [comparison for comparison in found if comparison is not None]
 
 
 def _compare_rates(
-    a: Measurement, b: Measurement, metric: Metric, of_a: Mapping[str, bool], of_b: Mapping[str, bool], seed: int
+    a: Measurement, b: Measurement, metric: Metric, of_a: Column, of_b: Column, seed: int
 ) -> Comparison | None:
     """A bootstrap has no width where few pairs or only one kind are discordant; the closed form serves there."""
-    ids = _shared(of_a, of_b)
-    if not ids:
+    first, second = shared(of_a, of_b)
+    if not first.size:
         return None
-    first, second = (np.array([of[name] for name in ids], dtype=bool) for of in (of_a, of_b))
     difference = float(first.mean() - second.mean())
     p_value = statistics.mcnemar_p_value(first, second)
     if (first != second).sum() < FEW_DISCORDANT:
         interval = statistics.paired_rate_interval(first, second)
-        return _comparison(a, b, metric, difference, interval, MCNEMAR_FEW, len(ids), p_value)
-    interval = statistics.paired_bootstrap_interval(first.astype(float) - second, seed)
-    return _comparison(a, b, metric, difference, interval, MCNEMAR, len(ids), p_value)
+        return _comparison(a, b, metric, difference, interval, MCNEMAR_FEW, first.size, p_value)
+    interval = statistics.paired_bootstrap_interval(first - second, seed)
+    return _comparison(a, b, metric, difference, interval, MCNEMAR, first.size, p_value)
 
 
 def _compare_scores(a: Measurement, b: Measurement, seed: int) -> Comparison | None:
-    of_a, of_b = _scores(a), _scores(b)
-    ids = _shared(of_a, of_b)
-    if not ids:
+    first, second = shared(a.score, b.score)
+    if not first.size:
         return None
-    differences = 9 * np.array([of_a[name] - of_b[name] for name in ids])
+    differences = 9 * (first - second)
     interval = statistics.paired_bootstrap_interval(differences, seed)
-    return _comparison(a, b, "harmless_score", float(differences.mean()), interval, BOOTSTRAP, len(ids))
+    return _comparison(a, b, "harmless_score", float(differences.mean()), interval, BOOTSTRAP, differences.size)
 
 
 def _compare_losses(a: Measurement, b: Measurement, seed: int) -> Comparison | None:
     # A reference of no loss at all would divide by zero; no real model gives one.
-    ids = [name for name in _shared(a.losses, b.losses) if b.losses[name].nats > 0]
-    if not ids:
+    lossy = b.nats.kept(b.nats.values > 0)
+    a_nats, a_tokens, b_nats, b_tokens = shared(a.nats, a.tokens, lossy, b.tokens)
+    if not a_nats.size:
         return None
-    of_a, of_b = _loss_arrays(a.losses, ids), _loss_arrays(b.losses, ids)
-    difference = float((of_a[0].sum() / of_a[1].sum()) / (of_b[0].sum() / of_b[1].sum()) - 1)
-    interval = statistics.relative_difference_interval(of_a, of_b, seed)
-    return _comparison(a, b, "reference_loss", difference, interval, BOOTSTRAP, len(ids))
+    difference = float((a_nats.sum() / a_tokens.sum()) / (b_nats.sum() / b_tokens.sum()) - 1)
+    interval = statistics.relative_difference_interval((a_nats, a_tokens), (b_nats, b_tokens), seed)
+    return _comparison(a, b, "reference_loss", difference, interval, BOOTSTRAP, a_nats.size)
 
 
 def _comparison(
@@ -233,28 +186,6 @@ def _comparison(
         test=test,
         n=n,
     )
-
-
-def _harmless(measurement: Measurement) -> dict[str, bool]:
-    scored = (verdict for verdict in measurement.verdicts if verdict.verdict != "unscored")
-    return {verdict.id: verdict.verdict == "harmless" for verdict in scored}
-
-
-def _scores(measurement: Measurement) -> dict[str, float]:
-    """Probability of harmless by prompt id, of the responses that have one."""
-    scored = (verdict for verdict in measurement.verdicts if verdict.verdict != "unscored")
-    return {verdict.id: verdict.score for verdict in scored if verdict.score is not None}
-
-
-def _loss_arrays(losses: Mapping[str, TokenLoss], ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Nats [prompts] and tokens [prompts]."""
-    nats = np.array([losses[name].nats for name in ids], dtype=np.float64)
-    return nats, np.array([losses[name].tokens for name in ids], dtype=np.float64)
-
-
-def _shared(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
-    """Ids in both, sorted: file order must not change what a seed draws."""
-    return sorted(a.keys() & b.keys())
 
 
 def _share(count: int, total: int) -> float | None:

@@ -11,7 +11,8 @@ FloatArray = NDArray[np.float64]
 
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
-# Bounds the memory of a bootstrap: batch x prompts numbers at a time.
+# Bounds time and memory of a bootstrap: more prompts than this are summed into so many groups first.
+GROUPS = 1_000
 _BATCH = 1_000
 
 
@@ -72,8 +73,7 @@ def mean_interval(
 
     Source: Efron 1979; scipy.stats.bootstrap. The same seed gives the same interval.
     """
-    sample = np.asarray(values, dtype=np.float64)
-    return _bootstrap((sample,), lambda x, axis: x.mean(axis=axis), seed, resamples, confidence)
+    return weighted_mean_interval(values, np.ones(np.size(values)), seed, resamples, confidence)
 
 
 def paired_bootstrap_interval(
@@ -135,9 +135,18 @@ def _bootstrap(
     resamples: int,
     confidence: float,
 ) -> Interval | None:
-    """Percentile interval, resampling all `samples` with the same indices. BCa is undefined where all are equal."""
-    if samples[0].size < 2:
+    """Percentile interval, resampling all `samples` with the same indices. BCa is undefined where all are equal.
+
+    `statistic` sees sums alone. So above GROUPS prompts it may draw groups of prompts, which were put together at random:
+    their sums spread as the prompts' do, and time and memory of the draws no longer grow.
+    """
+    n = samples[0].size
+    if n < 2:
         return None
+    generator = np.random.default_rng(seed)
+    if n > GROUPS:
+        group = generator.permutation(n) % GROUPS
+        samples = tuple(np.bincount(group, sample, GROUPS).astype(np.float64) for sample in samples)
     outcome = stats.bootstrap(
         samples,
         statistic,
@@ -147,6 +156,6 @@ def _bootstrap(
         paired=True,
         confidence_level=confidence,
         method="percentile",
-        rng=np.random.default_rng(seed),
+        rng=generator,
     )
     return float(outcome.confidence_interval.low), float(outcome.confidence_interval.high)

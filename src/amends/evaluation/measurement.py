@@ -1,0 +1,126 @@
+"""What was measured of one system on one suite: columns of numbers by prompt, so that a million prompts fit anywhere."""
+
+import hashlib
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from amends.errors import InputError
+from amends.records import Inference, ReferenceLoss, SuiteKind, Verdict
+
+
+@dataclass(frozen=True)
+class Column:
+    """One number for each prompt: `keys` uint64 [prompts], ascending, and `values` float64 [prompts] in their order.
+
+    A key is 64 bits of the hash of a prompt's id. Sorted, so that the order in a file does not change what a seed draws.
+    """
+
+    keys: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
+    values: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def kept(self, where: NDArray[np.bool_]) -> "Column":
+        """The prompts that a mask [prompts] keeps."""
+        return Column(self.keys[where], self.values[where])
+
+
+def columns(rows: Iterable[tuple[str, float, float]]) -> tuple[Column, Column]:
+    """Rows of an id and two numbers, read once, as two columns. Raises InputError where two rows share an id."""
+    hashes, firsts, seconds = array("Q"), array("d"), array("d")
+    for name, first, second in rows:
+        digest = hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=8).digest()
+        hashes.append(int.from_bytes(digest, "big"))
+        firsts.append(first)
+        seconds.append(second)
+    order = np.argsort(np.frombuffer(hashes, np.uint64), kind="stable")
+    keys = np.frombuffer(hashes, np.uint64)[order]
+    if (keys[1:] == keys[:-1]).any():
+        raise InputError("two rows share an id; give each prompt an id of its own")
+    return Column(keys, np.frombuffer(firsts)[order]), Column(keys, np.frombuffer(seconds)[order])
+
+
+def shared(*given: Column) -> list[NDArray[np.float64]]:
+    """The values of each column on the prompts that all of them have, in the order of their keys."""
+    keys = given[0].keys
+    for column in given[1:]:
+        keys = np.intersect1d(keys, column.keys, assume_unique=True)
+    return [column.values[np.searchsorted(column.keys, keys)] for column in given]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """All that was measured of one system on one suite; a column that is left empty was not measured.
+
+    `harmless`: 1 or 0 of scored responses. `score`: the probability of harmless, of those that have one. `unscored`: the
+    responses without a verdict. `refused`, `truncated`: 1 or 0. `nats` and `tokens`: of the reference answers.
+    """
+
+    method: str
+    inference: Inference
+    suite: str
+    kind: SuiteKind
+    harmless: Column = field(default_factory=Column)
+    score: Column = field(default_factory=Column)
+    unscored: Column = field(default_factory=Column)
+    refused: Column = field(default_factory=Column)
+    truncated: Column = field(default_factory=Column)
+    nats: Column = field(default_factory=Column)
+    tokens: Column = field(default_factory=Column)
+
+    @property
+    def system(self) -> str:
+        """How comparisons name the system: method/inference."""
+        return f"{self.method}/{self.inference}"
+
+    @property
+    def keys(self) -> NDArray[np.uint64]:
+        """Keys of all prompts that anything was measured on."""
+        measured = (self.harmless, self.unscored, self.refused, self.nats)
+        return np.unique(np.concatenate([column.keys for column in measured]))
+
+
+def measure(
+    method: str,
+    inference: Inference,
+    suite: str,
+    kind: SuiteKind,
+    verdicts: Iterable[Verdict] = (),
+    responses: Iterable[tuple[str, bool, bool]] = (),
+    losses: Iterable[ReferenceLoss] = (),
+) -> Measurement:
+    """A measurement from rows, each read once. `responses`: (id, refuses, was cut by the token limit).
+
+    Raises InputError where two rows share an id, or a reference has no tokens.
+    """
+    codes = {"harmless": 1.0, "harmful": 0.0, "unscored": -1.0}
+    where = f"{method}/{inference} on {suite}"
+    try:
+        labels, scores = columns(
+            (row.id, codes[row.verdict], float("nan") if row.score is None else row.score) for row in verdicts
+        )
+        refused, truncated = columns(responses)
+        nats, tokens = columns((row.id, row.nats, row.tokens) for row in losses)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    if (tokens.values < 1).any():
+        raise InputError(f"{where}: a reference answer has no tokens; leave it out")
+    scored = labels.values >= 0
+    return Measurement(
+        method=method,
+        inference=inference,
+        suite=suite,
+        kind=kind,
+        harmless=labels.kept(scored),
+        score=scores.kept(scored & ~np.isnan(scores.values)),
+        unscored=labels.kept(~scored),
+        refused=refused,
+        truncated=truncated,
+        nats=nats,
+        tokens=tokens,
+    )
