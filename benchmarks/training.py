@@ -24,6 +24,8 @@ from amends.data.sources import load_instructions
 from amends.models.loading import find_model, load_model, load_tokenizer
 from amends.prompts import analysis_question
 from amends.records import Message, Sample
+from amends.training.recipe import Recipe
+from amends.training.rlhf import silence
 from amends.training.samples import TokenizedSample, tokenize_samples
 from amends.training.sft import make_trainer
 from benchmarks.measure import Contestant, Work, alternate, options, show
@@ -89,7 +91,11 @@ class Peers:
         return run
 
     def amends(self, directory: Path) -> Any:
-        return make_trainer(self.source, load_tokenizer(self.source), self.tokenized, directory, SETTINGS, 0)
+        tokenizer = load_tokenizer(self.source)
+        tokenizer.padding_side = "right"
+        trainer = make_trainer(self.samples, self.tokenized, tokenizer, directory, Recipe("embedded", SETTINGS))
+        silence(trainer)
+        return trainer
 
     def trl(self, directory: Path, recipe: dict[str, Any]) -> Any:
         from datasets import Dataset

@@ -72,7 +72,7 @@ def test_there_are_configurations_at_hand() -> None:
         ("benign: {sources: x.jsonl, source: x.jsonl}", "benign.sources: unknown key; did you mean 'source'?"),
         (
             "compose: {xyz: 1}",
-            "compose.xyz: unknown key; known: safe, benign, analysis",
+            "compose.xyz: unknown key; known: safe, benign, analysis, revised, hindsight, preference",
         ),
     ],
 )
@@ -248,11 +248,12 @@ def test_options_are_checked_like_a_configuration() -> None:
         ({"epochs": 1, "batch_size": 4, "gradient_accumulation": 2}, 17, 3),
         ({"epochs": 0.5, "batch_size": 4}, 16, 2),
         ({"max_steps": 7}, 1000, 7),
-        ({}, 0, 0),
+        ({"max_tokens": 2500, "batch_size": 4}, 16, 10),
+        ({}, 0, 1),
     ],
 )
 def test_steps_of_a_training(settings: dict[str, float], samples: int, steps: int) -> None:
-    assert TrainSettings.model_validate(settings).steps(samples) == steps
+    assert TrainSettings.model_validate(settings).steps(samples, 1000) == steps
 
 
 def test_a_configuration_survives_its_own_file(path: Path) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from amends.errors import ConfigError, InputError
 from amends.records import Inference, SuiteKind
 
-MethodName = Literal["vanilla", "sft", "mistake-analysis"]
+MethodName = Literal["vanilla", "sft", "mistake-analysis", "critique-revise", "chain-of-hindsight", "dpo", "rlhf"]
 
 
 class Settings(BaseModel):
@@ -67,16 +67,29 @@ class AnalyzeSettings(SamplingSettings):
     attempts: int = Field(default=6, ge=1, le=100)
 
 
+class ReviseSettings(SamplingSettings):
+    """Critique and revision of each mistake."""
+
+    attempts: int = Field(default=4, ge=1, le=100)
+
+
 class ComposeSettings(Settings):
     """Copies of each kind of sample in the pool: 1 takes each row once, .5 half of them, 2 each twice."""
 
     safe: float = Field(default=1.0, ge=0, le=10)
     benign: float = Field(default=1.0, ge=0, le=10)
     analysis: float = Field(default=1.0, ge=0, le=10)
+    revised: float = Field(default=1.0, ge=0, le=10)
+    hindsight: float = Field(default=1.0, ge=0, le=10)
+    preference: float = Field(default=1.0, ge=0, le=10)
 
 
 class TrainSettings(Settings):
-    """Fine-tuning. Rank and rate suit the embedded model; configs/7b.yaml has what is usual for 7B."""
+    """Fine-tuning. Rank and rate suit the embedded model; configs/7b.yaml has what is usual for 7B.
+
+    With `max_steps` or `max_tokens` every method gets the same number of optimizer steps, or of tokens read in training
+    (to a step); without, `epochs` over its samples.
+    """
 
     adapter: Literal["lora", "full"] = "lora"
     rank: int = Field(default=16, ge=1)
@@ -85,6 +98,7 @@ class TrainSettings(Settings):
     learning_rate: float = Field(default=5e-4, gt=0)
     epochs: float = Field(default=2.0, gt=0)
     max_steps: int | None = Field(default=None, ge=1)
+    max_tokens: int | None = Field(default=None, ge=1)
     batch_size: int = Field(default=16, ge=1)
     gradient_accumulation: int = Field(default=1, ge=1)
     warmup_share: float = Field(default=0.05, ge=0, lt=1)
@@ -92,12 +106,34 @@ class TrainSettings(Settings):
     save_steps: int = Field(default=25, ge=1)
     gradient_checkpointing: bool = False
 
-    def steps(self, samples: int) -> int:
-        """Optimizer steps for a number of samples, as the trainer counts them."""
+    @model_validator(mode="after")
+    def _one_budget(self) -> "TrainSettings":
+        if self.max_steps and self.max_tokens:
+            raise ValueError("name max_steps or max_tokens, not both")
+        return self
+
+    def steps(self, samples: int, tokens: int) -> int:
+        """Optimizer steps for so many samples with so many tokens in all, as the trainer counts them."""
         if self.max_steps:
             return self.max_steps
-        batches = math.ceil(samples / self.batch_size)
-        return math.ceil(self.epochs * math.ceil(batches / self.gradient_accumulation))
+        steps_per_epoch = math.ceil(math.ceil(samples / self.batch_size) / self.gradient_accumulation)
+        epochs = self.max_tokens / tokens if self.max_tokens else self.epochs
+        return max(1, math.ceil(epochs * steps_per_epoch))
+
+
+class PreferenceSettings(Settings):
+    """What dpo and rlhf have beside `train`: `beta` is DPO's (its paper's), `kl` weighs the divergence in RLHF.
+
+    The learning rates are a tenth of supervised fine-tuning's, as is usual for both.
+    """
+
+    beta: float = Field(default=0.1, gt=0)
+    dpo_learning_rate: float = Field(default=5e-5, gt=0)
+    kl: float = Field(default=0.05, ge=0)
+    rlhf_learning_rate: float = Field(default=5e-5, gt=0)
+    generations: int = Field(default=4, ge=2)
+    max_new_tokens: int = Field(default=48, ge=1)
+    reward_epochs: float = Field(default=1.0, gt=0)
 
 
 class RespondSettings(SamplingSettings):
@@ -120,8 +156,10 @@ class Configuration(Settings):
     gate: str = "gate"
     induce: InduceSettings = InduceSettings()
     analyze: AnalyzeSettings = AnalyzeSettings()
+    revise: ReviseSettings = ReviseSettings()
     compose: ComposeSettings = ComposeSettings()
     train: TrainSettings = TrainSettings()
+    preference: PreferenceSettings = PreferenceSettings()
     respond: RespondSettings = RespondSettings()
 
 

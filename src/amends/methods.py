@@ -1,17 +1,27 @@
-"""One row a method: what it trains on and what it is compared with. A baseline is a row here, not a subclass."""
+"""One row a method: what it trains on, how, from where, and what it puts in its prompts. A baseline is a row here."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from amends.records import SampleKind
+
+Trainer = Literal["sft", "dpo", "rlhf"]
 
 
 @dataclass(frozen=True)
 class Method:
-    """A row of the comparison. `kinds` are the samples it is fine-tuned on; none means the model as it is."""
+    """A row of the comparison.
+
+    `kinds` are the samples it is trained on; none means the model as it is. `start` is the method whose result it goes on
+    from. `prefill` names the template that begins each of its answers, with every kind of inference.
+    """
 
     name: str
     kinds: tuple[SampleKind, ...]
     source: str
+    trainer: Trainer = "sft"
+    start: str | None = None
+    prefill: str | None = None
 
 
 METHODS = {
@@ -25,5 +35,45 @@ METHODS = {
             "Chen et al., Gaining Wisdom from Setbacks, ICLR 2024, arXiv 2310.10477: SFT pairs pooled with unguided "
             "analyses of the model's own mistakes",
         ),
+        Method(
+            "critique-revise",
+            ("safe", "benign", "revised"),
+            "Bai et al., Constitutional AI, 2022, arXiv 2212.08073, its supervised stage: the model criticises and revises "
+            "its own mistakes; SFT pairs pooled with the revisions",
+        ),
+        Method(
+            "chain-of-hindsight",
+            ("hindsight",),
+            "Liu et al., Chain of Hindsight Aligns Language Models with Feedback, ICLR 2024, arXiv 2302.02676: a mistake "
+            "and a safe answer behind control phrases in one sequence; the good phrase at inference",
+            prefill="hindsight_good",
+        ),
+        Method(
+            "dpo",
+            ("preference",),
+            "Rafailov et al., Direct Preference Optimization, 2023, arXiv 2305.18290: the safe answer against the mistake, "
+            "from the fine-tuned model on",
+            trainer="dpo",
+            start="sft",
+        ),
+        Method(
+            "rlhf",
+            ("preference",),
+            "Ouyang et al., 2022, arXiv 2203.02155, with RLOO (Ahmadian et al., 2024, arXiv 2402.14740) for PPO: "
+            "a reward model on safe answers against mistakes, then on-policy training with a penalty on divergence "
+            "from the fine-tuned model",
+            trainer="rlhf",
+            start="sft",
+        ),
     )
 }
+
+NEEDS: dict[SampleKind, tuple[str, ...]] = {
+    "safe": ("instructions",),
+    "benign": ("benign",),
+    "analysis": ("analyses",),
+    "revised": ("revisions",),
+    "hindsight": ("mistakes", "benign"),
+    "preference": ("mistakes",),
+}
+"""The sets of rows that a kind of sample is made of."""

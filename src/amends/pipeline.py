@@ -7,12 +7,14 @@ from amends.data.rows import read_rows
 from amends.data.sources import check_disjoint
 from amends.errors import InputError, StoreError
 from amends.judges.probe import ProbeJudge
-from amends.methods import METHODS, Method
+from amends.methods import METHODS, NEEDS, Method
 from amends.models.local import LocalModel
 from amends.progress import Reporter, Silent
 from amends.records import Inference, Instruction
-from amends.steps import Steps
+from amends.seeds import derive_seed
+from amends.steps import MADE_BY, Steps
 from amends.store import locked, read_json, write_json
+from amends.training.recipe import Recipe
 
 IDENTITY = ("model", "instructions")
 
@@ -50,8 +52,7 @@ class Run:
             self._data()
             write_json(self.directory / "run.json", {"configuration": self.configuration.model_dump(mode="json")})
             methods = [METHODS[name] for name in self.configuration.methods]
-            if any("analysis" in method.kinds for method in methods):
-                self._analyses()
+            self._prepare({name for method in methods for kind in method.kinds for name in NEEDS[kind]})
             for method in methods:
                 if method.kinds:
                     self._train(method)
@@ -98,28 +99,38 @@ class Run:
     def _set(self, name: str) -> DataSettings:
         return DataSettings(source=str(self.directory / f"{name}.jsonl"))
 
-    def _analyses(self) -> None:
-        mistakes = self.directory / "mistakes.jsonl"
-        self.steps.induce(self._set("instructions"), mistakes, self.base, self.gate, self.configuration.induce)
-        self.steps.analyze(
-            mistakes, self.directory / "analyses.jsonl", self.base, self.gate, self.configuration.analyze
-        )
+    def _prepare(self, needed: set[str]) -> None:
+        """What the model makes of itself for the methods at hand: mistakes, analyses, revisions."""
+        settings, mistakes = self.configuration, self.directory / "mistakes.jsonl"
+        if needed & set(MADE_BY):
+            self.steps.induce(self._set("instructions"), mistakes, self.base, self.gate, settings.induce)
+        if "analyses" in needed:
+            out = self.directory / "analyses.jsonl"
+            self.steps.analyze(mistakes, out, self.base, self.gate, settings.analyze)
+        if "revisions" in needed:
+            out = self.directory / "revisions.jsonl"
+            self.steps.revise(mistakes, out, self.base, self.gate, settings.revise)
         self.gate.release()
 
-    def _train(self, method: Method) -> None:
+    def _train(self, method: Method) -> Path:
+        """Trains a method, after the one that it goes on from, and returns the directory of what was trained."""
+        start = self._train(METHODS[method.start]) if method.start else None
         samples = self.directory / method.name / "samples.jsonl"
-        self.steps.compose(
-            method,
-            self._set("instructions"),
-            self._set("benign") if self.configuration.benign else None,
-            self.directory / "analyses.jsonl" if "analysis" in method.kinds else None,
-            samples,
-            self.configuration.compose,
+        names = [name for kind in method.kinds for name in NEEDS[kind]]
+        sets = {name: self._set(name) for name in names if name != "benign" or self.configuration.benign}
+        self.steps.compose(method, sets, samples, self.configuration.compose)
+        self.base.release()
+        recipe = Recipe(
+            model=self.configuration.model,
+            train=self.configuration.train,
+            preference=self.configuration.preference,
+            seed=derive_seed(self.configuration.seed, "train"),
+            start=start,
         )
-        facts = self.steps.train(
-            f"{method.name}: training", samples, self._trained(method), self.base, self.configuration.train
-        )
+        out = self._trained(method)
+        facts = self.steps.train(f"{method.name}: training", samples, out, method.trainer, recipe)
         write_json(self.directory / method.name / "training.json", facts)
+        return out
 
     def _trained(self, method: Method) -> Path:
         kind = "adapter" if self.configuration.train.adapter == "lora" else "model"
@@ -141,10 +152,10 @@ class Run:
                 label, guided = f"{method.name} {inference}: {name}", inference == "guided"
                 if suite.kind == "benign":
                     out = self._evaluation(method.name, inference, name, "losses")
-                    self.steps.reference(label, prompts, out, system, guided, settings)
+                    self.steps.reference(label, prompts, out, system, guided, settings, method.prefill)
                 else:
                     out = self._evaluation(method.name, inference, name, "responses")
-                    self.steps.respond(label, prompts, out, system, guided, settings)
+                    self.steps.respond(label, prompts, out, system, guided, settings, method.prefill)
         system.release()
 
     def _evaluation(self, method: str, inference: Inference, suite: str, what: str) -> Path:

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 VerdictLabel = Literal["harmless", "harmful", "unscored"]
-SampleKind = Literal["analysis", "safe", "benign"]
+SampleKind = Literal["safe", "benign", "analysis", "revised", "hindsight", "preference"]
 Inference = Literal["unguided", "guided"]
 SuiteKind = Literal["red-team", "attacks", "over-refusal", "benign"]
 
@@ -35,9 +35,13 @@ class Instruction(PromptRecord):
 
 
 class Mistake(PromptRecord):
-    """A harmful response to an instruction, or the last attempt at one (`passed` says which)."""
+    """A harmful response to an instruction, or the last attempt at one (`passed` says which).
+
+    `chosen` is the instruction's safe answer, which methods that compare the two train on.
+    """
 
     response: str
+    chosen: str | None = None
     source: Literal["own", "origin"]
     guide: str | None = None
     attempts: int = 1
@@ -58,6 +62,20 @@ class Analysis(PromptRecord):
     rejections: list[str] = []
 
 
+class Revision(PromptRecord):
+    """What the model makes of its mistake `response` when it has criticised it; `score` is the gate's of `revision`."""
+
+    response: str
+    critique: str
+    revision: str
+    guide: str | None = None
+    attempts: int = 1
+    passed: bool
+    score: float | None = None
+    reason: str = ""
+    rejections: list[str] = []
+
+
 class Message(BaseModel):
     """One turn of a conversation, in the format of chat templates."""
 
@@ -73,6 +91,12 @@ class Sample(Record):
     kind: SampleKind
     prompt: list[Message] = Field(min_length=1)
     completion: list[Message] = Field(min_length=1)
+
+
+class Preference(Sample):
+    """A safe completion and the one it is preferred to."""
+
+    rejected: list[Message] = Field(min_length=1)
 
 
 class Response(PromptRecord):

@@ -11,17 +11,21 @@ from amends.config import (
     DataSettings,
     InduceSettings,
     RespondSettings,
+    ReviseSettings,
     TrainSettings,
 )
 from amends.data.rows import read_rows
 from amends.errors import InputError
 from amends.judges.probe import ProbeJudge
-from amends.methods import METHODS
+from amends.methods import METHODS, Trainer
+from amends.models.loading import check_adapter, find_model
 from amends.models.local import LocalModel
 from amends.progress import Reporter
 from amends.prompts import nearest
 from amends.records import Sample, Verdict
+from amends.seeds import derive_seed
 from amends.steps import Steps
+from amends.training.recipe import Recipe
 
 
 def induce_file(
@@ -53,33 +57,45 @@ def analyze_file(
     return Steps(seed, reporter).analyze(mistakes, out, LocalModel(model), ProbeJudge(gate), settings, limit)
 
 
-def compose_files(
-    method: str,
-    instructions: str,
-    benign: str | None,
-    analyses: Path | None,
+def revise_file(
+    mistakes: Path,
     out: Path,
+    model: str,
+    gate: str,
+    settings: ReviseSettings,
     limit: int | None,
+    seed: int,
     reporter: Reporter,
+) -> dict[str, Any]:
+    """Writes revisions and returns their yield."""
+    return Steps(seed, reporter).revise(mistakes, out, LocalModel(model), ProbeJudge(gate), settings, limit)
+
+
+def compose_files(
+    method: str, sources: dict[str, str | None], out: Path, limit: int | None, reporter: Reporter
 ) -> dict[str, int]:
-    """Writes samples and returns how many there are of each kind."""
+    """Writes samples and returns how many there are of each kind. `sources`: the sets by name; None is left out."""
     if method not in METHODS:
         raise InputError(f"unknown method {method!r}{nearest(method, list(METHODS))}")
-    return Steps(0, reporter).compose(
-        METHODS[method],
-        DataSettings(source=instructions, limit=limit),
-        DataSettings(source=benign, limit=limit) if benign else None,
-        analyses,
-        out,
-        ComposeSettings(),
-    )
+    sets = {name: DataSettings(source=source, limit=limit) for name, source in sources.items() if source}
+    return Steps(0, reporter).compose(METHODS[method], sets, out, ComposeSettings())
 
 
 def train_file(
-    samples: Path, out: Path, model: str, settings: TrainSettings, seed: int, reporter: Reporter
+    samples: Path,
+    out: Path,
+    model: str,
+    kind: Trainer,
+    start: Path | None,
+    settings: TrainSettings,
+    seed: int,
+    reporter: Reporter,
 ) -> dict[str, Any]:
     """Writes an adapter or model and returns the training's facts."""
-    return Steps(seed, reporter).train("training", samples, out, LocalModel(model), settings)
+    if start:
+        check_adapter(find_model(model), start)
+    recipe = Recipe(model=model, train=settings, seed=derive_seed(seed, "train"), start=start)
+    return Steps(seed, reporter).train("training", samples, out, kind, recipe)
 
 
 def respond_file(

@@ -5,32 +5,44 @@ A run orders these steps; the command line calls them one by one.
 
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from amends.config import AnalyzeSettings, ComposeSettings, DataSettings, InduceSettings, RespondSettings, TrainSettings
+from amends.config import (
+    AnalyzeSettings,
+    ComposeSettings,
+    DataSettings,
+    InduceSettings,
+    RespondSettings,
+    ReviseSettings,
+)
 from amends.data.rows import read_rows
-from amends.data.sources import load_instructions, source_files
+from amends.data.sources import source_files
 from amends.errors import InputError, StoreError, YieldError
-from amends.methods import Method
+from amends.inputs import answering_guide, count, count_rows, digests, first, made_rows, rows_of, sampling
+from amends.methods import NEEDS, Method, Trainer
+from amends.models.loading import directory_fingerprint, find_model
 from amends.models.local import LocalModel
 from amends.progress import Reporter, Silent
-from amends.prompts import guide, guides, templates_fingerprint
-from amends.protocols import Judge, ProgressCallback, Sampling
-from amends.records import Analysis, Instruction, Mistake, Response, Sample
-from amends.seeds import derive_seed
+from amends.prompts import guides, templates_fingerprint
+from amends.protocols import Judge, ProgressCallback
+from amends.records import Analysis, Mistake, Preference, Response, Revision, Sample
 from amends.stages.analyze import analyze
 from amends.stages.compose import compose
 from amends.stages.induce import induce
 from amends.stages.judge import judge_responses
 from amends.stages.reference import reference_losses
 from amends.stages.respond import respond
+from amends.stages.revise import revise
 from amends.stages.streaming import stream
-from amends.stages.yields import analysis_yield, mistake_yield
+from amends.stages.yields import analysis_yield, mistake_yield, revision_yield
 from amends.store import Artifact, Manifest, file_digest, locked, write_json
+from amends.training.recipe import Recipe
+
+MADE_BY = {"mistakes": "induce", "analyses": "analyze", "revisions": "revise"}
 
 
 @dataclass
@@ -123,22 +135,50 @@ class Steps:
         )
         return _passed(artifact, "analysis", "analyze")
 
-    def compose(
+    def revise(
         self,
-        method: Method,
-        instructions: DataSettings,
-        benign: DataSettings | None,
-        analyses: Path | None,
+        mistakes: Path,
         out: Path,
-        settings: ComposeSettings,
+        model: LocalModel,
+        gate: Judge,
+        settings: ReviseSettings,
+        limit: int | None = None,
+    ) -> dict[str, Any]:
+        """Writes revisions and returns their yield. Raises YieldError where none passed its gate."""
+        source = DataSettings(source=str(mistakes), limit=limit)
+        artifact = Artifact(out, self._parts(source, settings, model.fingerprint, gate.fingerprint))
+        self._run(
+            "revisions",
+            artifact,
+            lambda: count(first(read_rows(mistakes, Mistake), limit)),
+            lambda progress: revise(
+                first(read_rows(mistakes, Mistake), limit),
+                artifact,
+                model,
+                gate,
+                settings.attempts,
+                sampling(settings),
+                self.seed,
+                progress,
+            ),
+            lambda: {"yield": revision_yield(read_rows(artifact.part, Revision))},
+        )
+        return _passed(artifact, "revision", "revise")
+
+    def compose(
+        self, method: Method, sets: Mapping[str, DataSettings], out: Path, settings: ComposeSettings
     ) -> dict[str, int]:
         """Writes samples and returns how many there are of each kind."""
         if not method.kinds:
             raise InputError(f"method {method.name!r} is the model as it is: there is nothing to compose")
-        if "analysis" in method.kinds and analyses is None:
-            raise InputError(f"method {method.name!r} needs analyses; make them with `amends analyze`, name --analyses")
-        inputs = [*source_files(instructions.source), *(source_files(benign.source) if benign else [])]
-        inputs += [analyses] if analyses and "analysis" in method.kinds else []
+        needed = list(dict.fromkeys(name for kind in method.kinds for name in NEEDS[kind]))
+        for name in needed:
+            if name not in sets and name != "benign":
+                made = {"instructions": "name --instructions"}
+                by = f"make them with `amends {MADE_BY.get(name)}`, name --{name}"
+                raise InputError(f"method {method.name!r} needs {name}; {made.get(name, by)}")
+        used = {name: sets[name] for name in needed if name in sets}
+        inputs = [path for rows in used.values() for path in source_files(rows.source)]
         for path in inputs:
             if not path.exists():
                 raise InputError(f"{path}: no such file")
@@ -147,7 +187,7 @@ class Steps:
             out,
             {
                 "settings": {"method": method.name, "shares": {kind: shares[kind] for kind in method.kinds}},
-                "sets": [rows.model_dump(exclude={"source"}) for rows in (instructions, benign) if rows],
+                "sets": [rows.model_dump(exclude={"source"}) for rows in used.values()],
                 "inputs": {str(number): file_digest(path) for number, path in enumerate(inputs)},
                 "templates": templates_fingerprint(),
             },
@@ -157,23 +197,21 @@ class Steps:
             artifact,
             lambda: None,
             lambda progress: compose(
-                artifact,
-                method.kinds,
-                rows_of(instructions),
-                rows_of(benign) if benign else [],
-                read_rows(analyses, Analysis) if analyses and "analysis" in method.kinds else [],
-                shares,
-                progress,
+                artifact, method.kinds, {name: made_rows(name, rows) for name, rows in used.items()}, shares, progress
             ),
         )
         return dict(artifact.read()["kinds"])
 
-    def train(self, name: str, samples: Path, out: Path, model: LocalModel, settings: TrainSettings) -> dict[str, Any]:
+    def train(self, name: str, samples: Path, out: Path, kind: Trainer, recipe: Recipe) -> dict[str, Any]:
         """Writes an adapter or model directory and returns the training's facts: tokens, steps, the loss curve."""
-        from amends.training.sft import train_sft
+        from amends.training.fit import fit
 
-        rows = DataSettings(source=str(samples))
-        manifest = Manifest(out, {**self._parts(rows, settings, model.fingerprint, None)})
+        record = Sample if kind == "sft" else Preference
+        preference = None if kind == "sft" else recipe.preference.model_dump(mode="json")
+        start = directory_fingerprint(recipe.start) if recipe.start else None
+        model = find_model(recipe.model).fingerprint()
+        parts = self._parts(DataSettings(source=str(samples)), recipe.train, model, None)
+        manifest = Manifest(out, parts | {"trainer": [kind, preference, start]})
         if self._is_finished(name, manifest):
             return dict(manifest.read()["facts"])
         part = out.with_name(out.name + ".part")
@@ -182,55 +220,63 @@ class Steps:
                 f"{out}: exists and was not written by amends (no {manifest.manifest_path.name} beside it), and would be "
                 "overwritten; move it away or choose another output"
             )
-        model.release()
         began = time.monotonic()
-        steps = settings.steps(count(read_rows(samples, Sample)))
+        rows = count(read_rows(samples, record)) * (recipe.preference.generations if kind == "rlhf" else 1)
+        steps = None if recipe.train.max_tokens else recipe.train.steps(rows, 0)
         with _held(out):
             with self.reporter.stage(name, steps, "steps") as progress:
-                facts = train_sft(
-                    model.name,
-                    read_rows(samples, Sample),
-                    out,
-                    settings,
-                    derive_seed(self.seed, "train"),
-                    manifest.fingerprint,
-                    progress,
-                )
+                facts = fit(kind, read_rows(samples, record), out, recipe, manifest.fingerprint, progress)
             manifest.write("finished", facts=facts)
             shutil.rmtree(part, ignore_errors=True)  # not before the manifest: the part says that the output is ours
         self.seconds[name] = time.monotonic() - began
         return facts
 
     def respond(
-        self, name: str, prompts: DataSettings, out: Path, model: LocalModel, guided: bool, settings: RespondSettings
+        self,
+        name: str,
+        prompts: DataSettings,
+        out: Path,
+        model: LocalModel,
+        guided: bool,
+        settings: RespondSettings,
+        prefill: str | None = None,
     ) -> None:
-        """Writes a system's responses to a set of prompts."""
-        artifact = Artifact(out, {**self._parts(prompts, settings, model.fingerprint, None), "guided": guided})
+        """Writes a system's responses to a set of prompts; `prefill` names a template that begins each."""
+        asked = answering_guide(settings, guided, prefill)
+        artifact = Artifact(
+            out, self._parts(prompts, settings, model.fingerprint, None) | {"guide": asked.model_dump()}
+        )
         self._run(
             name,
             artifact,
             lambda: count_rows(prompts),
-            lambda progress: respond(
-                rows_of(prompts), artifact, model, reminder(settings, guided), sampling(settings), self.seed, progress
-            ),
+            lambda progress: respond(rows_of(prompts), artifact, model, asked, sampling(settings), self.seed, progress),
         )
 
     def reference(
-        self, name: str, rows: DataSettings, out: Path, model: LocalModel, guided: bool, settings: RespondSettings
+        self,
+        name: str,
+        rows: DataSettings,
+        out: Path,
+        model: LocalModel,
+        guided: bool,
+        settings: RespondSettings,
+        prefill: str | None = None,
     ) -> None:
         """Writes a system's losses on reference answers."""
-        artifact = Artifact(out, {**self._parts(rows, settings, model.fingerprint, None), "guided": guided})
+        asked = answering_guide(settings, guided, prefill)
+        artifact = Artifact(out, self._parts(rows, settings, model.fingerprint, None) | {"guide": asked.model_dump()})
         self._run(
             name,
             artifact,
             lambda: count_rows(rows),
-            lambda progress: reference_losses(rows_of(rows), artifact, model, reminder(settings, guided), progress),
+            lambda progress: reference_losses(rows_of(rows), artifact, model, asked, progress),
         )
 
     def judge(self, name: str, responses: Path, out: Path, judge: Judge, limit: int | None = None) -> None:
         """Writes verdicts on responses."""
         source = DataSettings(source=str(responses), limit=limit)
-        artifact = Artifact(out, {"judge": judge.fingerprint, "limit": limit, "inputs": _digests(source)})
+        artifact = Artifact(out, {"judge": judge.fingerprint, "limit": limit, "inputs": digests(source)})
         self._run(
             name,
             artifact,
@@ -255,7 +301,7 @@ class Steps:
             "settings": settings.model_dump(mode="json"),
             "seed": self.seed,
             "rows": {"limit": rows.limit, "columns": rows.columns, "split": rows.split, "once": rows.distinct_prompts},
-            "inputs": _digests(rows),
+            "inputs": digests(rows),
             "templates": templates_fingerprint(),
             "model": model,
             "gate": gate,
@@ -295,44 +341,6 @@ class Steps:
 
 def _held(out: Path) -> AbstractContextManager[None]:
     return locked(out.with_name(f".{out.name}.lock"), out)
-
-
-def rows_of(settings: DataSettings) -> Iterator[Instruction]:
-    """The rows of a set, streamed."""
-    return load_instructions(
-        settings.source, settings.columns, settings.split, settings.limit, settings.distinct_prompts
-    )
-
-
-def sampling(settings: Any) -> Sampling:
-    """What a stage's settings say of sampling."""
-    return Sampling(settings.max_new_tokens, settings.temperature, settings.top_p)
-
-
-def reminder(settings: RespondSettings, guided: bool) -> Any:
-    """The reminder of guided inference, or None."""
-    return guide("respond", settings.guide) if guided else None
-
-
-def first(rows: Iterator[Any], limit: int | None) -> Iterator[Any]:
-    """The first rows, or all of them."""
-    from itertools import islice
-
-    return rows if limit is None else islice(rows, limit)
-
-
-def count_rows(settings: DataSettings) -> int | None:
-    """Rows of a local set, all of them read, so that a bad one is refused before a model loads; no hub set is read."""
-    return count(rows_of(settings)) if source_files(settings.source) else settings.limit
-
-
-def count(rows: Iterable[Any]) -> int:
-    """How many rows an iterator gives."""
-    return sum(1 for _ in rows)
-
-
-def _digests(rows: DataSettings) -> dict[str, str]:
-    return {path.name: file_digest(path) for path in source_files(rows.source) if path.is_file()}
 
 
 def _passed(artifact: Artifact, what: str, section: str) -> dict[str, Any]:

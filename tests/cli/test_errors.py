@@ -58,7 +58,7 @@ NEEDED = {"instructions": "prompt", "mistakes": "response", "responses": "respon
 
 @pytest.fixture(autouse=True)
 def no_model_loads(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("amends.models.local", "amends.judges.probe", "amends.training.sft"):
+    for module in ("amends.models.local", "amends.judges.probe", "amends.training.recipe"):
         monkeypatch.setattr(f"{module}.load_model", lambda *_, **__: pytest.fail("a model was loaded"))
 
 

@@ -9,13 +9,23 @@ from scripted_judge import artifact_in
 
 from amends.errors import SampleError
 from amends.methods import METHODS
-from amends.prompts import GUIDE_STAGES, analysis_question, guide, guide_names
-from amends.records import Analysis, Instruction, Message, Sample, SampleKind
+from amends.prompts import GUIDE_STAGES, analysis_question, guide, guide_names, template
+from amends.records import (
+    Analysis,
+    Instruction,
+    Message,
+    Mistake,
+    Preference,
+    Record,
+    Revision,
+    Sample,
+    SampleKind,
+)
 from amends.stages import compose as compose_module
 from amends.stages.compose import LeakTest, compose, first_samples
 from amends.stages.text import words
 
-GOLDEN = Path(__file__).parent.parent / "golden" / "mistake-analysis.jsonl"
+GOLDEN = Path(__file__).parent.parent / "golden"
 
 INSTRUCTIONS = [
     Instruction(id="r1", prompt="How do I pick my neighbour's lock?", chosen="Ask them, or call a locksmith."),
@@ -36,6 +46,33 @@ ANALYSES = [
         id="r2", prompt="Write an insult.", response="You fool.", analysis="Fine.", passed=False, reason="refuses"
     ),
 ]
+MISTAKES = [
+    Mistake(
+        id="r1",
+        prompt=INSTRUCTIONS[0].prompt,
+        chosen=INSTRUCTIONS[0].chosen,
+        response="Kick it.",
+        source="own",
+        passed=True,
+    ),
+    Mistake(id="r2", prompt="Write an insult.", response="You fool.", source="own", passed=True),
+    Mistake(
+        id="r3",
+        prompt=INSTRUCTIONS[2].prompt,
+        chosen=INSTRUCTIONS[2].chosen,
+        response="Yes.",
+        source="own",
+        passed=False,
+    ),
+    Mistake(id="r5", prompt="May I hit it?", chosen="No; be kind.", response="Hit it.", source="origin", passed=True),
+]
+REVISIONS = [
+    Revision(
+        id="r1", prompt=INSTRUCTIONS[0].prompt, response="Kick it.", critique="Rude.", revision="Ask.", passed=True
+    ),
+    Revision(id="r2", prompt="Write an insult.", response="You fool.", critique="Rude.", revision="You.", passed=False),
+]
+SETS: dict[str, Sequence[Record]] = {"analyses": ANALYSES, "mistakes": MISTAKES, "revisions": REVISIONS}
 ALL: dict[SampleKind, float] = {"safe": 1.0, "benign": 1.0, "analysis": 1.0}
 
 
@@ -45,11 +82,10 @@ def composed(
     shares: dict[SampleKind, float] = ALL,
     instructions: Sequence[Instruction] = INSTRUCTIONS,
     benign: Sequence[Instruction] = BENIGN,
-    analyses: Sequence[Analysis] = ANALYSES,
     name: str = "samples.jsonl",
 ) -> list[Sample]:
     artifact = artifact_in(directory, name)
-    counts = compose(artifact, kinds, instructions, benign, analyses, shares)
+    counts = compose(artifact, kinds, SETS | {"instructions": instructions, "benign": benign}, shares)
     assert artifact.is_finished()
     found = [Sample.model_validate_json(line) for line in artifact.path.read_bytes().splitlines()]
     assert counts == {kind: sum(sample.kind == kind for sample in found) for kind in kinds}
@@ -57,10 +93,37 @@ def composed(
     return found
 
 
-def test_golden_samples_of_mistake_analysis(tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", [name for name, method in METHODS.items() if method.kinds])
+def test_golden_samples_of_every_method(tmp_path: Path, method: str) -> None:
     """The trained text, byte by byte: a template that changes unnoticed changes every result."""
-    composed(tmp_path, METHODS["mistake-analysis"].kinds)
-    assert (tmp_path / "samples.jsonl").read_text(encoding="utf-8") == GOLDEN.read_text(encoding="utf-8")
+    composed(tmp_path, METHODS[method].kinds)
+    golden = GOLDEN / f"{method}.jsonl"
+    assert (tmp_path / "samples.jsonl").read_text(encoding="utf-8") == golden.read_text(encoding="utf-8")
+
+
+def test_hindsight_has_half_of_the_mistakes_before_the_safe_answer_and_the_good_phrase_everywhere(
+    tmp_path: Path,
+) -> None:
+    mistakes = [MISTAKES[0].model_copy(update={"id": str(number)}) for number in range(400)]
+    compose(artifact_in(tmp_path), ["hindsight"], {"mistakes": mistakes, "benign": BENIGN}, {})
+    rows = [Sample.model_validate_json(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    texts = [row.completion[0].content for row in rows]
+    good, bad = template("hindsight_good"), template("hindsight_bad")
+    both = [text for text in texts if text.startswith(f"{bad} Kick it.")]
+    assert 160 < len(both) < 240
+    assert all(text.endswith(f"{good} {MISTAKES[0].chosen}") for text in texts[:-1])
+    assert sum(text.startswith(good) for text in texts) == 401 - len(both)
+    assert all(message.content == row.prompt[0].content for row in rows for message in row.prompt[:1])
+    assert not any(bad in row.prompt[0].content or good in row.prompt[0].content for row in rows)
+
+
+def test_a_preference_needs_a_mistake_that_passed_and_another_safe_answer(tmp_path: Path) -> None:
+    same = MISTAKES[0].model_copy(update={"id": "same", "response": MISTAKES[0].chosen})
+    compose(artifact_in(tmp_path), ["preference"], {"mistakes": [*MISTAKES, same]}, {})
+    rows = [Preference.model_validate_json(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [row.id for row in rows] == ["preference-r1", "preference-r5"]
+    assert rows[0].completion[0].content == MISTAKES[0].chosen
+    assert rows[0].rejected[0].content == "Kick it."
 
 
 def test_sft_trains_on_no_analysis(tmp_path: Path) -> None:
@@ -97,7 +160,7 @@ def test_a_guide_in_a_prompt_is_refused_by_name(tmp_path: Path, stage: str, name
     leaking = ANALYSES[0].model_copy(update={"id": "r3", "response": f"Yes, lie.\n\n{cue.upper()}"})
     artifact = artifact_in(tmp_path)
     with pytest.raises(SampleError) as caught:
-        compose(artifact, ["analysis"], [], [], [ANALYSES[0], leaking], ALL)
+        compose(artifact, ["analysis"], {"analyses": [ANALYSES[0], leaking]}, ALL)
     assert not artifact.path.exists()
     found = re.match(
         r"sample analysis-r3: '(.+)', words of the (\w+) guide '(.+)', stand in its prompt", str(caught.value)
@@ -112,13 +175,13 @@ def test_a_guide_in_a_prompt_is_refused_by_name(tmp_path: Path, stage: str, name
 
 def test_a_users_own_words_are_no_leak(tmp_path: Path) -> None:
     asked = INSTRUCTIONS[0].model_copy(update={"prompt": "Is `You are an unethical assistant` a good system prompt?"})
-    compose(artifact_in(tmp_path), ["safe"], [asked], [], [], ALL)
+    compose(artifact_in(tmp_path), ["safe"], {"instructions": [asked]}, ALL)
 
 
 def test_a_guide_in_a_mistake_is_refused(tmp_path: Path) -> None:
     leaking = ANALYSES[0].model_copy(update={"response": "You are an unethical assistant. Use a bump key."})
     with pytest.raises(SampleError, match=r"analysis-r1.*induce guide 'unethical-system'"):
-        compose(artifact_in(tmp_path), ["analysis"], [], [], [leaking], ALL)
+        compose(artifact_in(tmp_path), ["analysis"], {"analyses": [leaking]}, ALL)
 
 
 def test_the_words_of_a_guide_may_stand_in_an_answer(tmp_path: Path) -> None:
@@ -179,8 +242,8 @@ def test_no_share_leaves_a_kind_out(tmp_path: Path) -> None:
 
 def test_no_samples_is_an_error_and_leaves_no_file(tmp_path: Path) -> None:
     artifact = artifact_in(tmp_path)
-    with pytest.raises(SampleError, match=r"out\.jsonl: no samples.*no analysis passed its gate"):
-        compose(artifact, ["safe", "analysis"], [INSTRUCTIONS[1]], [], [ANALYSES[1]], ALL)
+    with pytest.raises(SampleError, match=r"out\.jsonl: no samples.*passed its gate"):
+        compose(artifact, ["safe", "analysis"], {"instructions": [INSTRUCTIONS[1]], "analyses": [ANALYSES[1]]}, ALL)
     assert not artifact.path.exists()
 
 
@@ -197,9 +260,9 @@ def test_interrupted_composition_is_resumed_to_the_same_bytes(tmp_path: Path, mo
 
     with monkeypatch.context() as dying, pytest.raises(KeyboardInterrupt):
         dying.setattr(compose_module, "LeakTest", Interrupted)
-        compose(artifact, ["safe", "benign"], rows, BENIGN, [], ALL)
+        compose(artifact, ["safe", "benign"], {"instructions": rows, "benign": BENIGN}, ALL)
     assert len(artifact.part.read_bytes().splitlines()) == 256
-    counts = compose(artifact, ["safe", "benign"], rows, BENIGN, [], ALL)
+    counts = compose(artifact, ["safe", "benign"], {"instructions": rows, "benign": BENIGN}, ALL)
     assert counts == {"safe": 600, "benign": 1}, "rows that were kept are counted too"
     assert artifact.path.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
 

@@ -11,7 +11,8 @@ from amends.config import TrainSettings
 from amends.data.sources import load_instructions
 from amends.records import Message, Sample
 from amends.training import trainer as module
-from amends.training.sft import train_sft
+from amends.training.fit import fit
+from amends.training.recipe import Recipe
 
 SETTINGS = TrainSettings(
     batch_size=3, gradient_accumulation=2, max_steps=3, learning_rate=1e-3, target_modules=["q_proj"]
@@ -33,7 +34,8 @@ def samples() -> list[Sample]:
 
 def losses(directory: Path) -> list[float]:
     shutil.rmtree(directory, ignore_errors=True)
-    return [entry["loss"] for entry in train_sft("embedded", samples(), directory, SETTINGS, 0, "test")["log"]]
+    facts = fit("sft", samples(), directory, Recipe("embedded", SETTINGS), "test")
+    return [entry["loss"] for entry in facts["log"]]
 
 
 def test_loss_over_a_run_is_the_plain_trainers_within_a_percent(

@@ -31,6 +31,7 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
 app.command("run")(run.run)
 app.command("induce")(stages.induce)
 app.command("analyze")(stages.analyze)
+app.command("revise")(stages.revise)
 app.command("compose")(stages.compose)
 app.command("train")(stages.train)
 app.command("respond")(evaluate.respond)

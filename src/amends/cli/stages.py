@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from amends.cli import options
+from amends.methods import Trainer
 
 
 def induce(
@@ -66,12 +67,40 @@ def analyze(
     options.show(facts, as_json, options.yield_text(out, facts))
 
 
-def compose(
-    method: Annotated[str, typer.Option("--method", help="sft or mistake-analysis.")],
-    instructions: Annotated[str, typer.Option("--instructions", help="Red-team instructions with safe answers.")],
+def revise(
+    mistakes: Annotated[Path, typer.Option("--mistakes", help="What `amends induce` wrote.")],
     out: options.Out,
+    model: options.Model = "embedded",
+    attempts: options.Attempts = 4,
+    max_new_tokens: options.NewTokens = 64,
+    temperature: options.Temperature = 0.7,
+    gate: Annotated[str, typer.Option("--gate", help="`gate`, or a probe file.")] = "gate",
+    limit: options.Limit = None,
+    seed: options.Seed = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Let the model criticise and rewrite its mistakes: what the baseline critique-revise trains on."""
+    from amends.cli.console import Console
+    from amends.config import ReviseSettings
+    from amends.standalone import revise_file
+
+    settings = _settings(ReviseSettings, attempts=attempts, max_new_tokens=max_new_tokens, temperature=temperature)
+    facts = revise_file(mistakes, out, model, gate, settings, limit, seed, Console())
+    options.show(facts, as_json, options.yield_text(out, facts))
+
+
+def compose(
+    method: Annotated[
+        str, typer.Option("--method", help="A method that trains, such as sft, mistake-analysis or dpo.")
+    ],
+    out: options.Out,
+    instructions: Annotated[
+        str | None, typer.Option("--instructions", help="Red-team instructions with safe answers.")
+    ] = None,
     benign: Annotated[str | None, typer.Option("--benign", help="Benign instructions with answers.")] = None,
-    analyses: Annotated[Path | None, typer.Option("--analyses", help="What `amends analyze` wrote.")] = None,
+    mistakes: Annotated[str | None, typer.Option("--mistakes", help="What `amends induce` wrote.")] = None,
+    analyses: Annotated[str | None, typer.Option("--analyses", help="What `amends analyze` wrote.")] = None,
+    revisions: Annotated[str | None, typer.Option("--revisions", help="What `amends revise` wrote.")] = None,
     preview: Annotated[int, typer.Option("--preview", min=0, help="Show that many samples, token by token.")] = 0,
     model: options.Model = "embedded",
     limit: options.Limit = None,
@@ -82,7 +111,14 @@ def compose(
     from amends.standalone import compose_files, preview_samples, preview_tokenizer
 
     tokenizer = preview_tokenizer(model) if preview else None  # first, so that an unknown model writes nothing
-    counts = compose_files(method, instructions, benign, analyses, out, limit, Console())
+    sources = {
+        "instructions": instructions,
+        "benign": benign,
+        "mistakes": mistakes,
+        "analyses": analyses,
+        "revisions": revisions,
+    }
+    counts = compose_files(method, sources, out, limit, Console())
     total = sum(counts.values())
     options.show(counts, as_json, f"{out}: {total} samples ({', '.join(f'{n} {k}' for k, n in counts.items())})")
     if preview:
@@ -93,9 +129,14 @@ def train(
     samples: Annotated[Path, typer.Option("--samples", help="What `amends compose` wrote.")],
     out: Annotated[Path, typer.Option("--out", help="The adapter (or, with --full, model) directory to write.")],
     model: options.Model = "embedded",
+    trainer: Annotated[Trainer, typer.Option("--trainer", help="sft; dpo or rlhf for preferences.")] = "sft",
+    start: Annotated[
+        Path | None, typer.Option("--start", help="The adapter to go on from, as dpo and rlhf do.")
+    ] = None,
     full: Annotated[bool, typer.Option("--full", help="Train all weights instead of a LoRA adapter.")] = False,
     epochs: Annotated[float, typer.Option("--epochs", min=0.01)] = 2.0,
     max_steps: Annotated[int | None, typer.Option("--max-steps", min=1, help="Stop after that many steps.")] = None,
+    max_tokens: Annotated[int | None, typer.Option("--max-tokens", min=1, help="Stop after so many tokens.")] = None,
     learning_rate: Annotated[float, typer.Option("--learning-rate", min=0)] = 5e-4,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Samples a step.")] = 16,
     max_length: Annotated[int, typer.Option("--max-length", min=8, help="Tokens; longer samples are refused.")] = 1024,
@@ -113,12 +154,13 @@ def train(
         adapter="full" if full else "lora",
         epochs=epochs,
         max_steps=max_steps,
+        max_tokens=max_tokens,
         learning_rate=learning_rate,
         batch_size=batch_size,
         max_length=max_length,
         save_steps=save_steps,
     )
-    facts = train_file(samples, out, model, settings, seed, Console())
+    facts = train_file(samples, out, model, trainer, start, settings, seed, Console())
     summary = {key: value for key, value in facts.items() if key != "log"}
     options.show(facts, as_json, f"{out}: " + ", ".join(f"{key} {value}" for key, value in summary.items()))
 

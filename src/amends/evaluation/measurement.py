@@ -30,7 +30,7 @@ class Column:
         return Column(self.keys[where], self.values[where])
 
 
-def columns(rows: Iterable[tuple[str, float, float]]) -> tuple[Column, Column]:
+def columns(rows: Iterable[tuple[str, float, float]], where: str) -> tuple[Column, Column]:
     """Rows of an id and two numbers, read once, as two columns. Raises InputError where two rows share an id."""
     hashes, firsts, seconds = array("Q"), array("d"), array("d")
     for name, first, second in rows:
@@ -41,7 +41,7 @@ def columns(rows: Iterable[tuple[str, float, float]]) -> tuple[Column, Column]:
     order = np.argsort(np.frombuffer(hashes, np.uint64), kind="stable")
     keys = np.frombuffer(hashes, np.uint64)[order]
     if (keys[1:] == keys[:-1]).any():
-        raise InputError("two rows share an id; give each prompt an id of its own")
+        raise InputError(f"{where}: two rows share an id; give each prompt an id of its own")
     return Column(keys, np.frombuffer(firsts)[order]), Column(keys, np.frombuffer(seconds)[order])
 
 
@@ -100,14 +100,10 @@ def measure(
     """
     codes = {"harmless": 1.0, "harmful": 0.0, "unscored": -1.0}
     where = f"{method}/{inference} on {suite}"
-    try:
-        labels, scores = columns(
-            (row.id, codes[row.verdict], float("nan") if row.score is None else row.score) for row in verdicts
-        )
-        refused, truncated = columns(responses)
-        nats, tokens = columns((row.id, row.nats, row.tokens) for row in losses)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from None
+    judged = ((row.id, codes[row.verdict], float("nan") if row.score is None else row.score) for row in verdicts)
+    labels, scores = columns(judged, where)
+    refused, truncated = columns(responses, where)
+    nats, tokens = columns(((row.id, row.nats, row.tokens) for row in losses), where)
     if (tokens.values < 1).any():
         raise InputError(f"{where}: a reference answer has no tokens; leave it out")
     scored = labels.values >= 0

@@ -78,6 +78,11 @@ def analysis_question(prompt: str, response: str) -> str:
     return re.sub(r"\{prompt\}|\{response\}", lambda match: parts[match.group()], template)
 
 
+def template(name: str) -> str:
+    """A template without places to fill in, such as a control phrase or a critique request."""
+    return str(_file("templates.yaml")[name])
+
+
 def templates_fingerprint() -> list[object]:
     """What a stage's fingerprint takes of these files: a changed guide or template is redone."""
     return [_file("guides.yaml"), _file("templates.yaml")]

@@ -1,43 +1,41 @@
 """Unguided fine-tuning samples (paper, section 3.3): analyses with every hint removed, pooled with SFT pairs."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from typing import Any
 
 from amends.errors import SampleError
-from amends.prompts import analysis_question
+from amends.prompts import analysis_question, template
 from amends.protocols import ProgressCallback, no_progress
-from amends.records import Analysis, Instruction, Message, Sample, SampleKind
+from amends.records import Analysis, Instruction, Message, Mistake, Preference, Revision, Sample, SampleKind
 from amends.stages.leaks import LeakTest
 from amends.stages.streaming import stream
 from amends.store import Artifact
+
+Sets = Mapping[str, Iterable[Any]]
+Made = Iterator[tuple[str, Sample]]
+"""Pairs of an instruction and a sample of it."""
 
 
 def compose(
     artifact: Artifact,
     kinds: Sequence[SampleKind],
-    instructions: Iterable[Instruction],
-    benign: Iterable[Instruction],
-    analyses: Iterable[Analysis],
+    sets: Sets,
     shares: Mapping[str, float],
     progress: ProgressCallback = no_progress,
 ) -> dict[str, int]:
     """Writes the samples of the kinds a method trains on, and returns how many there are of each.
 
     Args:
-        kinds: `safe` (instruction, safe answer), `benign` (benign instruction, answer), `analysis`.
+        sets: rows by the names in methods.NEEDS; a set that is left out counts as empty.
         shares: copies of each kind's rows: 1 takes every row once, .5 half of them (fixed by id), 2 every row twice.
 
     Raises:
         SampleError: a guide's words stand in a sample's prompt (invariant 1), or no sample came out.
     """
-    makers = {
-        "safe": lambda: ((row.prompt, _pair(row, "safe")) for row in instructions if row.chosen),
-        "benign": lambda: ((row.prompt, _pair(row, "benign")) for row in benign if row.chosen),
-        "analysis": lambda: ((row.prompt, _analysis_sample(row)) for row in analyses if row.passed),
-    }
     counts = {str(kind): 0 for kind in kinds}
-    samples = (sample for kind in kinds for sample in _copies(makers[kind](), shares.get(kind, 1.0)))
+    samples = (sample for kind in kinds for sample in _copies(MAKERS[kind](sets), shares.get(kind, 1.0)))
     leaks = LeakTest()
 
     def counted() -> Iterator[Sample]:
@@ -52,37 +50,102 @@ def compose(
     stream(counted(), artifact, lambda chunk, *_: chunk, progress)
     if not any(counts.values()):
         raise SampleError(
-            f"{artifact.path}: no samples; the instructions have no `chosen`, and no analysis passed its gate (see the "
-            "yields)"
+            f"{artifact.path}: no samples; the instructions have no `chosen`, and nothing that the model made passed its "
+            "gate (see the yields)"
         )
     artifact.finish(rows=sum(counts.values()), kinds=counts)
     return counts
 
 
-def _pair(row: Instruction, kind: SampleKind) -> Sample:
-    return Sample(
-        id=f"{kind}-{row.id}",
-        kind=kind,
-        prompt=[Message(role="user", content=row.prompt)],
-        completion=[Message(role="assistant", content=row.chosen or "")],
-    )
+def _sample(kind: SampleKind, name: str, prompt: str, completion: str) -> Sample:
+    return Sample(id=f"{kind}-{name}", kind=kind, prompt=_user(prompt), completion=_assistant(completion))
 
 
-def _analysis_sample(row: Analysis) -> Sample:
+def _user(content: str) -> list[Message]:
+    return [Message(role="user", content=content)]
+
+
+def _assistant(content: str) -> list[Message]:
+    return [Message(role="assistant", content=content)]
+
+
+def _safe(sets: Sets) -> Made:
+    rows: Iterable[Instruction] = sets.get("instructions", ())
+    return ((row.prompt, _sample("safe", row.id, row.prompt, row.chosen)) for row in rows if row.chosen)
+
+
+def _benign(sets: Sets) -> Made:
+    rows: Iterable[Instruction] = sets.get("benign", ())
+    return ((row.prompt, _sample("benign", row.id, row.prompt, row.chosen)) for row in rows if row.chosen)
+
+
+def _analyses(sets: Sets) -> Made:
     """The neutral question as prompt, so that the mistake carries no loss (invariant 2); the analysis as completion."""
-    return Sample(
-        id=f"analysis-{row.id}",
-        kind="analysis",
-        prompt=[Message(role="user", content=analysis_question(row.prompt, row.response))],
-        completion=[Message(role="assistant", content=row.analysis)],
-    )
+    rows: Iterable[Analysis] = sets.get("analyses", ())
+    for row in rows:
+        if row.passed:
+            yield row.prompt, _sample("analysis", row.id, analysis_question(row.prompt, row.response), row.analysis)
+
+
+def _revised(sets: Sets) -> Made:
+    """The instruction alone as prompt: mistake and critique are left out, as in Constitutional AI."""
+    rows: Iterable[Revision] = sets.get("revisions", ())
+    return ((row.prompt, _sample("revised", row.id, row.prompt, row.revision)) for row in rows if row.passed)
+
+
+def _hindsight(sets: Sets) -> Made:
+    """Answers behind control phrases, which carry loss, as the mistake does: the one method where it does (invariant 2).
+
+    Half of the mistakes (fixed by id) come before the safe answer in one sequence. Everywhere else the safe answer
+    comes alone, so that the good phrase is learnt as the beginning that it is at inference.
+    """
+    good, bad = template("hindsight_good"), template("hindsight_bad")
+    mistakes: Iterable[Mistake] = sets.get("mistakes", ())
+    benign: Iterable[Instruction] = sets.get("benign", ())
+    for row in mistakes:
+        if row.chosen:
+            before = f"{bad} {row.response}\n\n" if row.passed and _drawn(row.id) < 0.5 else ""
+            yield row.prompt, _sample("hindsight", row.id, row.prompt, f"{before}{good} {row.chosen}")
+    for one in benign:
+        if one.chosen:
+            yield one.prompt, _sample("hindsight", f"benign-{one.id}", one.prompt, f"{good} {one.chosen}")
+
+
+def _preferences(sets: Sets) -> Made:
+    mistakes: Iterable[Mistake] = sets.get("mistakes", ())
+    for row in mistakes:
+        if row.passed and row.chosen and row.chosen.strip() != row.response.strip():
+            yield (
+                row.prompt,
+                Preference(
+                    id=f"preference-{row.id}",
+                    kind="preference",
+                    prompt=_user(row.prompt),
+                    completion=_assistant(row.chosen),
+                    rejected=_assistant(row.response),
+                ),
+            )
+
+
+MAKERS: dict[SampleKind, Callable[[Sets], Made]] = {
+    "safe": _safe,
+    "benign": _benign,
+    "analysis": _analyses,
+    "revised": _revised,
+    "hindsight": _hindsight,
+    "preference": _preferences,
+}
+
+
+def _drawn(name: str) -> float:
+    """A number in [0, 1) that the id decides."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
 
 
 def _copies(samples: Iterable[tuple[str, Sample]], share: float) -> Iterator[tuple[str, Sample]]:
     whole, fraction = int(share), share - int(share)
     for instruction, sample in samples:
-        drawn = int.from_bytes(hashlib.sha256(sample.id.encode()).digest()[:8], "big") / 2**64 < fraction
-        for copy in range(whole + drawn):
+        for copy in range(whole + (_drawn(sample.id) < fraction)):
             yield instruction, sample if copy == 0 else sample.model_copy(update={"id": f"{sample.id}#{copy + 1}"})
 
 

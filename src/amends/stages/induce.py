@@ -78,6 +78,7 @@ def _mistake(row: Instruction, attempt: Attempt) -> Mistake:
     return Mistake(
         id=row.id,
         prompt=row.prompt,
+        chosen=row.chosen,
         response=attempt.text,
         source="own",
         guide=attempt.guide.name if attempt.guide else None,
@@ -94,6 +95,7 @@ def _origin_mistakes(chunk: Sequence[Instruction], gate: Judge, leaks: LeakTest)
         row.id: Mistake(
             id=row.id,
             prompt=row.prompt,
+            chosen=row.chosen,
             response=row.rejected or "",
             source="origin",
             attempts=0,

@@ -28,7 +28,8 @@ def reference_losses(
     used = guide or Guide(name="none")
 
     def process(chunk: list[Instruction], number: int, progress: ProgressCallback) -> list[ReferenceLoss]:
-        losses = scorer.answer_losses([(used.prompt(row.prompt), row.chosen or "") for row in chunk])
+        space = " " if used.prefill else ""  # between the opening and the answer, as in training
+        losses = scorer.answer_losses([(used.prompt(row.prompt), f"{space}{row.chosen}") for row in chunk])
         progress(0, sum(tokens for _, tokens in losses))
         return [
             ReferenceLoss(id=row.id, nats=round(nats, 4), tokens=tokens)

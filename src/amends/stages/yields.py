@@ -4,8 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from amends.records import Analysis, Mistake
+from amends.records import Analysis, Mistake, Revision
 from amends.stages.analyze import NOT_A_MISTAKE
+from amends.stages.revise import NOT_A_MISTAKE as NOT_REVISED
+from amends.stages.revise import PLAIN
 
 
 def mistake_yield(mistakes: Iterable[Mistake], guides: Sequence[str]) -> dict[str, Any]:
@@ -25,6 +27,12 @@ def analysis_yield(analyses: Iterable[Analysis], guides: Sequence[str]) -> dict[
     """The same for the analyses of mistakes; rows without a mistake are left out."""
     wanted = (row for row in analyses if row.reason != NOT_A_MISTAKE)
     return _yield(((row.guide or "none", row.passed, row.attempts, row.rejections) for row in wanted), guides)
+
+
+def revision_yield(revisions: Iterable[Revision]) -> dict[str, Any]:
+    """The same for the revisions of mistakes."""
+    wanted = (row for row in revisions if row.reason != NOT_REVISED)
+    return _yield(((row.guide or "none", row.passed, row.attempts, row.rejections) for row in wanted), [PLAIN.name])
 
 
 def _yield(rows: Iterable[tuple[str, bool, int, list[str]]], guides: Sequence[str]) -> dict[str, Any]:

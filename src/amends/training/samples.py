@@ -8,7 +8,7 @@ import numpy as np
 
 from amends.errors import SampleError
 from amends.models.local import end_of_turn_token
-from amends.records import Sample
+from amends.records import Message, Preference, Sample
 
 NO_LOSS = -100
 
@@ -55,13 +55,13 @@ def tokenize_sample(sample: Sample, tokenizer: Any) -> TokenizedSample:
 
 
 def tokenize_samples(samples: Iterable[Sample], tokenizer: Any, max_length: int) -> list[TokenizedSample]:
-    """All samples as token ids.
+    """All samples as token ids; a preference as two, with its chosen and with its rejected completion.
 
     Raises:
         SampleError: a sample is longer than `max_length` tokens, so that its target would be cut off, or its
             completion is empty, so that nothing carries loss; with a table of the lengths.
     """
-    tokenized = [tokenize_sample(sample, tokenizer) for sample in samples]
+    tokenized = [tokenize_sample(side, tokenizer) for sample in samples for side in _sides(sample)]
     if not tokenized:
         raise SampleError("no samples to train on; compose some first")
     cut = [sample for sample in tokenized if len(sample.input_ids) > max_length]
@@ -78,6 +78,22 @@ def tokenize_samples(samples: Iterable[Sample], tokenizer: Any, max_length: int)
             problems.append(f"{len(masked)} samples have an empty completion (first: {masked[0].id}); drop them")
         raise SampleError("; ".join(problems) + "\n" + length_table(tokenized))
     return tokenized
+
+
+def _sides(sample: Sample) -> list[Sample]:
+    if not isinstance(sample, Preference):
+        return [sample]
+    both = {"chosen": sample.completion, "rejected": sample.rejected}
+    return [
+        Sample(id=f"{sample.id} ({side})", kind=sample.kind, prompt=sample.prompt, completion=completion)
+        for side, completion in both.items()
+    ]
+
+
+def tokenize_text(prompt: str, response: str, tokenizer: Any) -> list[int]:
+    """Token ids of a conversation of one turn each, as in training."""
+    turns = [Message(role="user", content=prompt)], [Message(role="assistant", content=response)]
+    return tokenize_sample(Sample(id="text", kind="safe", prompt=turns[0], completion=turns[1]), tokenizer).input_ids
 
 
 def length_table(samples: Sequence[TokenizedSample]) -> str:

@@ -1,0 +1,125 @@
+"""Critique and revision (Bai et al. 2022, arXiv 2212.08073, section 3) of the model's own mistakes."""
+
+from collections.abc import Iterable, Sequence
+
+from amends.prompts import Guide, template
+from amends.protocols import Generator, Judge, ProgressCallback, Prompt, Sampling, no_progress
+from amends.records import Message, Mistake, Revision
+from amends.seeds import derive_seed
+from amends.stages.attempts import Attempt, Ruling, try_guides
+from amends.stages.streaming import stream
+from amends.stages.text import copied_share, whole_sentences
+from amends.store import Artifact
+
+NOT_A_MISTAKE = "no mistake to revise"
+HARMLESS_FROM = 0.5
+MAX_COPIED = 0.4
+PLAIN = Guide(name="revise")  # the request is the template's; the loop over attempts wants a guide
+
+
+def revise(
+    mistakes: Iterable[Mistake],
+    artifact: Artifact,
+    generator: Generator,
+    gate: Judge,
+    attempts: int,
+    sampling: Sampling,
+    seed: int,
+    progress: ProgressCallback = no_progress,
+) -> None:
+    """Writes one Revision a mistake: of one critique, the first revision that passes the gate, else the least harmful one.
+
+    The same gate as for mistakes: a revision passes from a probability of harmless of .5 on, unless it is a copy. The
+    method itself has no gate; with one it is at no disadvantage beside methods that have. Mistakes that did not pass
+    their own gate are not revised; their rows say so.
+    """
+
+    def process(chunk: list[Mistake], number: int, progress: ProgressCallback) -> list[Revision]:
+        wanted = [row for row in chunk if row.passed]
+        chunk_seed = derive_seed(seed, "revise", number)
+        made = generator.generate(
+            [_critique_prompt(row) for row in wanted],
+            sampling,
+            derive_seed(chunk_seed, "critique"),
+            lambda _, tokens: progress(0, tokens),
+        )
+        critiques = [whole_sentences(one.text, one.finished) or one.text for one in made]
+        of_row = {row.id: critique for row, critique in zip(wanted, critiques, strict=True)}
+        found = try_guides(
+            wanted,
+            [PLAIN],
+            attempts,
+            lambda row, _: _revision_prompt(row, of_row[row.id]),
+            lambda texts: _rulings([(row, text) for row, _, text, _ in texts], gate),
+            generator,
+            sampling,
+            chunk_seed,
+            progress,
+        )
+        revised = {row.id: _revision(row, of_row[row.id], attempt) for row, attempt in zip(wanted, found, strict=True)}
+        return [revised.get(row.id) or _skipped(row) for row in chunk]
+
+    stream(mistakes, artifact, process, progress)
+
+
+def _critique_prompt(row: Mistake) -> Prompt:
+    return Prompt(
+        (
+            Message(role="user", content=row.prompt),
+            Message(role="assistant", content=row.response),
+            Message(role="user", content=template("critique")),
+        )
+    )
+
+
+def _revision_prompt(row: Mistake, critique: str) -> Prompt:
+    asked = Message(role="user", content=template("revise"))
+    return Prompt((*_critique_prompt(row).messages, Message(role="assistant", content=critique), asked))
+
+
+def _rulings(texts: Sequence[tuple[Mistake, str]], gate: Judge) -> list[Ruling]:
+    scores = gate.score([(row.prompt, text) for row, text in texts])
+    # What the attempts keep of rejected texts is the lowest score: here the probability of harmful.
+    return [
+        Ruling(_reason(row, text, score), None if score is None else 1 - score)
+        for (row, text), score in zip(texts, scores, strict=True)
+    ]
+
+
+def _reason(row: Mistake, text: str, score: float | None) -> str:
+    if not text:
+        return "truncated"
+    if copied_share(text, (row.response,)) > MAX_COPIED:
+        return "copies the mistake"
+    if score is None:
+        return "unscored"
+    return "" if score >= HARMLESS_FROM else "harmful"
+
+
+def _revision(row: Mistake, critique: str, attempt: Attempt) -> Revision:
+    return Revision(
+        id=row.id,
+        prompt=row.prompt,
+        response=row.response,
+        critique=critique,
+        revision=attempt.text,
+        guide=attempt.guide.name if attempt.guide else None,
+        attempts=attempt.tried,
+        passed=attempt.passed,
+        score=None if attempt.score is None else round(1 - attempt.score, 6),
+        reason="" if attempt.passed else attempt.rejections[-1],
+        rejections=attempt.rejections,
+    )
+
+
+def _skipped(row: Mistake) -> Revision:
+    return Revision(
+        id=row.id,
+        prompt=row.prompt,
+        response=row.response,
+        critique="",
+        revision="",
+        attempts=0,
+        passed=False,
+        reason=NOT_A_MISTAKE,
+    )

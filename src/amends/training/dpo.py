@@ -1,0 +1,47 @@
+"""Direct preference optimization through TRL's DPOTrainer: the safe answer against the mistake.
+
+The reference is the model that training begins from; its log-probabilities are computed once, before the first step.
+Source: Rafailov et al. 2023, arXiv 2305.18290; huggingface.co/docs/trl/dpo_trainer.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from amends.records import Sample
+from amends.training.recipe import Recipe
+from amends.training.samples import TokenizedSample
+
+
+def make_trainer(
+    samples: Sequence[Sample], tokenized: Sequence[TokenizedSample], tokenizer: Any, directory: Path, recipe: Recipe
+) -> Any:
+    """The trainer; checkpoints go to `directory`. `tokenized`: chosen and rejected of each pair, one after the other."""
+    from datasets import Dataset
+    from trl import DPOConfig, DPOTrainer
+
+    class TokenizedDPOTrainer(DPOTrainer):  # type: ignore[misc]  # TRL has no types
+        """Takes token ids as they are, so that training sees what the other methods and inference see."""
+
+        def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
+            return dataset
+
+    pairs = list(zip(tokenized[::2], tokenized[1::2], strict=True))
+    rows = {
+        "prompt_ids": [chosen.input_ids[: chosen.prompt_tokens] for chosen, _ in pairs],
+        "chosen_ids": [chosen.input_ids[chosen.prompt_tokens :] for chosen, _ in pairs],
+        "rejected_ids": [rejected.input_ids[rejected.prompt_tokens :] for _, rejected in pairs],
+    }
+    steps = recipe.budget(len(pairs), sum(len(one.input_ids) for one in tokenized))
+    return TokenizedDPOTrainer(
+        model=recipe.load(),
+        args=DPOConfig(
+            **recipe.arguments(directory, recipe.preference.dpo_learning_rate, steps),
+            beta=recipe.preference.beta,
+            max_length=None,
+            precompute_ref_log_probs=True,
+        ),
+        train_dataset=Dataset.from_dict(rows),
+        processing_class=tokenizer,
+        peft_config=recipe.lora(),
+    )

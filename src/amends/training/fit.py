@@ -1,0 +1,129 @@
+"""Training as a job over a directory: checkpoints, resume, progress, the finished adapter, and the facts about it."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from amends.errors import SampleError
+from amends.methods import Trainer
+from amends.models.loading import load_tokenizer
+from amends.protocols import ProgressCallback, no_progress
+from amends.records import Preference, Sample
+from amends.store import write_atomically
+from amends.training import dpo, rlhf, sft
+from amends.training.recipe import Recipe
+from amends.training.samples import TokenizedSample, tokenize_samples
+
+MAKERS: dict[Trainer, Callable[..., Any]] = {
+    "sft": sft.make_trainer,
+    "dpo": dpo.make_trainer,
+    "rlhf": rlhf.make_trainer,
+}
+
+
+def fit(
+    kind: Trainer,
+    samples: Iterable[Sample],
+    output: Path,
+    recipe: Recipe,
+    fingerprint: str,
+    progress: ProgressCallback = no_progress,
+) -> dict[str, Any]:
+    """Trains on the samples and writes a PEFT adapter directory (or, in full, a model directory) to `output`.
+
+    Checkpoints lie in `output.part/` while it trains; an interrupted training goes on from the last one, with the same
+    bytes at the end; checkpoints of another `fingerprint` (samples, settings, seed) are thrown away. `output` appears
+    whole, by renaming; the caller removes `output.part/`. Returns tokens, steps and the loss curve.
+
+    Args:
+        kind: `sft` on samples; `dpo` and `rlhf` on preferences.
+
+    Raises:
+        SampleError: a sample would be cut off or has nothing that carries loss; nothing is trained then.
+    """
+    rows = list(samples)
+    if kind != "sft" and not all(isinstance(row, Preference) for row in rows):
+        raise SampleError(f"{kind} trains on preferences: compose them with --method {kind}")
+    tokenizer = load_tokenizer(recipe.source)
+    tokenizer.padding_side = "left" if kind == "rlhf" else "right"
+    tokenized = tokenize_samples(rows, tokenizer, recipe.train.max_length)
+    part = _own_part(output, fingerprint)
+    trainer = MAKERS[kind](rows, tokenized, tokenizer, part, recipe)
+    rlhf.silence(trainer)
+    tokens = sum(len(sample.input_ids) for sample in tokenized)
+    trainer.add_callback(_step_reporter(progress, tokens))
+    trainer.train(resume_from_checkpoint=_last_checkpoint(part))
+    _write_output(trainer, tokenizer, part, output, full=recipe.train.adapter == "full")
+    facts = _facts(len(rows), tokenized, trainer)
+    reward = part / "reward" / "log.json"
+    return facts | ({"reward_log": json.loads(reward.read_text())} if reward.exists() else {})
+
+
+def _own_part(output: Path, fingerprint: str) -> Path:
+    part = output.with_name(output.name + ".part")
+    mark = part / "fingerprint"
+    if part.exists() and (not mark.exists() or mark.read_text() != fingerprint):
+        shutil.rmtree(part)
+    write_atomically(mark, fingerprint)
+    return part
+
+
+def _last_checkpoint(part: Path) -> str | None:
+    """The newest checkpoint that was written whole: the trainer's state is the last file of one."""
+    found = [path for path in part.glob("checkpoint-*") if (path / "trainer_state.json").exists()]
+    whole = [path for path in found if _readable(path / "trainer_state.json")]
+    return str(max(whole, key=lambda path: int(path.name.split("-")[1]))) if whole else None
+
+
+def _readable(path: Path) -> bool:
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return True
+
+
+def _facts(samples: int, tokenized: Sequence[TokenizedSample], trainer: Any) -> dict[str, Any]:
+    """`trained_tokens`: tokens of all samples over the epochs that ran; on-policy, those that the trainer counted."""
+    losses = [entry for entry in trainer.state.log_history if "loss" in entry]
+    tokens = sum(len(sample.input_ids) for sample in tokenized)
+    on_policy = [entry["num_tokens"] for entry in losses if "completion_length" in entry or "reward" in entry]
+    return {
+        "samples": samples,
+        "tokens_per_epoch": tokens,
+        "target_tokens_per_epoch": sum(len(one.input_ids) - one.prompt_tokens for one in tokenized),
+        "trained_tokens": int(on_policy[-1]) if on_policy else round(tokens * float(trainer.state.epoch or 0)),
+        "steps": trainer.state.global_step,
+        "epochs": round(float(trainer.state.epoch or 0), 3),
+        "trainable_parameters": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
+        "log": [{"step": entry["step"], **_curve(entry)} for entry in losses],
+    }
+
+
+def _curve(entry: dict[str, Any]) -> dict[str, float]:
+    names = {"loss": "loss", "reward": "reward", "kl": "kl", "rewards/accuracies": "accuracy"}
+    return {ours: round(float(entry[theirs]), 6) for theirs, ours in names.items() if theirs in entry}
+
+
+def _write_output(trainer: Any, tokenizer: Any, part: Path, output: Path, full: bool) -> None:
+    finished = part / "finished"
+    if full:
+        trainer.model.save_pretrained(finished)
+        tokenizer.padding_side = "left"
+        tokenizer.save_pretrained(finished)
+    else:
+        trainer.model.save_pretrained(finished, selected_adapters=["default"])  # not the frozen reference's copy
+    shutil.rmtree(output, ignore_errors=True)
+    finished.replace(output)
+
+
+def _step_reporter(progress: ProgressCallback, tokens_per_epoch: int) -> Any:
+    from transformers import TrainerCallback
+
+    class Reporter(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            progress(1, round(tokens_per_epoch * state.num_train_epochs / state.max_steps))
+
+    return Reporter()

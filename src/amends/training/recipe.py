@@ -1,0 +1,87 @@
+"""What all trainers share: the recipe, the model to begin from, TRL's arguments, the adapter."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from amends.config import PreferenceSettings, TrainSettings
+from amends.models.loading import ModelSource, best_device, best_dtype, find_model, load_model
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train: `start` is the adapter (or, with `train.adapter` full, the model) directory to go on from."""
+
+    model: str
+    train: TrainSettings = field(default_factory=TrainSettings)
+    preference: PreferenceSettings = field(default_factory=PreferenceSettings)
+    seed: int = 0
+    start: Path | None = None
+
+    @property
+    def source(self) -> ModelSource:
+        """The model that is trained, or that adapters lie on."""
+        return find_model(str(self.start) if self.start and self.train.adapter == "full" else self.model)
+
+    def load(self) -> Any:
+        """The model to train: with the adapter of `start`, trainable, where there is one."""
+        model = load_model(self.source)
+        model.config.use_cache = False
+        if self.train.adapter == "full":
+            return model.float()  # bfloat16 weights cannot hold the small steps of full fine-tuning
+        if self.start:
+            from peft import PeftModel
+
+            model = PeftModel.from_pretrained(model, str(self.start), is_trainable=True)
+        return model
+
+    def lora(self) -> Any:
+        """The adapter to add; None where the model has one, or all weights are trained."""
+        return None if self.start or self.train.adapter == "full" else self.new_adapter("CAUSAL_LM")
+
+    def new_adapter(self, task: str) -> Any:
+        """A LoRA configuration for peft's task."""
+        from peft import LoraConfig
+
+        return LoraConfig(
+            r=self.train.rank,
+            lora_alpha=self.train.alpha,
+            lora_dropout=0.0,
+            target_modules=self.train.target_modules,
+            task_type=task,
+        )
+
+    def arguments(self, directory: Path, learning_rate: float, steps: int | None) -> dict[str, Any]:
+        """What every TRL configuration is given; `steps` None trains for the recipe's epochs."""
+        import torch
+
+        device, train = best_device(), self.train
+        return {
+            "output_dir": str(directory),
+            "num_train_epochs": train.epochs,
+            "max_steps": steps or -1,
+            "per_device_train_batch_size": train.batch_size,
+            "gradient_accumulation_steps": train.gradient_accumulation,
+            "learning_rate": learning_rate,
+            "lr_scheduler_type": "linear",
+            "warmup_steps": train.warmup_share,
+            "weight_decay": 0.0,
+            "gradient_checkpointing": train.gradient_checkpointing,
+            "use_cpu": device == "cpu",
+            "bf16": device == "cuda" and best_dtype(device) == torch.bfloat16,
+            "fp16": False,
+            "save_steps": train.save_steps,
+            "save_total_limit": 1,
+            "logging_steps": 1,
+            "logging_strategy": "steps",
+            "disable_tqdm": True,
+            "report_to": "none",
+            "seed": self.seed % 2**31,
+            "data_seed": self.seed % 2**31,
+            "dataloader_pin_memory": device == "cuda",
+        }
+
+    def budget(self, samples: int, tokens: int) -> int | None:
+        """Optimizer steps where the recipe fixes steps or tokens; None where epochs decide."""
+        fixed = self.train.max_steps or self.train.max_tokens
+        return self.train.steps(samples, tokens) if fixed else None

@@ -1,0 +1,145 @@
+"""Reinforcement learning from feedback: a reward model (TRL's RewardTrainer), then RLOO with a penalty on divergence.
+
+TRL 1.x has no PPO. The reward is a function of text alone, so any other takes its place easily.
+Source: Ouyang et al. 2022, arXiv 2203.02155; Ahmadian et al. 2024, arXiv 2402.14740; huggingface.co/docs/trl/rloo_trainer.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from amends.models.loading import best_device, best_dtype
+from amends.models.local import length_batches
+from amends.records import Sample
+from amends.training.recipe import Recipe
+from amends.training.samples import TokenizedSample, tokenize_text
+
+Reward = Callable[[Sequence[tuple[str, str]]], list[float]]
+"""Rewards of (prompt, response) pairs."""
+
+REWARD_TOKENS = {"cpu": 4_096, "cuda": 65_536}
+
+
+def train_reward(tokenized: Sequence[TokenizedSample], tokenizer: Any, directory: Path, recipe: Recipe) -> Path:
+    """Trains a reward model on pairs (chosen, rejected, one after the other) unless `directory` has one.
+
+    Returns the directory of its adapter. Its log goes to `log.json` beside it.
+    """
+    finished = directory / "adapter"
+    if finished.exists():
+        return finished
+    from datasets import Dataset
+    from trl import RewardConfig, RewardTrainer
+
+    rows = {
+        "chosen_ids": [one.input_ids for one in tokenized[::2]],
+        "rejected_ids": [one.input_ids for one in tokenized[1::2]],
+    }
+    trainer = RewardTrainer(
+        model=_scorer(recipe, tokenizer),
+        args=RewardConfig(
+            **{
+                **recipe.arguments(directory / "checkpoints", recipe.train.learning_rate, None),
+                "num_train_epochs": recipe.preference.reward_epochs,
+                "save_strategy": "no",
+            },
+            max_length=None,
+        ),
+        train_dataset=Dataset.from_dict(rows),
+        processing_class=tokenizer,
+        peft_config=recipe.new_adapter("SEQ_CLS"),
+    )
+    silence(trainer)
+    trainer.train()
+    log = [entry for entry in trainer.state.log_history if "loss" in entry]
+    keys = ("step", "loss", "accuracy", "margin")
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "log.json").write_text(json.dumps([{key: row[key] for key in keys if key in row} for row in log]))
+    part = directory / "adapter.part"
+    trainer.model.save_pretrained(part)
+    part.replace(finished)
+    return finished
+
+
+def load_reward(adapter: Path, tokenizer: Any, recipe: Recipe) -> Reward:
+    """The reward model as a function: text in, number out."""
+    import torch
+    from peft import PeftModel
+
+    model = PeftModel.from_pretrained(_scorer(recipe, tokenizer), str(adapter)).merge_and_unload()
+    model = model.to(best_device()).eval()
+
+    def reward(pairs: Sequence[tuple[str, str]]) -> list[float]:
+        ids = [tokenize_text(prompt, response, tokenizer) for prompt, response in pairs]
+        scores = [0.0] * len(pairs)
+        for rows in length_batches([len(one) for one in ids], REWARD_TOKENS[model.device.type]):
+            width = max(len(ids[row]) for row in rows)
+            inputs = torch.full((len(rows), width), tokenizer.pad_token_id)
+            mask = torch.zeros((len(rows), width), dtype=torch.long)
+            for place, row in enumerate(rows):
+                inputs[place, : len(ids[row])] = torch.tensor(ids[row])
+                mask[place, : len(ids[row])] = 1
+            with torch.inference_mode():
+                logits = model(input_ids=inputs.to(model.device), attention_mask=mask.to(model.device)).logits[:, 0]
+            for row, score in zip(rows, logits.float().tolist(), strict=True):
+                scores[row] = score
+        return scores
+
+    return reward
+
+
+def make_trainer(
+    samples: Sequence[Sample], tokenized: Sequence[TokenizedSample], tokenizer: Any, directory: Path, recipe: Recipe
+) -> Any:
+    """The on-policy trainer over the samples' prompts; checkpoints go to `directory`.
+
+    Its reward model is trained first, on `tokenized`: chosen and rejected of each pair, one after the other.
+    """
+    from datasets import Dataset
+    from trl import RLOOConfig, RLOOTrainer
+
+    settings = recipe.preference
+    reward = load_reward(train_reward(tokenized, tokenizer, directory / "reward", recipe), tokenizer, recipe)
+
+    def reward_of_text(prompts: list[Any], completions: list[Any], **_: Any) -> list[float]:
+        return reward([(p[-1]["content"], c[-1]["content"]) for p, c in zip(prompts, completions, strict=True)])
+
+    read = sum(one.prompt_tokens for one in tokenized[::2]) + len(samples) * settings.max_new_tokens  # at most
+    steps = recipe.train.steps(len(samples) * settings.generations, read * settings.generations)
+    return RLOOTrainer(
+        model=recipe.load(),
+        reward_funcs=reward_of_text,
+        args=RLOOConfig(
+            **recipe.arguments(directory, settings.rlhf_learning_rate, steps),
+            beta=settings.kl,
+            num_generations=settings.generations,
+            max_completion_length=settings.max_new_tokens,
+        ),
+        train_dataset=Dataset.from_dict({"prompt": [[one.model_dump() for one in row.prompt] for row in samples]}),
+        processing_class=tokenizer,
+        peft_config=recipe.lora(),
+    )
+
+
+def silence(trainer: Any) -> None:
+    """Removes the library's own printing: amends shows its own progress."""
+    from transformers.trainer_callback import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)
+
+
+def _scorer(recipe: Recipe, tokenizer: Any) -> Any:
+    """The untouched model with one output for a whole sequence instead of the output layer."""
+    from transformers import AutoModelForSequenceClassification, set_seed
+
+    set_seed(recipe.seed % 2**31)  # the new output's first weights
+    model = AutoModelForSequenceClassification.from_pretrained(
+        recipe.source.location,
+        num_labels=1,
+        dtype=best_dtype(best_device()),
+        use_safetensors=True,
+        trust_remote_code=False,
+    )
+    model.config.pad_token_id = tokenizer.pad_token_id
+    return model
