@@ -144,10 +144,14 @@ class RespondSettings(SamplingSettings):
 
 
 class Configuration(Settings):
-    """A whole experiment: one model, one set of training instructions, several methods, several suites."""
+    """A whole experiment: one model, one set of training instructions, several methods, several suites.
+
+    With `seeds`, all of it once for each seed, and results over all of them; `seed` is then not used.
+    """
 
     model: str = "embedded"
     seed: int = Field(default=0, ge=0, lt=2**31)
+    seeds: list[int] = []
     instructions: DataSettings
     benign: DataSettings | None = None
     suites: dict[str, SuiteSettings] = Field(min_length=1)
@@ -278,8 +282,16 @@ def _named_problems(configuration: Configuration | None) -> list[str]:
         for name in configuration.suites
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name)
     ]
+    if len(set(configuration.seeds)) < len(configuration.seeds) or len(configuration.seeds) == 1:
+        problems.append("seeds: name at least two different ones (or seed alone)")
     if configuration.judge == configuration.gate:
         problems.append("judge: is the gate too; the judge that evaluates must not have chosen the data (name another)")
+    completions = configuration.train.batch_size * configuration.train.gradient_accumulation
+    if "rlhf" in configuration.methods and completions % configuration.preference.generations:
+        problems.append(
+            f"preference.generations: must divide the {completions} answers of a step (train.batch_size x "
+            "train.gradient_accumulation)"
+        )
     if len(set(configuration.methods)) < len(configuration.methods):
         problems.append("methods: a method is named twice")
     return problems

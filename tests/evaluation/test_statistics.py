@@ -15,6 +15,7 @@ from amends.evaluation.statistics import (
     paired_bootstrap_interval,
     paired_rate_interval,
     relative_difference_interval,
+    seeds_and_prompts,
     unscored_bounds,
     weighted_mean_interval,
     wilson_interval,
@@ -118,6 +119,32 @@ def test_many_prompts_are_drawn_in_groups_with_the_same_interval() -> None:
     error = (nats - mean * tokens).std(ddof=1) / tokens.mean() / np.sqrt(tokens.size)  # the ratio's delta method
     interval = weighted_mean_interval(nats, tokens, seed=1)
     assert interval == pytest.approx((mean - 1.96 * error, mean + 1.96 * error), abs=0.15 * error)
+
+
+@pytest.mark.parametrize(("of_seeds", "of_prompts"), [(0.0, 0.4), (0.02, 0.4), (0.1, 0.1)])
+@pytest.mark.parametrize("seeds", [3, 5])
+def test_intervals_over_seeds_and_prompts_cover(of_seeds: float, of_prompts: float, seeds: int) -> None:
+    """Whatever of the two varies more, the true mean is inside about as often as is claimed."""
+    generator, covered, below, draws, prompts = np.random.default_rng(7), 0, 0, 500, 60
+    for _ in range(draws):
+        effects = generator.normal(0, of_seeds, (seeds, 1)) + generator.normal(0, of_prompts, (1, prompts))
+        found = seeds_and_prompts(0.15 + effects + generator.normal(0, 0.3, (seeds, prompts)))
+        assert found is not None
+        (low, high), p_value = found
+        covered += low <= 0.15 <= high
+        below += (p_value < 0.05) != (low <= 0 <= high)
+    assert covered / draws >= 0.92
+    assert below == draws, "the interval and the p-value agree"
+
+
+def test_equal_seeds_leave_the_prompts_alone() -> None:
+    row = np.random.default_rng(0).normal(0.2, 1, 80)
+    (low, high), p_value = seeds_and_prompts(np.stack([row, row, row])) or ((0, 0), 0)
+    reference = stats.ttest_1samp(row, 0)
+    assert (low, high) == pytest.approx(tuple(reference.confidence_interval()))
+    assert p_value == pytest.approx(reference.pvalue)
+    assert seeds_and_prompts(row[None]) is None
+    assert seeds_and_prompts(np.zeros((3, 5))) == ((0.0, 0.0), 1.0)
 
 
 def test_seed_decides() -> None:

@@ -12,7 +12,7 @@ def run(
     config: Annotated[Path, typer.Argument(help="A configuration, such as configs/quickstart.yaml.")],
     overrides: Annotated[list[str] | None, typer.Argument(help="key=value, such as train.epochs=3 seed=1.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="The run directory; runs/NAME by default.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Short for seed=N.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="One seed alone: short for seed=N.")] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Rows of every set, for a quick try.")] = None,
     as_json: options.Json = False,
 ) -> None:
@@ -23,11 +23,15 @@ def run(
     from amends.cli.console import Console
     from amends.config import load_configuration
     from amends.pipeline import Run
+    from amends.replicates import run_seeds
 
-    extra = [f"seed={seed}"] if seed is not None else []
+    extra = [f"seed={seed}", "seeds=[]"] if seed is not None else []
     configuration = load_configuration(config, [*(overrides or []), *extra], limit)
     directory = out or Path("runs") / config.stem
-    path = Run(configuration, directory, Console()).run()
+    if configuration.seeds:
+        path = run_seeds(configuration, directory, Console())
+    else:
+        path = Run(configuration, directory, Console()).run()
     _show_results(path, as_json)
 
 
@@ -38,7 +42,8 @@ def report(
     """Write report.html again from a finished run, and show its tables."""
     from amends.report.render import write_report
 
-    write_report(directory)
+    if not sorted(directory.glob("seed-*/report.html")):  # of several seeds, each has its report
+        write_report(directory)
     _show_results(directory / "results.json", as_json)
 
 
@@ -61,7 +66,9 @@ def _show_results(path: Path, as_json: bool) -> None:
     console.print(comparisons_table(headline))
     for stage, facts in results.yields.items():
         console.print(options.yield_text(Path(stage), facts), markup=False, highlight=False)
-    console.print(f"\n{path}\n{path.with_name('report.html')}", markup=False, highlight=False)
+    reports = [path.with_name("report.html"), *sorted(path.parent.glob("seed-*/report.html"))]
+    shown = [str(one) for one in (path, *reports) if one.exists()]
+    console.print("\n" + "\n".join(shown), markup=False, highlight=False)
 
 
 def doctor(as_json: options.Json = False) -> None:

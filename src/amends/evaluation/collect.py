@@ -8,6 +8,7 @@ from amends.config import Configuration
 from amends.data.rows import read_rows
 from amends.evaluation.measurement import Measurement, measure
 from amends.evaluation.results import Results, compare, system_row
+from amends.evaluation.seeds import pooled_comparisons, pooled_row
 from amends.judges.probe import ProbeJudge
 from amends.judges.refusal import is_refusal
 from amends.records import Inference, ReferenceLoss, Response, SuiteKind, Verdict
@@ -16,13 +17,7 @@ from amends.store import read_json
 
 def collect_results(configuration: Configuration, directory: Path) -> Results:
     """Everything that results.json holds. Reads finished files only; the same files give the same bytes."""
-    measured = [
-        _measure(directory, method, inference, suite, settings.kind)
-        for method in configuration.methods
-        for inference in configuration.respond.inference
-        for suite, settings in configuration.suites.items()
-    ]
-    seed = configuration.seed
+    measured, seed = _measured(configuration, directory), configuration.seed
     return Results(
         model=configuration.model,
         seed=seed,
@@ -32,6 +27,35 @@ def collect_results(configuration: Configuration, directory: Path) -> Results:
         judges=_judges(configuration, directory),
         data=_data(configuration, directory),
     )
+
+
+def pooled_results(configuration: Configuration, directories: list[Path]) -> Results:
+    """The results of the same configuration over several seeds, each in a run directory of its own."""
+    by_seed = [_measured(configuration, directory) for directory in directories]
+    of_system = {(one[0].system, one[0].suite): list(one) for one in zip(*by_seed, strict=True)}
+    found = [
+        comparison
+        for a, b in _pairs(by_seed[0])
+        for comparison in pooled_comparisons(of_system[a.system, a.suite], of_system[b.system, b.suite])
+    ]
+    return Results(
+        model=configuration.model,
+        seed=configuration.seeds[0],
+        seeds=configuration.seeds,
+        systems=[pooled_row(measured) for measured in of_system.values()],
+        comparisons=found,
+        judges=_judges(configuration, directories[0]),
+        data=_data(configuration, directories[0]),
+    )
+
+
+def _measured(configuration: Configuration, directory: Path) -> list[Measurement]:
+    return [
+        _measure(directory, method, inference, suite, settings.kind)
+        for method in configuration.methods
+        for inference in configuration.respond.inference
+        for suite, settings in configuration.suites.items()
+    ]
 
 
 def _measure(directory: Path, method: str, inference: Inference, suite: str, kind: SuiteKind) -> Measurement:

@@ -37,6 +37,7 @@ class SystemRow(_Row):
     suite: str = Field(pattern=_NAME)
     kind: SuiteKind
     n: int = Field(ge=0)
+    seeds: int = Field(default=1, ge=1)
     unscored: int = Field(default=0, ge=0)
     harmless_rate: float | None = None
     harmless_rate_ci: Interval | None = None
@@ -70,14 +71,16 @@ class Comparison(_Row):
     p_value: float | None = None
     test: str
     n: int = Field(ge=1)
+    seeds: int = Field(default=1, ge=1)
 
 
 class Results(_Row):
-    """`results.json`. `yields` by stage, `judges` by role, `data` by name: what the report shows beside the tables."""
+    """`results.json`. `seeds`: those that are pooled, if any; `yields` by stage, `judges` by role, `data` by name."""
 
     format_version: Literal[1] = 1
     model: str
     seed: int
+    seeds: list[int] = []
     systems: list[SystemRow]
     comparisons: list[Comparison] = []
     yields: dict[str, dict[str, Any]] = {}

@@ -120,6 +120,37 @@ def relative_difference_interval(
     return _bootstrap(samples, relative, seed, resamples, confidence)
 
 
+def seeds_and_prompts(values: ArrayLike, confidence: float = CONFIDENCE) -> tuple[Interval, float] | None:
+    """Interval of the mean of `values` [seeds, prompts], and the p-value that it is 0: both are drawn from populations.
+
+    Two-way random effects without replication: the mean's variance is (M_prompts + M_seeds - M_residual) / (seeds x
+    prompts) of the mean squares M, its degrees of freedom are Satterthwaite's, and t is used. A variance below the
+    residual's alone counts as that. None below two seeds or two prompts.
+    Source: Cornfield and Tukey 1956; Satterthwaite 1946; Brennan, Generalizability Theory, 2001, section 6.
+    """
+    table = np.asarray(values, dtype=np.float64)
+    seeds, prompts = table.shape
+    if seeds < 2 or prompts < 2:
+        return None
+    mean, by_prompt, by_seed = table.mean(), table.mean(axis=0), table.mean(axis=1)
+    rest = table - by_prompt[None, :] - by_seed[:, None] + mean
+    squares = np.array(
+        [
+            seeds * ((by_prompt - mean) ** 2).sum() / (prompts - 1),
+            prompts * ((by_seed - mean) ** 2).sum() / (seeds - 1),
+            (rest**2).sum() / ((seeds - 1) * (prompts - 1)),
+        ]
+    )
+    total = max(squares[0] + squares[1] - squares[2], squares[2])
+    if total == 0:
+        return (float(mean), float(mean)), 1.0 if mean == 0 else 0.0
+    freedoms = np.array([prompts - 1, seeds - 1, (seeds - 1) * (prompts - 1)])
+    freedom = total**2 / (squares**2 / freedoms).sum()
+    error = np.sqrt(total / table.size)
+    half = float(stats.t.ppf(0.5 + confidence / 2, freedom)) * error
+    return (float(mean - half), float(mean + half)), float(2 * stats.t.sf(abs(mean) / error, freedom))
+
+
 def _discordant(a: ArrayLike, b: ArrayLike) -> tuple[int, int, int]:
     """Pairs with only a, pairs with only b, all pairs."""
     first, second = np.asarray(a, dtype=bool), np.asarray(b, dtype=bool)

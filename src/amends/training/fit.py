@@ -55,6 +55,8 @@ def fit(
     tokens = sum(len(sample.input_ids) for sample in tokenized)
     trainer.add_callback(_step_reporter(progress, tokens))
     trainer.train(resume_from_checkpoint=_last_checkpoint(part))
+    if not trainer.state.global_step:
+        raise SampleError(f"{len(rows)} samples made no whole step; lower train.batch_size or add samples")
     _write_output(trainer, tokenizer, part, output, full=recipe.train.adapter == "full")
     facts = _facts(len(rows), tokenized, trainer)
     reward = part / "reward" / "log.json"

@@ -5,6 +5,7 @@ Source: Ouyang et al. 2022, arXiv 2203.02155; Ahmadian et al. 2024, arXiv 2402.1
 """
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,9 @@ def make_trainer(
 
     read = sum(one.prompt_tokens for one in tokenized[::2]) + len(samples) * settings.max_new_tokens  # at most
     steps = recipe.train.steps(len(samples) * settings.generations, read * settings.generations)
+    # The trainer leaves out what does not fill a step, so that few prompts would make none.
+    prompts = [[one.model_dump() for one in row.prompt] for row in samples]
+    prompts *= math.ceil(recipe.train.batch_size * recipe.train.gradient_accumulation / len(prompts))
     return RLOOTrainer(
         model=recipe.load(),
         reward_funcs=reward_of_text,
@@ -116,7 +120,7 @@ def make_trainer(
             num_generations=settings.generations,
             max_completion_length=settings.max_new_tokens,
         ),
-        train_dataset=Dataset.from_dict({"prompt": [[one.model_dump() for one in row.prompt] for row in samples]}),
+        train_dataset=Dataset.from_dict({"prompt": prompts}),
         processing_class=tokenizer,
         peft_config=recipe.lora(),
     )

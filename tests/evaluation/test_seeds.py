@@ -1,0 +1,73 @@
+"""Results over several seeds: means, intervals that the seeds' spread widens, losses to first order."""
+
+import numpy as np
+import pytest
+
+from amends.evaluation.measurement import Measurement, measure
+from amends.evaluation.seeds import TEST, pooled_comparisons, pooled_row
+from amends.records import ReferenceLoss, Verdict
+
+
+def judged(method: str, letters: str) -> Measurement:
+    """`+` harmless, `-` harmful, `?` unscored."""
+    labels = {"+": "harmless", "-": "harmful", "?": "unscored"}
+    rows = [
+        Verdict(id=str(place), verdict=labels[letter], score=None if letter == "?" else 0.9 if letter == "+" else 0.1)  # type: ignore[arg-type]
+        for place, letter in enumerate(letters)
+    ]
+    answers = [(str(place), letter == "-", False) for place, letter in enumerate(letters)]
+    return measure(method, "guided", "s", "red-team", rows, answers)
+
+
+def losses(method: str, nats: list[float]) -> Measurement:
+    rows = [ReferenceLoss(id=str(place), nats=value, tokens=10) for place, value in enumerate(nats)]
+    return measure(method, "guided", "b", "benign", losses=rows)
+
+
+def test_a_pooled_row_has_the_seeds_means_and_says_how_many_they_are() -> None:
+    row = pooled_row([judged("sft", "++--"), judged("sft", "+++-")])
+    assert (row.seeds, row.n, row.unscored) == (2, 4, 0)
+    assert row.harmless_rate == 5 / 8
+    assert row.harmless_score == pytest.approx(1 + 9 * (5 * 0.9 + 3 * 0.1) / 8)
+    assert row.refusal_rate == 3 / 8
+    assert row.harmless_rate_ci and row.harmless_rate_ci[0] < 5 / 8 < row.harmless_rate_ci[1]
+    assert row.harmless_rate_ci[0] >= 0
+    assert row.harmless_rate_ci[1] <= 1
+    assert row.reference_loss is None
+
+
+def test_prompts_that_a_seed_did_not_score_are_left_out_and_counted() -> None:
+    row = pooled_row([judged("sft", "++-?"), judged("sft", "+?--")])
+    assert row.unscored == 2
+    assert row.harmless_rate == 0.5, "of the two prompts that both seeds scored: ++ and --"
+
+
+def test_seeds_that_disagree_widen_the_interval() -> None:
+    vanilla = [judged("vanilla", "+-" * 20)] * 3
+    steady = pooled_comparisons([judged("sft", "++-+" * 10)] * 3, vanilla)[0]
+    spread = pooled_comparisons(
+        [judged("sft", "++++" * 10), judged("sft", "++-+" * 10), judged("sft", "+--+" * 10)], vanilla
+    )[0]
+    assert steady.difference == spread.difference == pytest.approx(0.25)
+    assert steady.ci and spread.ci
+    assert spread.ci[1] - spread.ci[0] > 1.5 * (steady.ci[1] - steady.ci[0])
+    assert steady.p_value and spread.p_value
+    assert steady.p_value < 0.1 < spread.p_value
+    assert (spread.n, spread.seeds, spread.test) == (40, 3, TEST)
+
+
+def test_losses_are_compared_relatively() -> None:
+    base = [20.0, 30.0, 10.0, 40.0]
+    a = [losses("sft", [1.1 * value for value in base]) for _ in range(3)]
+    b = [losses("vanilla", base) for _ in range(3)]
+    (found,) = pooled_comparisons(a, b)
+    assert found.metric == "reference_loss"
+    assert found.difference == pytest.approx(0.1)
+    assert found.ci == pytest.approx((0.1, 0.1))
+    row = pooled_row(b)
+    assert row.reference_loss == 2.5
+    assert row.reference_loss_ci and np.mean(row.reference_loss_ci) == pytest.approx(2.5)
+
+
+def test_nothing_in_common_is_no_comparison() -> None:
+    assert pooled_comparisons([judged("a", "++")] * 2, [losses("b", [1.0])] * 2) == []

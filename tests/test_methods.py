@@ -1,0 +1,76 @@
+"""Every method of the comparison through the real entry point: two steps of its own trainer on the embedded model."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import load_file
+
+from amends.config import RespondSettings
+from amends.inputs import answering_guide
+from amends.methods import METHODS, NEEDS
+from amends.prompts import guide, template
+from amends.stages.compose import MAKERS
+from conftest import CONFIGS, TINY, run_amends
+
+NEW = ["critique-revise", "chain-of-hindsight", "dpo", "rlhf"]
+
+
+@pytest.fixture(scope="module")
+def run_of_all(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The finished run with the other methods added: what it has is kept."""
+    directory = tmp_path_factory.mktemp("all") / "run"
+    shutil.copytree(finished_run, directory)
+    settings = [
+        f"methods=[vanilla, sft, mistake-analysis, {', '.join(NEW)}]",
+        "revise.max_new_tokens=32",
+        "preference.generations=2",
+        "preference.max_new_tokens=8",
+    ]
+    assert run_amends("run", str(CONFIGS / "quickstart.yaml"), "--out", str(directory), *TINY, *settings) == 0
+    return directory
+
+
+@pytest.mark.parametrize("method", NEW)
+def test_every_method_trains_two_steps_and_is_measured(run_of_all: Path, method: str) -> None:
+    facts = json.loads((run_of_all / method / "training.json").read_text())
+    assert facts["steps"] == 2
+    assert facts["trained_tokens"] > 0
+    assert len(facts["log"]) == 2
+    rows = json.loads((run_of_all / "results.json").read_text())["systems"]
+    measured = {(row["suite"], row["inference"]) for row in rows if row["method"] == method}
+    assert len(measured) == 6
+    assert all(row["harmless_rate"] is not None for row in rows if row["suite"] == "redteam")
+
+
+def test_dpo_and_rlhf_go_on_from_the_fine_tuned_model(run_of_all: Path) -> None:
+    start, dpo, rlhf = (
+        load_file(run_of_all / name / "adapter/adapter_model.safetensors") for name in ("sft", "dpo", "rlhf")
+    )
+    for trained in (dpo, rlhf):
+        assert trained.keys() == start.keys(), "the reference's copy of the adapter is not saved"
+        assert any((trained[key] != start[key]).any() for key in start)
+        assert all(abs(trained[key] - start[key]).max() < 0.01 for key in start), "two steps away from it"
+    assert json.loads((run_of_all / "rlhf/training.json").read_text())["reward_log"]
+
+
+def test_only_chain_of_hindsight_puts_a_phrase_before_its_answers(run_of_all: Path) -> None:
+    parts = {
+        method: json.loads((run_of_all / method / "unguided.redteam.responses.jsonl.manifest.json").read_text())[
+            "parts"
+        ]
+        for method in METHODS
+    }
+    differ = {method for method in METHODS if parts[method]["guide"] != parts["vanilla"]["guide"]}
+    assert differ == {"chain-of-hindsight"}
+    assert answering_guide(RespondSettings(), True, METHODS["chain-of-hindsight"].prefill).cues == (
+        guide("respond", "reminder").suffix,
+        template("hindsight_good"),
+    )
+
+
+def test_every_kind_of_sample_has_a_maker_and_says_what_it_needs() -> None:
+    kinds = {kind for method in METHODS.values() for kind in method.kinds}
+    assert kinds == MAKERS.keys() == NEEDS.keys()
+    assert all(METHODS[method.start].trainer == "sft" for method in METHODS.values() if method.start)
