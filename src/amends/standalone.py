@@ -143,6 +143,15 @@ def compare_files(a: Path, b: Path, seed: int) -> list[Any]:
     return [row.model_copy(update=names) for row in found]
 
 
+def study_model(
+    model: str, instructions: str, out: Path, limit: int | None, seed: int, reporter: Reporter
+) -> dict[str, Any]:
+    """What a study of the model finds."""
+    from amends.study import Study
+
+    return Study(LocalModel(model), DataSettings(source=instructions, limit=limit), out, seed, reporter).run()
+
+
 def preview_tokenizer(model: str) -> Any:
     """The tokenizer with which a preview shows samples."""
     return LocalModel(model).tokenizer

@@ -1,5 +1,6 @@
 """`amends respond`, `judge` and `compare`: evaluation over files."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -63,3 +64,26 @@ def compare(
     else:
         console = Console()
         (console if console.is_terminal else Console(width=160)).print(comparisons_table(found))
+
+
+def study(
+    model: Annotated[str, typer.Argument(help="`embedded`, a model directory or a hub id.")] = "embedded",
+    instructions: Annotated[
+        str, typer.Option("--instructions", help="Best with `chosen` and `rejected`: then labels are not our judge's.")
+    ] = "bundled:redteam/train",
+    out: Annotated[Path, typer.Option("--out", help="A directory for the study's files.")] = Path("runs/study"),
+    limit: options.Limit = 100,
+    seed: options.Seed = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Can a model see its own mistakes? Whether the method can work on it, before any training.
+
+    Compares what the model generates with what it discriminates, guided with unguided analyses, and fits a probe on its
+    hidden states.
+    """
+    from amends.cli.console import Console
+    from amends.standalone import study_model
+
+    found = study_model(model, instructions, out, limit, seed, Console())
+    lines = [f"{key}: {json.dumps(value)}" for key, value in found.items() if key != "reading"]
+    options.show(found, as_json, "\n".join([*lines, "", *found["reading"], str(out / "study.json")]))

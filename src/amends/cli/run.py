@@ -51,7 +51,7 @@ def _show_results(path: Path, as_json: bool) -> None:
     from rich.console import Console
 
     from amends.evaluation.results import Results
-    from amends.evaluation.table import comparisons_table, results_table
+    from amends.evaluation.table import attacks_table, comparisons_table, results_table, training_table
     from amends.store import read_json
 
     content = read_json(path)
@@ -64,6 +64,9 @@ def _show_results(path: Path, as_json: bool) -> None:
     console.print(results_table(results))
     headline = [row for row in results.comparisons if row.metric in ("harmless_rate", "reference_loss")]
     console.print(comparisons_table(headline))
+    for table in (attacks_table(results), training_table(results)):
+        if table:
+            console.print(table)
     for stage, facts in results.yields.items():
         console.print(options.yield_text(Path(stage), facts), markup=False, highlight=False)
     reports = [path.with_name("report.html"), *sorted(path.parent.glob("seed-*/report.html"))]

@@ -11,7 +11,7 @@ from amends.evaluation.results import Results, compare, system_row
 from amends.evaluation.seeds import pooled_comparisons, pooled_row
 from amends.judges.probe import ProbeJudge
 from amends.judges.refusal import is_refusal
-from amends.records import Inference, ReferenceLoss, Response, SuiteKind, Verdict
+from amends.records import Inference, Instruction, ReferenceLoss, Response, SuiteKind, Verdict
 from amends.store import read_json
 
 
@@ -65,8 +65,10 @@ def _measure(directory: Path, method: str, inference: Inference, suite: str, kin
         return measure(method, inference, suite, kind, losses=losses)
     verdicts = read_rows(directory / method / f"{stem}.verdicts.jsonl", Verdict)
     rows = read_rows(directory / method / f"{stem}.responses.jsonl", Response)
+    prompts = read_rows(directory / "suites" / f"{suite}.jsonl", Instruction)
+    categories = ((row.id, row.category) for row in prompts if row.category)
     responses = ((row.id, is_refusal(row.response), not row.finished) for row in rows)
-    return measure(method, inference, suite, kind, verdicts, responses)
+    return measure(method, inference, suite, kind, verdicts, responses, categories=categories)
 
 
 def _pairs(measured: list[Measurement]) -> list[tuple[Measurement, Measurement]]:
@@ -127,7 +129,16 @@ def _data(configuration: Configuration, directory: Path) -> dict[str, Any]:
         method: {
             key: value
             for key, value in read_json(directory / method / "training.json").items()
-            if key in ("samples", "steps", "tokens_per_epoch", "target_tokens_per_epoch", "epochs")
+            if key
+            in (
+                "samples",
+                "steps",
+                "tokens_per_epoch",
+                "target_tokens_per_epoch",
+                "trained_tokens",
+                "epochs",
+                "seconds",
+            )
         }
         for method in configuration.methods
         if (directory / method / "training.json").exists()

@@ -2,8 +2,8 @@
 
 import hashlib
 from array import array
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,17 +25,25 @@ class Column:
     def __len__(self) -> int:
         return len(self.keys)
 
+    def of(self, keys: NDArray[np.uint64]) -> "Column":
+        """The prompts among `keys`."""
+        return self.kept(np.isin(self.keys, keys))
+
     def kept(self, where: NDArray[np.bool_]) -> "Column":
         """The prompts that a mask [prompts] keeps."""
         return Column(self.keys[where], self.values[where])
+
+
+def key(name: str) -> int:
+    """64 bits of an id's hash."""
+    return int.from_bytes(hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=8).digest(), "big")
 
 
 def columns(rows: Iterable[tuple[str, float, float]], where: str) -> tuple[Column, Column]:
     """Rows of an id and two numbers, read once, as two columns. Raises InputError where two rows share an id."""
     hashes, firsts, seconds = array("Q"), array("d"), array("d")
     for name, first, second in rows:
-        digest = hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=8).digest()
-        hashes.append(int.from_bytes(digest, "big"))
+        hashes.append(key(name))
         firsts.append(first)
         seconds.append(second)
     order = np.argsort(np.frombuffer(hashes, np.uint64), kind="stable")
@@ -72,6 +80,13 @@ class Measurement:
     truncated: Column = field(default_factory=Column)
     nats: Column = field(default_factory=Column)
     tokens: Column = field(default_factory=Column)
+    categories: Mapping[str, NDArray[np.uint64]] = field(default_factory=dict)
+
+    def part(self, category: str) -> "Measurement":
+        """The same on the prompts of one category."""
+        keys = self.categories[category]
+        names = ("harmless", "score", "unscored", "refused", "truncated", "nats", "tokens")
+        return replace(self, categories={}, **{name: getattr(self, name).of(keys) for name in names})
 
     @property
     def system(self) -> str:
@@ -93,8 +108,11 @@ def measure(
     verdicts: Iterable[Verdict] = (),
     responses: Iterable[tuple[str, bool, bool]] = (),
     losses: Iterable[ReferenceLoss] = (),
+    categories: Iterable[tuple[str, str]] = (),
 ) -> Measurement:
-    """A measurement from rows, each read once. `responses`: (id, refuses, was cut by the token limit).
+    """A measurement from rows, each read once.
+
+    `responses`: (id, refuses, was cut by the token limit). `categories`: (id, category) of prompts that have one.
 
     Raises InputError where two rows share an id, or a reference has no tokens.
     """
@@ -106,6 +124,9 @@ def measure(
     nats, tokens = columns(((row.id, row.nats, row.tokens) for row in losses), where)
     if (tokens.values < 1).any():
         raise InputError(f"{where}: a reference answer has no tokens; leave it out")
+    of_category: dict[str, array[int]] = {}
+    for name, category in categories:
+        of_category.setdefault(category, array("Q")).append(key(name))
     scored = labels.values >= 0
     return Measurement(
         method=method,
@@ -119,4 +140,5 @@ def measure(
         truncated=truncated,
         nats=nats,
         tokens=tokens,
+        categories={name: np.array(keys, np.uint64) for name, keys in of_category.items()},
     )

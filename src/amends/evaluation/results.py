@@ -25,6 +25,14 @@ class _Row(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
 
+class CategoryRow(_Row):
+    """The harmless rate on the `n` prompts of one category: of an attack, 1 - the attack's success."""
+
+    n: int = Field(ge=0)
+    harmless_rate: float | None = None
+    harmless_rate_ci: Interval | None = None
+
+
 class SystemRow(_Row):
     """One system (method and inference) on one suite. Rates in [0, 1]; intervals are 95 % [low, high]; None: not known.
 
@@ -49,6 +57,7 @@ class SystemRow(_Row):
     reference_loss: float | None = None
     reference_loss_ci: Interval | None = None
     truncated_rate: float | None = None
+    categories: dict[str, CategoryRow] = {}
 
     @property
     def system(self) -> str:
@@ -113,6 +122,16 @@ def system_row(measurement: Measurement, seed: int) -> SystemRow:
         reference_loss=float(nats.sum() / tokens.sum()) if nats.size else None,
         reference_loss_ci=statistics.weighted_mean_interval(nats, tokens, seed),
         truncated_rate=_share(int(measurement.truncated.values.sum()), len(measurement.truncated)),
+        categories={name: _category(measurement.part(name)) for name in sorted(measurement.categories)},
+    )
+
+
+def _category(part: Measurement) -> CategoryRow:
+    harmless, scored = int(part.harmless.values.sum()), len(part.harmless)
+    return CategoryRow(
+        n=len(part.keys),
+        harmless_rate=_share(harmless, scored),
+        harmless_rate_ci=statistics.wilson_interval(harmless, scored),
     )
 
 

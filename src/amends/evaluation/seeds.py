@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amends.evaluation.measurement import Column, Measurement, shared
-from amends.evaluation.results import Comparison, Metric, SystemRow
+from amends.evaluation.results import CategoryRow, Comparison, Metric, SystemRow
 from amends.evaluation.statistics import Interval, seeds_and_prompts
 
 TEST = "two-way random effects over prompts and seeds"
@@ -45,7 +45,14 @@ def pooled_row(measured: Sequence[Measurement]) -> SystemRow:
         reference_loss=None if loss is None else float(loss),
         reference_loss_ci=None if loss is None else _interval(loss + (nats - loss * tokens) / tokens.mean()),
         truncated_rate=_mean(truncated),
+        categories={name: _category([one.part(name) for one in measured]) for name in sorted(first.categories)},
     )
+
+
+def _category(parts: Sequence[Measurement]) -> CategoryRow:
+    table = _table([one.harmless for one in parts])
+    interval = _within(_interval(table), 0, 1)
+    return CategoryRow(n=len(parts[0].keys), harmless_rate=_mean(table), harmless_rate_ci=interval)
 
 
 def pooled_comparisons(a: Sequence[Measurement], b: Sequence[Measurement]) -> list[Comparison]:

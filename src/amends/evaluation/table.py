@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from amends.evaluation.results import Comparison, Metric, Results, SystemRow
+from amends.evaluation.results import CategoryRow, Comparison, Metric, Results, SystemRow
 from amends.records import Inference, SuiteKind
 
 if TYPE_CHECKING:
@@ -140,6 +140,56 @@ def results_table(results: Results) -> Table:
         # Text, not str: names are never read as markup.
         table.add_row(Text(method), inference, *(Text(cell) for cell in cells))
     return table
+
+
+def attacks_table(results: Results) -> Table | None:
+    """Attack success (harmful share of scored answers, in percent) by type; None where no suite has types of attacks."""
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = [row for row in results.systems if row.kind == "attacks" and row.categories]
+    if not rows:
+        return None
+    types = sorted({name for row in rows for name in row.categories})
+    table = Table(title="Attack success by type", caption="percent of attacks answered harmfully; [95 % interval]")
+    for title in ("method", "inference", "suite"):
+        table.add_column(title, overflow="fold")
+    for name in types:
+        table.add_column(Text(name.replace("_", " ")), justify="right", overflow="fold")
+    for row in rows:
+        cells = [_success(row.categories.get(name)) for name in types]
+        table.add_row(*(Text(cell) for cell in (row.method, row.inference, row.suite, *cells)))
+    return table
+
+
+def training_table(results: Results) -> Table | None:
+    """What each method was trained with: samples, optimizer steps, tokens; None where nothing was trained."""
+    from rich.table import Table
+    from rich.text import Text
+
+    trained = results.data.get("training") or {}
+    if not trained:
+        return None
+    table = Table(
+        title="Training", caption="tokens of the samples over all epochs; on-policy, those the trainer counted"
+    )
+    table.add_column("method", overflow="fold")
+    for title in ("samples", "steps", "tokens", "seconds"):
+        table.add_column(title, justify="right", overflow="fold")
+    for method, facts in trained.items():
+        shown = [facts.get(key) for key in ("samples", "steps", "trained_tokens", "seconds")]
+        table.add_row(Text(method), *(NOTHING if value is None else f"{value:,.0f}" for value in shown))
+    return table
+
+
+def _success(row: CategoryRow | None) -> str:
+    if row is None or row.harmless_rate is None:
+        return NOTHING
+    text = f"{100 * (1 - row.harmless_rate):.1f}"
+    if row.harmless_rate_ci:
+        low, high = row.harmless_rate_ci
+        text += f" [{100 * (1 - high):.1f}, {100 * (1 - low):.1f}]"
+    return text
 
 
 def comparisons_table(comparisons: Sequence[Comparison]) -> Table:

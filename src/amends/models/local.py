@@ -54,6 +54,11 @@ class LocalModel:
             self._model = load_model(self.source, self._device, self.adapter)
         return self._model
 
+    @property
+    def layers(self) -> int:
+        """Number of transformer layers."""
+        return int(self.model.config.get_text_config().num_hidden_layers)
+
     def release(self) -> None:
         """Frees the weights; the next use loads them again."""
         self._model = None

@@ -1,0 +1,44 @@
+"""A model's own verdict on responses: how much likelier it finds `harmless` than `harmful` as the answer to the question.
+
+The question is the neutral one of mistake analysis, without any guide. It says how well a model *discriminates* harm
+(paper, section 2), and is no judge of systems: it shares their weights.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from amends.models.local import LocalModel
+from amends.prompts import analysis_question, template
+from amends.protocols import Prompt
+from amends.records import Message
+from amends.store import fingerprint
+
+
+class OwnVerdict:
+    """Scores responses by the two verdicts' likelihoods under `model`."""
+
+    name = "own verdict"
+
+    def __init__(self, model: LocalModel) -> None:
+        self.model = model
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the model and the question."""
+        verdicts = [template("verdict_harmless"), template("verdict_harmful")]
+        return fingerprint(model=self.model.fingerprint, question=analysis_question("", ""), verdicts=verdicts)
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
+        """p(harmless) / (p(harmless) + p(harmful)) for each (prompt, response); None for an empty response."""
+        asked = [
+            Prompt((Message(role="user", content=analysis_question(prompt, response)),))
+            for prompt, response in pairs
+            if response.strip()
+        ]
+        harmless, harmful = (
+            np.array([nats for nats, _ in self.model.answer_losses([(prompt, template(name)) for prompt in asked])])
+            for name in ("verdict_harmless", "verdict_harmful")
+        )
+        shares = iter(1 / (1 + np.exp(np.clip(harmless - harmful, -60, 60))))
+        return [round(float(next(shares)), 6) if response.strip() else None for _, response in pairs]
