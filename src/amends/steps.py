@@ -226,7 +226,6 @@ class Steps:
         with _held(out):
             with self.reporter.stage(name, steps, "steps") as progress:
                 facts = fit(kind, read_rows(samples, record), out, recipe, manifest.fingerprint, progress)
-            facts["seconds"] = round(time.monotonic() - began, 1)
             manifest.write("finished", facts=facts)
             shutil.rmtree(part, ignore_errors=True)  # not before the manifest: the part says that the output is ours
         self.seconds[name] = time.monotonic() - began

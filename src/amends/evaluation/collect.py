@@ -137,7 +137,6 @@ def _data(configuration: Configuration, directory: Path) -> dict[str, Any]:
                 "target_tokens_per_epoch",
                 "trained_tokens",
                 "epochs",
-                "seconds",
             )
         }
         for method in configuration.methods

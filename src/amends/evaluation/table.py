@@ -174,10 +174,10 @@ def training_table(results: Results) -> Table | None:
         title="Training", caption="tokens of the samples over all epochs; on-policy, those the trainer counted"
     )
     table.add_column("method", overflow="fold")
-    for title in ("samples", "steps", "tokens", "seconds"):
+    for title in ("samples", "steps", "tokens"):
         table.add_column(title, justify="right", overflow="fold")
     for method, facts in trained.items():
-        shown = [facts.get(key) for key in ("samples", "steps", "trained_tokens", "seconds")]
+        shown = [facts.get(key) for key in ("samples", "steps", "trained_tokens")]
         table.add_row(Text(method), *(NOTHING if value is None else f"{value:,.0f}" for value in shown))
     return table
 
