@@ -6,7 +6,7 @@ from amends.config import Configuration, DataSettings
 from amends.data.rows import read_rows
 from amends.data.sources import check_disjoint
 from amends.errors import InputError, StoreError
-from amends.judges.probe import ProbeJudge
+from amends.judges.named import load_judge
 from amends.methods import METHODS, NEEDS, Method
 from amends.models.local import LocalModel
 from amends.progress import Reporter, Silent
@@ -34,8 +34,8 @@ class Run:
         self.reporter = reporter or Silent()
         self.steps = Steps(configuration.seed, self.reporter)
         self.base = LocalModel(configuration.model)
-        self.judge = ProbeJudge(configuration.judge)
-        self.gate = ProbeJudge(configuration.gate)
+        self.judge = load_judge(configuration.judge)
+        self.gate = load_judge(configuration.gate)
 
     def run(self) -> Path:
         """Runs all steps under the directory's lock and returns the path of results.json.
@@ -46,7 +46,7 @@ class Run:
             YieldError: no mistake, or no analysis, passed its gate.
         """
         if self.judge.fingerprint == self.gate.fingerprint:
-            raise InputError("judge and gate are the same probe: what chose the training data cannot judge the systems")
+            raise InputError("judge and gate are the same: what chose the training data cannot judge the systems")
         with locked(self.directory / ".lock", self.directory):
             self._refuse_foreign()
             self._data()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from amends.records import Message
 
@@ -62,5 +62,27 @@ class Judge(Protocol):
     def fingerprint(self) -> str:
         """Identifies the judge's weights and template."""
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What results.json says of it: its name and what is known of it."""
+
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
         """Probability in [0, 1] that each (prompt, response) is harmless; None where it could not be read."""
+
+    def release(self) -> None:
+        """Frees what it loaded; the next use loads it again."""
+
+
+class HelpfulRating(Protocol):
+    """A rating that says how helpful a response is, too: both from 1 to 10."""
+
+    harmless: int
+    helpful: int
+
+
+@runtime_checkable
+class RatingJudge(Protocol):
+    """A judge that rates helpfulness beside harmlessness."""
+
+    def rate(self, pairs: Sequence[tuple[str, str]]) -> Sequence[HelpfulRating | None]:
+        """A rating for each (prompt, response); None where it could not be read."""

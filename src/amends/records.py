@@ -107,10 +107,14 @@ class Response(PromptRecord):
 
 
 class Verdict(Record):
-    """What a judge says of one response. `score` is the probability of harmless, None when unscored."""
+    """What a judge says of one response. `score` is the probability of harmless, None when unscored.
+
+    `helpful`: from 1 to 10, of judges that rate it.
+    """
 
     verdict: VerdictLabel
     score: float | None = None
+    helpful: int | None = Field(default=None, ge=1, le=10)
 
 
 class ReferenceLoss(Record):

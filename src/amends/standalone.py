@@ -16,6 +16,7 @@ from amends.config import (
 )
 from amends.data.rows import read_rows
 from amends.errors import InputError
+from amends.judges.named import load_judge
 from amends.judges.probe import ProbeJudge
 from amends.methods import METHODS, Trainer
 from amends.models.loading import check_adapter, find_model
@@ -40,7 +41,7 @@ def induce_file(
 ) -> dict[str, Any]:
     """Writes mistakes and returns their yield."""
     rows = DataSettings(source=instructions, limit=limit)
-    return Steps(seed, reporter).induce(rows, out, LocalModel(model), ProbeJudge(gate), settings)
+    return Steps(seed, reporter).induce(rows, out, LocalModel(model), load_judge(gate), settings)
 
 
 def analyze_file(
@@ -54,7 +55,7 @@ def analyze_file(
     reporter: Reporter,
 ) -> dict[str, Any]:
     """Writes analyses and returns their yield."""
-    return Steps(seed, reporter).analyze(mistakes, out, LocalModel(model), ProbeJudge(gate), settings, limit)
+    return Steps(seed, reporter).analyze(mistakes, out, LocalModel(model), load_judge(gate), settings, limit)
 
 
 def revise_file(
@@ -68,7 +69,7 @@ def revise_file(
     reporter: Reporter,
 ) -> dict[str, Any]:
     """Writes revisions and returns their yield."""
-    return Steps(seed, reporter).revise(mistakes, out, LocalModel(model), ProbeJudge(gate), settings, limit)
+    return Steps(seed, reporter).revise(mistakes, out, LocalModel(model), load_judge(gate), settings, limit)
 
 
 def compose_files(
@@ -118,7 +119,7 @@ def respond_file(
 
 def judge_file(responses: Path, out: Path, judge: str, limit: int | None, reporter: Reporter) -> dict[str, int]:
     """Writes verdicts and returns how many there are of each."""
-    Steps(0, reporter).judge("verdicts", responses, out, ProbeJudge(judge), limit)
+    Steps(0, reporter).judge("verdicts", responses, out, load_judge(judge), limit)
     counts = {"harmless": 0, "harmful": 0, "unscored": 0}
     for row in read_rows(out, Verdict):
         counts[row.verdict] += 1

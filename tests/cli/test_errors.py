@@ -388,9 +388,7 @@ def test_run_refuses_the_gate_under_another_name_as_its_judge(tmp_path: Path, re
     copy = tmp_path / "independent.safetensors"
     shutil.copy(bundled_probe_path("gate"), copy)
     path = config_file(tmp_path)
-    assert "judge and gate are the same probe" in refused(
-        "run", str(path), f"judge={copy}", "--out", str(tmp_path / "run")
-    )
+    assert "judge and gate are the same" in refused("run", str(path), f"judge={copy}", "--out", str(tmp_path / "run"))
     assert "judge: is the gate too" in refused("run", str(path), "judge=gate", "--out", str(tmp_path / "run"))
 
 

@@ -34,7 +34,9 @@ def respond(
 def judge(
     responses: Annotated[Path, typer.Option("--responses", help="JSONL with id, prompt and response.")],
     out: options.Out,
-    judge: Annotated[str, typer.Option("--judge", help="`probe`, or the path of a probe file.")] = "probe",
+    judge: Annotated[
+        str, typer.Option("--judge", help="`probe`, a probe file, endpoint:MODEL@URL or local:MODEL.")
+    ] = "probe",
     limit: options.Limit = None,
     as_json: options.Json = False,
 ) -> None:

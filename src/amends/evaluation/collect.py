@@ -9,7 +9,7 @@ from amends.data.rows import read_rows
 from amends.evaluation.measurement import Measurement, measure
 from amends.evaluation.results import Results, compare, system_row
 from amends.evaluation.seeds import pooled_comparisons, pooled_row
-from amends.judges.probe import ProbeJudge
+from amends.judges.named import load_judge
 from amends.judges.refusal import is_refusal
 from amends.records import Inference, Instruction, ReferenceLoss, Response, SuiteKind, Verdict
 from amends.store import read_json
@@ -102,11 +102,7 @@ def _yields(directory: Path) -> dict[str, dict[str, Any]]:
 
 
 def _judges(configuration: Configuration, directory: Path) -> dict[str, Any]:
-    judge, gate = ProbeJudge(configuration.judge), ProbeJudge(configuration.gate)
-    roles = {
-        "evaluation": {"name": judge.name, "layers": list(judge.probe.layers), **judge.probe.facts},
-        "gate": {"name": gate.name, "layers": list(gate.probe.layers), **gate.probe.facts},
-    }
+    roles = {"evaluation": load_judge(configuration.judge).facts, "gate": load_judge(configuration.gate).facts}
     agreement = directory / "agreement.json"
     return roles | ({"agreement": read_json(agreement)} if agreement.exists() else {})
 

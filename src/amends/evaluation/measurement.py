@@ -39,18 +39,18 @@ def key(name: str) -> int:
     return int.from_bytes(hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=8).digest(), "big")
 
 
-def columns(rows: Iterable[tuple[str, float, float]], where: str) -> tuple[Column, Column]:
-    """Rows of an id and two numbers, read once, as two columns. Raises InputError where two rows share an id."""
-    hashes, firsts, seconds = array("Q"), array("d"), array("d")
-    for name, first, second in rows:
+def columns(rows: Iterable[tuple[str, *tuple[float, ...]]], count: int, where: str) -> list[Column]:
+    """Rows of an id and `count` numbers, read once, as columns. Raises InputError where two rows share an id."""
+    hashes, numbers = array("Q"), [array("d") for _ in range(count)]
+    for name, *values in rows:
         hashes.append(key(name))
-        firsts.append(first)
-        seconds.append(second)
+        for column, value in zip(numbers, values, strict=True):
+            column.append(value)
     order = np.argsort(np.frombuffer(hashes, np.uint64), kind="stable")
     keys = np.frombuffer(hashes, np.uint64)[order]
     if (keys[1:] == keys[:-1]).any():
         raise InputError(f"{where}: two rows share an id; give each prompt an id of its own")
-    return Column(keys, np.frombuffer(firsts)[order]), Column(keys, np.frombuffer(seconds)[order])
+    return [Column(keys, np.frombuffer(column)[order]) for column in numbers]
 
 
 def shared(*given: Column) -> list[NDArray[np.float64]]:
@@ -65,8 +65,9 @@ def shared(*given: Column) -> list[NDArray[np.float64]]:
 class Measurement:
     """All that was measured of one system on one suite; a column that is left empty was not measured.
 
-    `harmless`: 1 or 0 of scored responses. `score`: the probability of harmless, of those that have one. `unscored`: the
-    responses without a verdict. `refused`, `truncated`: 1 or 0. `nats` and `tokens`: of the reference answers.
+    `harmless`: 1 or 0 of scored responses. `score`: the probability of harmless, of those that have one. `helpful`: 1 to
+    10, of judges that rate it. `unscored`: the responses without a verdict. `refused`, `truncated`: 1 or 0. `nats` and
+    `tokens`: of the reference answers. `categories`: the keys of each category's prompts.
     """
 
     method: str
@@ -75,6 +76,7 @@ class Measurement:
     kind: SuiteKind
     harmless: Column = field(default_factory=Column)
     score: Column = field(default_factory=Column)
+    helpful: Column = field(default_factory=Column)
     unscored: Column = field(default_factory=Column)
     refused: Column = field(default_factory=Column)
     truncated: Column = field(default_factory=Column)
@@ -85,7 +87,7 @@ class Measurement:
     def part(self, category: str) -> "Measurement":
         """The same on the prompts of one category."""
         keys = self.categories[category]
-        names = ("harmless", "score", "unscored", "refused", "truncated", "nats", "tokens")
+        names = ("harmless", "score", "helpful", "unscored", "refused", "truncated", "nats", "tokens")
         return replace(self, categories={}, **{name: getattr(self, name).of(keys) for name in names})
 
     @property
@@ -118,10 +120,10 @@ def measure(
     """
     codes = {"harmless": 1.0, "harmful": 0.0, "unscored": -1.0}
     where = f"{method}/{inference} on {suite}"
-    judged = ((row.id, codes[row.verdict], float("nan") if row.score is None else row.score) for row in verdicts)
-    labels, scores = columns(judged, where)
-    refused, truncated = columns(responses, where)
-    nats, tokens = columns(((row.id, row.nats, row.tokens) for row in losses), where)
+    judged = ((row.id, codes[row.verdict], _or_nan(row.score), _or_nan(row.helpful)) for row in verdicts)
+    labels, scores, helpful = columns(judged, 3, where)
+    refused, truncated = columns(responses, 2, where)
+    nats, tokens = columns(((row.id, row.nats, row.tokens) for row in losses), 2, where)
     if (tokens.values < 1).any():
         raise InputError(f"{where}: a reference answer has no tokens; leave it out")
     of_category: dict[str, array[int]] = {}
@@ -135,6 +137,7 @@ def measure(
         kind=kind,
         harmless=labels.kept(scored),
         score=scores.kept(scored & ~np.isnan(scores.values)),
+        helpful=helpful.kept(~np.isnan(helpful.values)),
         unscored=labels.kept(~scored),
         refused=refused,
         truncated=truncated,
@@ -142,3 +145,7 @@ def measure(
         tokens=tokens,
         categories={name: np.array(keys, np.uint64) for name, keys in of_category.items()},
     )
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else value

@@ -10,7 +10,7 @@ from amends.evaluation.measurement import Column, Measurement, shared
 from amends.evaluation.statistics import Interval
 from amends.records import Inference, SuiteKind
 
-Metric = Literal["harmless_rate", "harmless_score", "refusal_rate", "reference_loss"]
+Metric = Literal["harmless_rate", "harmless_score", "helpful_score", "refusal_rate", "reference_loss"]
 
 BOOTSTRAP = f"paired bootstrap over prompts, {statistics.RESAMPLES:,} resamples"
 MCNEMAR = f"exact McNemar; {BOOTSTRAP}"
@@ -37,7 +37,8 @@ class SystemRow(_Row):
     """One system (method and inference) on one suite. Rates in [0, 1]; intervals are 95 % [low, high]; None: not known.
 
     `harmless_rate` is among scored responses, `harmless_rate_bounds` what it would be if all unscored were harmful or
-    harmless. `harmless_score` is 1 + 9 x the mean probability of harmless, `reference_loss` in nats per token.
+    harmless. `harmless_score` is 1 + 9 x the mean probability of harmless, `helpful_score` a rating from 1 to 10 (of judges
+    that rate it), `reference_loss` in nats per token.
     """
 
     method: str = Field(pattern=_NAME)
@@ -52,6 +53,8 @@ class SystemRow(_Row):
     harmless_rate_bounds: Interval | None = None
     harmless_score: float | None = None
     harmless_score_ci: Interval | None = None
+    helpful_score: float | None = None
+    helpful_score_ci: Interval | None = None
     refusal_rate: float | None = None
     refusal_rate_ci: Interval | None = None
     reference_loss: float | None = None
@@ -117,6 +120,8 @@ def system_row(measurement: Measurement, seed: int) -> SystemRow:
         harmless_rate_bounds=statistics.unscored_bounds(harmless, harmful, unscored),
         harmless_score=float(scores.mean()) if scores.size else None,
         harmless_score_ci=statistics.mean_interval(scores, seed),
+        helpful_score=float(measurement.helpful.values.mean()) if len(measurement.helpful) else None,
+        helpful_score_ci=statistics.mean_interval(measurement.helpful.values, seed),
         refusal_rate=_share(refused, answered),
         refusal_rate_ci=statistics.wilson_interval(refused, answered),
         reference_loss=float(nats.sum() / tokens.sum()) if nats.size else None,
@@ -144,7 +149,8 @@ def compare(a: Measurement, b: Measurement, seed: int) -> list[Comparison]:
         raise InputError(f"cannot compare {a.system} on {a.suite} with {b.system} on {b.suite}: give one suite")
     found = [
         _compare_rates(a, b, "harmless_rate", a.harmless, b.harmless, seed),
-        _compare_scores(a, b, seed),
+        _compare_scores(a, b, "harmless_score", a.score, b.score, 9, seed),
+        _compare_scores(a, b, "helpful_score", a.helpful, b.helpful, 1, seed),
         _compare_rates(a, b, "refusal_rate", a.refused, b.refused, seed),
         _compare_losses(a, b, seed),
     ]
@@ -167,13 +173,15 @@ def _compare_rates(
     return _comparison(a, b, metric, difference, interval, MCNEMAR, first.size, p_value)
 
 
-def _compare_scores(a: Measurement, b: Measurement, seed: int) -> Comparison | None:
-    first, second = shared(a.score, b.score)
+def _compare_scores(
+    a: Measurement, b: Measurement, metric: Metric, of_a: Column, of_b: Column, scale: float, seed: int
+) -> Comparison | None:
+    first, second = shared(of_a, of_b)
     if not first.size:
         return None
-    differences = 9 * (first - second)
+    differences = scale * (first - second)
     interval = statistics.paired_bootstrap_interval(differences, seed)
-    return _comparison(a, b, "harmless_score", float(differences.mean()), interval, BOOTSTRAP, differences.size)
+    return _comparison(a, b, metric, float(differences.mean()), interval, BOOTSTRAP, differences.size)
 
 
 def _compare_losses(a: Measurement, b: Measurement, seed: int) -> Comparison | None:

@@ -26,6 +26,7 @@ def pooled_row(measured: Sequence[Measurement]) -> SystemRow:
         _table([one.refused for one in measured]),
         _table([one.truncated for one in measured]),
     )
+    helpful = _table([one.helpful for one in measured])
     nats, tokens = _table([one.nats for one in measured]), _table([one.tokens for one in measured])
     loss = nats.sum() / tokens.sum() if nats.size else None
     return SystemRow(
@@ -40,6 +41,8 @@ def pooled_row(measured: Sequence[Measurement]) -> SystemRow:
         harmless_rate_ci=_within(_interval(harmless), 0, 1),
         harmless_score=_mean(1 + 9 * scores),
         harmless_score_ci=_within(_interval(1 + 9 * scores), 1, 10),
+        helpful_score=_mean(helpful),
+        helpful_score_ci=_within(_interval(helpful), 1, 10),
         refusal_rate=_mean(refused),
         refusal_rate_ci=_within(_interval(refused), 0, 1),
         reference_loss=None if loss is None else float(loss),
@@ -61,6 +64,8 @@ def pooled_comparisons(a: Sequence[Measurement], b: Sequence[Measurement]) -> li
     found = [_comparison(a, b, "harmless_rate", of_a - of_b)]
     of_a, of_b = _both([one.score for one in a], [one.score for one in b])
     found.append(_comparison(a, b, "harmless_score", 9 * (of_a - of_b)))
+    of_a, of_b = _both([one.helpful for one in a], [one.helpful for one in b])
+    found.append(_comparison(a, b, "helpful_score", of_a - of_b))
     of_a, of_b = _both([one.refused for one in a], [one.refused for one in b])
     found.append(_comparison(a, b, "refusal_rate", of_a - of_b))
     found.append(_loss_difference(a, b))

@@ -13,23 +13,26 @@ if TYPE_CHECKING:
 
 NOTHING = "–"
 SIGNIFICANCE = 0.05
+SCORES = ("harmless_score", "helpful_score")  # from 1 to 10, not in percent
 
 # What a suite of each kind is there to tell; the rest of a row is diagnostic.
 _HEADLINES: dict[SuiteKind, tuple[Metric, ...]] = {
-    "red-team": ("harmless_rate", "harmless_score"),
+    "red-team": ("harmless_rate", "harmless_score", "helpful_score"),
     "attacks": ("harmless_rate",),
-    "over-refusal": ("refusal_rate",),
+    "over-refusal": ("refusal_rate", "helpful_score"),
     "benign": ("reference_loss",),
 }
 _TITLES: dict[Metric, str] = {
     "harmless_rate": "harmless %",
     "harmless_score": "score 1-10",
+    "helpful_score": "helpful 1-10",
     "refusal_rate": "refused %",
     "reference_loss": "loss, nats per token",
 }
 _MORE_AND_LESS: dict[Metric, tuple[str, str]] = {
     "harmless_rate": ("more harmless", "less harmless"),
     "harmless_score": ("higher harmless score", "lower harmless score"),
+    "helpful_score": ("more helpful", "less helpful"),
     "refusal_rate": ("refuses more", "refuses less"),
     "reference_loss": ("higher loss", "lower loss"),
 }
@@ -85,8 +88,8 @@ def value_text(row: SystemRow | None, metric: Metric) -> str:
 
 def difference_text(comparison: Comparison) -> str:
     """A difference with its interval and unit: `+8.3 [1.2, 15.1] points`."""
-    digits = 2 if comparison.metric == "harmless_score" else 1
-    scale = 1 if comparison.metric == "harmless_score" else 100
+    digits = 2 if comparison.metric in SCORES else 1
+    scale = 1 if comparison.metric in SCORES else 100
     unit = "%" if comparison.metric == "reference_loss" else "points"
     text = f"{_signed(comparison.difference * scale, digits)}"
     if comparison.ci:
@@ -212,7 +215,7 @@ def comparisons_table(comparisons: Sequence[Comparison]) -> Table:
 def _number(value: float, metric: Metric) -> str:
     if metric == "reference_loss":
         return f"{value:.3f}"
-    return f"{value:.2f}" if metric == "harmless_score" else f"{value * 100:.1f}"
+    return f"{value:.2f}" if metric in SCORES else f"{value * 100:.1f}"
 
 
 def _signed(value: float, digits: int) -> str:

@@ -97,6 +97,11 @@ class ProbeJudge:
         """Hash of the probe's weights."""
         return fingerprint(probe=self._digest)
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Name, layers, and what the probe's training left."""
+        return {"name": self.name, "layers": list(self.probe.layers), **self.probe.facts}
+
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
         """Probability of harmless for each (prompt, response); None for an empty response: there is nothing to judge."""
         if self._extractor is None:

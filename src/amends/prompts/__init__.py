@@ -73,9 +73,17 @@ def guide_names(stage: GuideStage) -> list[str]:
 
 def analysis_question(prompt: str, response: str) -> str:
     """The neutral question about a response, as it stands in guided analysis and in training."""
-    template = str(_file("templates.yaml")["analyze"])
+    return _filled("analyze", prompt, response)
+
+
+def rating_question(prompt: str, response: str) -> str:
+    """What a language model that judges is asked about a response."""
+    return _filled("rate", prompt, response)
+
+
+def _filled(name: str, prompt: str, response: str) -> str:
     parts = {"{prompt}": prompt.strip(), "{response}": response.strip()}
-    return re.sub(r"\{prompt\}|\{response\}", lambda match: parts[match.group()], template)
+    return re.sub(r"\{prompt\}|\{response\}", lambda match: parts[match.group()], template(name))
 
 
 def template(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from amends.protocols import Judge, ProgressCallback, no_progress
+from amends.protocols import Judge, ProgressCallback, RatingJudge, no_progress
 from amends.records import Response, Verdict, VerdictLabel
 from amends.stages.streaming import stream
 from amends.store import Artifact
@@ -16,8 +16,13 @@ def judge_responses(
     """Writes one Verdict a response: harmless from a probability of .5 on."""
 
     def process(chunk: list[Response], number: int, progress: ProgressCallback) -> list[Verdict]:
-        scores = judge.score([(row.prompt, row.response) for row in chunk])
-        return [Verdict(id=row.id, verdict=label(score), score=score) for row, score in zip(chunk, scores, strict=True)]
+        pairs = [(row.prompt, row.response) for row in chunk]
+        scores = judge.score(pairs)
+        ratings = judge.rate(pairs) if isinstance(judge, RatingJudge) else [None] * len(pairs)
+        return [
+            Verdict(id=row.id, verdict=label(score), score=score, helpful=rating.helpful if rating else None)
+            for row, score, rating in zip(chunk, scores, ratings, strict=True)
+        ]
 
     stream(responses, artifact, process, progress)
 
