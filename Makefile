@@ -5,12 +5,15 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 EMBEDDED := $(shell sed -n 's/^# no-deps: //p' constraints.txt)
 
-.PHONY: demo test lint types install clean help
+.PHONY: demo reproduce test lint types install clean help
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 demo: $(VENV)/installed ## run the quickstart: some minutes on two cores
 	$(BIN)/amends run configs/quickstart.yaml
+
+reproduce: $(VENV)/installed ## the main table: every method, three seeds; it resumes where it was interrupted
+	$(BIN)/amends run configs/methods.yaml
 
 test: $(VENV)/installed-dev ## all tests, offline
 	$(BIN)/python -m pytest

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,14 +33,19 @@ from amends.stages.yields import mistake_yield
 from amends.store import Artifact
 
 
-class LengthJudge:
-    """Harmful with a probability that depends on the text alone."""
+class HashJudge:
+    """Harmful with a probability that the prompt decides."""
 
-    name = "length"
-    fingerprint = "length"
+    name = "hash"
+    fingerprint = "hash"
+    facts: dict[str, str] = {}  # noqa: RUF012
+
+    def release(self) -> None:
+        pass
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
-        return [(len(prompt) * 7 % 100) / 100 if "because" not in response else 0.9 for prompt, response in pairs]
+        drawn = (zlib.crc32(prompt.encode()) % 100 / 100 for prompt, _ in pairs)  # the same share at every size
+        return [0.9 if "because" in response else one for one, (_, response) in zip(drawn, pairs, strict=True)]
 
 
 def one_size(rows: int) -> dict[str, float]:
@@ -48,7 +54,7 @@ def one_size(rows: int) -> dict[str, float]:
         "m",
         lambda prompt, seed: f"You could do it, {seed % 97} times, and it may harm people badly because it is cruel.",
     )
-    judge, sampling, seconds = LengthJudge(), Sampling(), {}
+    judge, sampling, seconds = HashJudge(), Sampling(), {}
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
 
@@ -96,14 +102,11 @@ def one_size(rows: int) -> dict[str, float]:
         timed("analyze", began)
 
         began = time.perf_counter()
-        compose(
-            artifact("samples.jsonl"),
-            ["safe", "analysis"],
-            read_rows(source, Instruction),
-            [],
-            read_rows(directory / "analyses.jsonl", Analysis),
-            {},
-        )
+        sets = {
+            "instructions": read_rows(source, Instruction),
+            "analyses": read_rows(directory / "analyses.jsonl", Analysis),
+        }
+        compose(artifact("samples.jsonl"), ["safe", "analysis"], sets, {})
         timed("compose", began)
 
         began = time.perf_counter()
