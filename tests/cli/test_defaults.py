@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from amends.cli import evaluate, stages
-from amends.config import AnalyzeSettings, InduceSettings, RespondSettings, TrainSettings
+from amends.config import AnalyzeSettings, InduceSettings, RespondSettings, ReviseSettings, TrainSettings
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,7 @@ from amends.config import AnalyzeSettings, InduceSettings, RespondSettings, Trai
     [
         (stages.induce, InduceSettings),
         (stages.analyze, AnalyzeSettings),
+        (stages.revise, ReviseSettings),
         (stages.train, TrainSettings),
         (evaluate.respond, RespondSettings),
     ],

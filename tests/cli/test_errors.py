@@ -549,7 +549,7 @@ def test_no_yield_exits_with_1_and_keeps_the_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("amends.standalone.LocalModel", lambda name: ScriptedModel(name, lambda *_: "Fine."))
-    monkeypatch.setattr("amends.standalone.ProbeJudge", lambda name: Lenient())
+    monkeypatch.setattr("amends.standalone.load_judge", lambda name: Lenient())
     out = tmp_path / "mistakes.jsonl"
     command = ["induce", "--instructions", str(good_file(tmp_path)), "--attempts", "2", "--out", str(out)]
     for _ in range(2):  # the second time, it is finished and still says so
