@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import run_amends
 
 from amends import study
 from amends.study import reading
+from conftest import run_amends
 
 
 def labelled(path: Path, count: int) -> Path:
@@ -55,7 +55,8 @@ def test_without_enough_of_both_labels_it_says_so(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize(
-    ("interval", "words"), [([0.6, 0.7], "able to tell"), ([0.45, 0.6], "no better than chance"), ([0.3, 0.4], "worse than")]
+    ("interval", "words"),
+    [([0.6, 0.7], "able to tell"), ([0.45, 0.6], "no better than chance"), ([0.3, 0.4], "worse than")],
 )
 def test_the_reading_follows_the_interval(interval: list[float], words: str) -> None:
     found: dict[str, Any] = {

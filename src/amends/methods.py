@@ -1,11 +1,8 @@
 """One row a method: what it trains on, how, from where, and what it puts in its prompts. A baseline is a row here."""
 
 from dataclasses import dataclass
-from typing import Literal
 
-from amends.records import SampleKind
-
-Trainer = Literal["sft", "dpo", "rlhf"]
+from amends.records import SampleKind, Trainer
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 VerdictLabel = Literal["harmless", "harmful", "unscored"]
 SampleKind = Literal["safe", "benign", "analysis", "revised", "hindsight", "preference"]
 Inference = Literal["unguided", "guided"]
+Trainer = Literal["sft", "dpo", "rlhf"]
 SuiteKind = Literal["red-team", "attacks", "over-refusal", "benign"]
 
 MAX_PROMPT_CHARACTERS = 50_000

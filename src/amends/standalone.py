@@ -18,12 +18,12 @@ from amends.data.rows import read_rows
 from amends.errors import InputError
 from amends.judges.named import load_judge
 from amends.judges.probe import ProbeJudge
-from amends.methods import METHODS, Trainer
+from amends.methods import METHODS
 from amends.models.loading import check_adapter, find_model
 from amends.models.local import LocalModel
 from amends.progress import Reporter
 from amends.prompts import nearest
-from amends.records import Sample, Verdict
+from amends.records import Sample, Trainer, Verdict
 from amends.seeds import derive_seed
 from amends.steps import Steps
 from amends.training.recipe import Recipe

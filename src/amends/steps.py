@@ -23,13 +23,13 @@ from amends.data.rows import read_rows
 from amends.data.sources import source_files
 from amends.errors import InputError, StoreError, YieldError
 from amends.inputs import answering_guide, count, count_rows, digests, first, made_rows, rows_of, sampling
-from amends.methods import NEEDS, Method, Trainer
+from amends.methods import NEEDS, Method
 from amends.models.loading import directory_fingerprint, find_model
 from amends.models.local import LocalModel
 from amends.progress import Reporter, Silent
 from amends.prompts import guides, templates_fingerprint
 from amends.protocols import Judge, ProgressCallback
-from amends.records import Analysis, Mistake, Preference, Response, Revision, Sample
+from amends.records import Analysis, Mistake, Preference, Response, Revision, Sample, Trainer
 from amends.stages.analyze import analyze
 from amends.stages.compose import compose
 from amends.stages.induce import induce

@@ -35,7 +35,7 @@ def judge(
     responses: Annotated[Path, typer.Option("--responses", help="JSONL with id, prompt and response.")],
     out: options.Out,
     judge: Annotated[
-        str, typer.Option("--judge", help="`probe`, a probe file, endpoint:MODEL@URL or local:MODEL.")
+        str, typer.Option("--judge", help="`probe`, a probe file, endpoint:MODEL@URL, local:MODEL, guard:MODEL.")
     ] = "probe",
     limit: options.Limit = None,
     as_json: options.Json = False,

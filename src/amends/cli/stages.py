@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from amends.cli import options
-from amends.methods import Trainer
+from amends.records import Trainer
 
 
 def induce(

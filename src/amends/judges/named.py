@@ -1,17 +1,17 @@
 """A judge by its name in a configuration or on the command line."""
 
 from amends.errors import InputError
+from amends.judges.guard import GuardJudge
 from amends.judges.language_model import EndpointModel, LanguageModelJudge
 from amends.judges.probe import ProbeJudge
 from amends.models.local import LocalModel
 from amends.protocols import Judge
 
-ENDPOINT, LOCAL = "endpoint:", "local:"
-HELP = "`probe`, a probe file, endpoint:MODEL@URL (OpenAI-compatible), or local:MODEL"
+ENDPOINT, LOCAL, GUARD = "endpoint:", "local:", "guard:"
 
 
 def load_judge(name: str) -> Judge:
-    """`probe`, `gate` or a probe file; `endpoint:MODEL@URL`; `local:MODEL`. Raises InputError for anything else.
+    """`probe`, `gate` or a probe file; `endpoint:MODEL@URL`; `local:MODEL`; `guard:MODEL`. Raises InputError for others.
 
     An endpoint's key is taken from the environment (OPENAI_API_KEY), and is neither logged nor stored.
     """
@@ -24,4 +24,6 @@ def load_judge(name: str) -> Judge:
         return LanguageModelJudge(EndpointModel(model, url))
     if name.startswith(LOCAL):
         return LanguageModelJudge(LocalModel(name.removeprefix(LOCAL)))
+    if name.startswith(GUARD):
+        return GuardJudge(name.removeprefix(GUARD))
     return ProbeJudge(name)

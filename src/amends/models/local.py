@@ -1,6 +1,6 @@
 """A local transformers model: answers, and losses of given answers, ordered by length, the same bytes each time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +20,25 @@ class LocalModel:
         name: `embedded`, a model directory or a hub id.
         adapter: a PEFT adapter directory trained on that model.
         device: `cpu` or `cuda`; the best there is by default.
+        template_options: what the chat template is given beside the messages, as guard models' templates want.
 
     Raises ModelError at once where the model is unknown, or the adapter is none or another model's.
     """
 
-    def __init__(self, name: str, adapter: Path | None = None, device: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        adapter: Path | None = None,
+        device: str | None = None,
+        template_options: Mapping[str, Any] | None = None,
+    ) -> None:
         self.name = name
         self.source = find_model(name)
         self.adapter = adapter
         if adapter is not None:
             check_adapter(self.source, adapter)
         self._device = device
+        self._template_options = dict(template_options or {})
         self._model: Any = None
         self._tokenizer: Any = None
 
@@ -67,7 +75,9 @@ class LocalModel:
         """The text that the model continues: chat template, generation prompt, prefill."""
         messages = [message.model_dump() for message in prompt.messages]
         try:
-            text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+            text = self.tokenizer.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=True, **self._template_options
+            )
         except Exception as error:
             raise ModelError(
                 f"{self.name}: its chat template does not take these roles "

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from amends.errors import SampleError
-from amends.methods import Trainer
 from amends.models.loading import load_tokenizer
 from amends.protocols import ProgressCallback, no_progress
-from amends.records import Preference, Sample
+from amends.records import Preference, Sample, Trainer
 from amends.store import write_atomically
 from amends.training import dpo, rlhf, sft
 from amends.training.recipe import Recipe
