@@ -1,12 +1,12 @@
-"""The same run with several seeds through the real entry point: a directory each, results over both, skipped when finished."""
+"""The same run with several seeds through the real entry point: a directory each, and results over both."""
 
 import json
 from pathlib import Path
 
 import pytest
-from conftest import CONFIGS, TINY, run_amends
 
 from amends.evaluation.seeds import TEST
+from conftest import CONFIGS, TINY, run_amends
 
 SETTINGS = [*TINY, "methods=[vanilla, sft]", "seeds=[3, 4]"]
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 from amends.config import (
     AnalyzeSettings,
@@ -86,17 +86,20 @@ def train_file(
     samples: Path,
     out: Path,
     model: str,
-    kind: Trainer,
+    kind: str,
     start: Path | None,
     settings: TrainSettings,
     seed: int,
     reporter: Reporter,
 ) -> dict[str, Any]:
     """Writes an adapter or model and returns the training's facts."""
+    known = list(get_args(Trainer))
+    if kind not in known:
+        raise InputError(f"unknown trainer {kind!r}{nearest(kind, known)}")
     if start:
         check_adapter(find_model(model), start)
     recipe = Recipe(model=model, train=settings, seed=derive_seed(seed, "train"), start=start)
-    return Steps(seed, reporter).train("training", samples, out, kind, recipe)
+    return Steps(seed, reporter).train("training", samples, out, cast(Trainer, kind), recipe)
 
 
 def respond_file(

@@ -86,3 +86,10 @@ def test_compared_files_are_called_by_their_names(tmp_path: Path, capsys: pytest
     assert run_amends("compare", str(same), str(before), "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert {(row["a"], row["b"]) for row in found} == {("sft/before", f"{tmp_path.name}/before")}
+
+
+def test_the_command_tree_loads_nothing_heavy() -> None:
+    """`amends --help` answers at once: libraries load inside the commands."""
+    code = "import sys, amends.cli.app; print(sorted({'torch', 'transformers', 'numpy', 'pydantic', 'rich'} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 import typer
 
 from amends.cli import options
-from amends.records import Trainer
 
 
 def induce(
@@ -129,7 +128,7 @@ def train(
     samples: Annotated[Path, typer.Option("--samples", help="What `amends compose` wrote.")],
     out: Annotated[Path, typer.Option("--out", help="The adapter (or, with --full, model) directory to write.")],
     model: options.Model = "embedded",
-    trainer: Annotated[Trainer, typer.Option("--trainer", help="sft; dpo or rlhf for preferences.")] = "sft",
+    trainer: Annotated[str, typer.Option("--trainer", help="sft; dpo or rlhf for preferences.")] = "sft",
     start: Annotated[
         Path | None, typer.Option("--start", help="The adapter to go on from, as dpo and rlhf do.")
     ] = None,
