@@ -20,11 +20,13 @@ def main() -> None:
     assert judge._extractor is not None
     backbone = judge._extractor.backbone
     weights = sum(weight.numel() for weight in backbone.layers.parameters() if weight.dim() == 2)
-    lengths = [len(judge._extractor._encode(*pair)[0]) for pair in pairs]  # what the judge reads
+    encoded = [judge._extractor._encode(*pair) for pair in pairs]
+    lengths = [len(ids) for ids, _ in encoded]  # what the judge reads; the common beginning is computed once
+    computed = sum(lengths) - len(judge._extractor._prefix(encoded)) * (len(pairs) - 1)
 
     def batched() -> Work:
         judge.score(pairs)
-        return Work(sum(lengths), 2.0 * weights * sum(lengths))
+        return Work(sum(lengths), 2.0 * weights * computed)
 
     def one_at_a_time() -> Work:
         for pair in pairs[::4]:

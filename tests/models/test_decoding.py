@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from amends.models.decoding import BatchDecoder, SlotDecoder, shared_prefix
+from amends.models.batches import shared_prefix
+from amends.models.decoding import BatchDecoder, SlotDecoder
 from amends.models.local import LocalModel, end_tokens
 from amends.models.sampling import Sampler
 from amends.models.slots import can_decode_in_slots, slots_for

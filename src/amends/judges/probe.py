@@ -14,8 +14,8 @@ from typing import Any, Literal
 import numpy as np
 
 from amends.errors import InputError, ModelError
+from amends.models.batches import length_batches, shared_prefix
 from amends.models.loading import ModelSource, best_device, find_model, load_model, load_tokenizer
-from amends.models.local import length_batches
 from amends.protocols import ProgressCallback, no_progress
 from amends.store import file_digest, fingerprint
 
@@ -139,16 +139,26 @@ class Extractor:
         self.backbone = backbone
         self.layers = list(layers)
         self.pooling = pooling
+        self._read: list[int] = []
+        self._kept: Any = None
 
     def features(self, pairs: Sequence[tuple[str, str]], progress: ProgressCallback = no_progress) -> np.ndarray:
         """Array [pairs, layers, hidden] in float32. Long prompts and responses are cut to their first tokens."""
         encoded = [self._encode(prompt, response) for prompt, response in pairs]
+        prefix = self._prefix(encoded)
         budget = BATCH_TOKENS[self.backbone.device.type]
         result = np.empty((len(pairs), len(self.layers), self.backbone.config.hidden_size), np.float32)
-        for rows in length_batches([len(ids) for ids, _ in encoded], budget):
-            result[rows] = self._batch([encoded[row] for row in rows])
+        for rows in length_batches([len(ids) - len(prefix) for ids, _ in encoded], budget):
+            result[rows] = self._batch([encoded[row] for row in rows], prefix)
             progress(len(rows), sum(len(encoded[row][0]) for row in rows))
         return result
+
+    def _prefix(self, encoded: Sequence[tuple[list[int], int]]) -> list[int]:
+        """What all conversations begin with, before any response: the template's own words. It is read once."""
+        if self.pooling == "all" or not encoded:  # then its states count
+            return []
+        shortest = min(start for _, start in encoded)
+        return encoded[0][0][: min(shared_prefix([ids for ids, _ in encoded]), shortest - 1)]
 
     def _encode(self, prompt: str, response: str) -> tuple[list[int], int]:
         prompt_ids = self.tokenizer(prompt, add_special_tokens=False).input_ids[:PROMPT_TOKENS]
@@ -159,22 +169,46 @@ class Extractor:
         response_ids = self.tokenizer(response, add_special_tokens=False).input_ids[:RESPONSE_TOKENS]
         return context_ids + response_ids, len(context_ids)
 
-    def _batch(self, batch: list[tuple[list[int], int]]) -> np.ndarray:
+    def _batch(self, batch: list[tuple[list[int], int]], prefix: list[int]) -> np.ndarray:
         import torch
 
-        width = max(len(ids) for ids, _ in batch)
+        read = len(prefix)
+        width = max(len(ids) for ids, _ in batch) - read
         device = self.backbone.device
         ids = torch.zeros((len(batch), width), dtype=torch.long)
-        mask = torch.zeros((len(batch), width), dtype=torch.long)
+        mask = torch.zeros((len(batch), read + width), dtype=torch.long)
         pooled = torch.zeros((len(batch), width))
         for row, (tokens, start) in enumerate(batch):
-            ids[row, : len(tokens)] = torch.tensor(tokens)
+            ids[row, : len(tokens) - read] = torch.tensor(tokens[read:])
             mask[row, : len(tokens)] = 1
-            pooled[row, start if self.pooling == "response" else 0 : len(tokens)] = 1
+            pooled[row, (start - read) if self.pooling == "response" else 0 : len(tokens) - read] = 1
         pooled = (pooled / pooled.sum(1, keepdim=True)).to(device)
         with torch.inference_mode():
             states = self.backbone(
-                input_ids=ids.to(device), attention_mask=mask.to(device), output_hidden_states=True, use_cache=False
+                input_ids=ids.to(device),
+                attention_mask=mask.to(device),
+                past_key_values=self._cache(prefix, len(batch)),
+                output_hidden_states=True,
+                use_cache=bool(prefix),
             ).hidden_states
             means = [torch.einsum("bt,bth->bh", pooled, states[layer].float()) for layer in self.layers]
         return torch.stack(means, 1).cpu().numpy()
+
+    def _cache(self, prefix: list[int], rows: int) -> Any:
+        """Keys and values of the prefix for so many rows; None where there is no prefix."""
+        import torch
+        from transformers import DynamicCache
+
+        if not prefix:
+            return None
+        if self._read != prefix:
+            cache = DynamicCache(config=self.backbone.config)
+            self.backbone(
+                input_ids=torch.tensor([prefix], device=self.backbone.device), past_key_values=cache, use_cache=True
+            )
+            self._read, self._kept = prefix, cache
+        expanded = DynamicCache(config=self.backbone.config)
+        for number, layer in enumerate(self._kept.layers[: len(self.backbone.layers)]):
+            keys, values = (one.expand(rows, -1, -1, -1) for one in (layer.keys, layer.values))
+            expanded.update(keys, values, number)
+        return expanded

@@ -12,23 +12,13 @@ from typing import Any
 import torch
 from transformers import DynamicCache, GenerationConfig, LogitsProcessorList
 
+from amends.models.batches import shared_prefix
 from amends.models.sampling import DrawnToken, Sampler
 from amends.models.slots import SlotCache
 from amends.protocols import ProgressCallback, no_progress
 
 REFILL_SHARE = 8  # newcomers wait until an eighth of the slots is free: reading prompts one by one would waste products
-MINIMUM_PREFIX = 8
 READ_TOKENS = {"cpu": 4_096, "cuda": 32_768}  # of prompts, in one pass: bounds the memory that it takes
-
-
-def shared_prefix(prompts: Sequence[list[int]]) -> int:
-    """Number of first tokens that all prompts share; each keeps at least two of its own."""
-    if len(prompts) < 2:
-        return 0
-    first, last = min(prompts), max(prompts)  # what these two share, all share
-    differ = (place for place, (one, other) in enumerate(zip(first, last, strict=False)) if one != other)
-    length = min(next(differ, len(first)), min(len(prompt) for prompt in prompts) - 2)
-    return length if length >= MINIMUM_PREFIX else 0
 
 
 @dataclass(frozen=True)

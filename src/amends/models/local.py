@@ -1,10 +1,11 @@
 """A local transformers model: answers, and losses of given answers, ordered by length, the same bytes each time."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from amends.errors import InputError, ModelError
+from amends.models.batches import length_batches, length_pools
 from amends.models.loading import check_adapter, directory_fingerprint, find_model, load_model, load_tokenizer
 from amends.protocols import Generation, ProgressCallback, Prompt, Sampling, no_progress
 from amends.seeds import derive_seed
@@ -179,26 +180,3 @@ def end_tokens(tokenizer: Any, model: Any) -> frozenset[int]:
     own = model.generation_config.eos_token_id
     own = own if isinstance(own, list) else [own]
     return frozenset({end_of_turn_token(tokenizer), *(int(token) for token in own if token is not None)})
-
-
-def length_pools(lengths: Sequence[int], new_tokens: int) -> list[list[int]]:
-    """Row numbers, longest first, in pools whose rows need at least half of the room that their longest one needs."""
-    pools: list[list[int]] = []
-    for row in sorted(range(len(lengths)), key=lambda number: (-lengths[number], number)):
-        if pools and 2 * (lengths[row] + new_tokens) >= lengths[pools[-1][0]] + new_tokens:
-            pools[-1].append(row)
-        else:
-            pools.append([row])
-    return pools
-
-
-def length_batches(lengths: Sequence[int], token_budget: int) -> Iterator[list[int]]:
-    """Row numbers in batches of similar length, longest first: at most `token_budget` padded tokens each."""
-    batch: list[int] = []
-    for row in sorted(range(len(lengths)), key=lambda number: (-lengths[number], number)):
-        if batch and (len(batch) + 1) * lengths[batch[0]] > token_budget:
-            yield batch
-            batch = []
-        batch.append(row)
-    if batch:
-        yield batch

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from amends.models.batches import length_batches
 from amends.models.loading import best_device, best_dtype
-from amends.models.local import length_batches
 from amends.records import Sample
 from amends.training.recipe import Recipe
 from amends.training.samples import TokenizedSample, tokenize_text
