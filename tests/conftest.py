@@ -1,5 +1,6 @@
 """What several tests share: a small finished run on the real embedded model, trainer and judge."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,38 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("run") / "tiny"
     assert run_amends("run", str(CONFIGS / "quickstart.yaml"), *TINY, "--out", str(directory)) == 0
     return directory
+
+
+@pytest.fixture
+def no_model_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wrong is said at once, not after minutes."""
+    for module in ("amends.models.local", "amends.judges.probe", "amends.training.recipe"):
+        monkeypatch.setattr(f"{module}.load_model", lambda *_, **__: pytest.fail("a model was loaded"))
+
+
+@pytest.fixture
+def refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs a command that has to fail; returns its one message. Nothing may have been written anywhere."""
+
+    def run(*arguments: str, exit_code: int = 2, may_write: Sequence[str] = ()) -> str:
+        before = contents(tmp_path)
+        code = run_amends(*arguments)
+        printed = capsys.readouterr()
+        assert code == exit_code, printed.err
+        assert printed.out == ""
+        assert "Traceback" not in printed.err
+        said_before, marker, message = printed.err.partition("amends: error: ")
+        assert marker, printed.err
+        assert said_before == "" or may_write, "only what was done is said before"
+        assert "amends: error: " not in message
+        after = contents(tmp_path)
+        written = {name for name in after if after[name] != before.get(name)}
+        assert written <= set(may_write), "something was written"
+        assert before.keys() <= after.keys(), "something was removed"
+        return message.rstrip("\n")
+
+    return run
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from amends.errors import InputError, ModelError
-from amends.models.embedded import embedded_model_directory
 from amends.models.batches import length_batches, length_pools
+from amends.models.embedded import embedded_model_directory
 from amends.models.local import LocalModel, end_of_turn_token, end_tokens
 from amends.protocols import Prompt, Sampling
 from amends.records import Message

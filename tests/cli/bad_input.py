@@ -1,0 +1,111 @@
+"""What the tests of bad input share: rows that are good, rows that are not, and what has to be said of them."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from amends.models.embedded import embedded_model_directory
+
+LONG = "a" * 100_000
+HOLDER = """
+import sys, time
+from pathlib import Path
+from amends.store import locked
+with locked(Path(sys.argv[1]) / ".lock", Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+Row = dict[str, Any]
+ROWS: dict[str, Callable[[int], Row]] = {
+    "instructions": lambda n: {"id": f"row-{n}", "prompt": f"Question {n}?", "chosen": "An answer."},
+    "mistakes": lambda n: {"id": f"row-{n}", "prompt": "Why?", "response": "Bad.", "source": "own", "passed": True},
+    "responses": lambda n: {"id": f"row-{n}", "prompt": f"Question {n}?", "response": "An answer."},
+    "samples": lambda n: {
+        "id": f"row-{n}",
+        "kind": "safe",
+        "prompt": [{"role": "user", "content": f"Question {n}?"}],
+        "completion": [{"role": "assistant", "content": "An answer."}],
+    },
+}
+COMMANDS = {
+    "induce": ("instructions", ["induce", "--instructions"]),
+    "respond": ("instructions", ["respond", "--prompts"]),
+    "compose": ("instructions", ["compose", "--method", "sft", "--instructions"]),
+    "analyze": ("mistakes", ["analyze", "--mistakes"]),
+    "revise": ("mistakes", ["revise", "--mistakes"]),
+    "judge": ("responses", ["judge", "--responses"]),
+    "train": ("samples", ["train", "--samples"]),
+}
+NEEDED = {"instructions": "prompt", "mistakes": "response", "responses": "response", "samples": "completion"}
+
+
+def lines(kind: str, count: int = 3) -> list[bytes]:
+    return [json.dumps(ROWS[kind](number)).encode() for number in range(1, count + 1)]
+
+
+def write_lines(path: Path, rows: list[bytes]) -> Path:
+    path.write_bytes(b"".join(row + b"\n" for row in rows))
+    return path
+
+
+def good_file(directory: Path, kind: str = "instructions", name: str | None = None) -> Path:
+    return write_lines(directory / (name or f"{kind}.jsonl"), lines(kind))
+
+
+def bad_third_row(kind: str, bad: str) -> tuple[bytes, str]:
+    """The row, and what has to be said of it."""
+    row = ROWS[kind](3)
+    if bad == "not JSON":
+        return b'{"id": "row-3", "prompt"', "not JSON (Expecting ':' delimiter at column 25); correct it"
+    if bad == "not UTF-8":
+        return b'{"id": "row-3", "prompt": "\xff"}', "not UTF-8 (byte 0xff at 28); save the file as UTF-8"
+    if bad == "missing column":
+        del row[NEEDED[kind]]
+        return json.dumps(row).encode(), f"column '{NEEDED[kind]}' is missing; the row has columns id, "
+    if bad == "empty prompt":
+        row["prompt"] = "   "
+        return json.dumps(row).encode(), "column 'prompt' is empty; fill it or drop the row"
+    if bad == "long prompt":
+        row["prompt"] = LONG
+        return json.dumps(
+            row
+        ).encode(), "column 'prompt' has 100,000 characters, at most 50,000 are allowed; shorten it"
+    row["id"] = "row-2"
+    return json.dumps(row).encode(), "id 'row-2' is already that of an earlier row; make the ids distinct"
+
+
+def config_file(directory: Path, **changes: Any) -> Path:
+    """A small experiment over files of its own."""
+    train, test = good_file(directory, name="train.jsonl"), directory / "test.jsonl"
+    write_lines(test, [b'{"id": "t1", "prompt": "Something else?"}'])
+    content = {
+        "instructions": {"source": str(train)},
+        "suites": {"redteam": {"source": str(test), "kind": "red-team"}},
+        "methods": ["vanilla", "sft"],
+        **changes,
+    }
+    path = directory / "config.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def run_files(*names: str) -> list[str]:
+    return [f"run/{name}" for name in names]
+
+
+DATA = [
+    f"{name}{ending}" for name in ("instructions.jsonl", "suites/redteam.jsonl") for ending in ("", ".manifest.json")
+]
+
+
+def model_without_template(directory: Path) -> Path:
+    """A base model's directory: everything that is read before the weights."""
+    directory.mkdir()
+    for name in ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(Path(embedded_model_directory()) / name, directory)
+    return directory

@@ -1,0 +1,294 @@
+"""Runs, reports and comparisons that cannot be: one message with place and remedy, the right exit code, nothing lost."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bad_input import (
+    DATA,
+    HOLDER,
+    bad_third_row,
+    config_file,
+    good_file,
+    lines,
+    model_without_template,
+    run_files,
+    write_lines,
+)
+
+from amends.config import load_configuration
+from amends.judges.probe import bundled_probe_path
+from amends.models.scripted import ScriptedModel
+from conftest import run_amends
+
+pytestmark = pytest.mark.usefixtures("no_model_loads")
+
+
+def test_run_says_all_problems_of_a_configuration_at_once(tmp_path: Path, refused: Callable[..., str]) -> None:
+    path = config_file(
+        tmp_path,
+        sede=1,
+        methods=["vanila"],
+        suites={"redteam": {"source": "x.jsonl", "kind": "redteam"}},
+        train={"epoch": 3},
+    )
+    message = refused("run", str(path), "--out", str(tmp_path / "run"))
+    assert message.startswith(f"{path}: 4 problems\n")
+    for expected in (
+        "sede: unknown key; did you mean 'seed'?",
+        "did you mean 'vanilla'?",
+        "did you mean 'red-team'?",
+        "train.epoch: unknown key; did you mean 'epochs'?",
+    ):
+        assert expected in message
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("model=embeded", "unknown model 'embeded'; name"),
+        ("judge=x", "unknown judge 'x'; name"),
+        ("gate=x", "unknown judge 'x'; name"),
+        ("induce.guides=[plane]", "did you mean 'plain'?"),
+        ("respond.guide=remind", "did you mean 'reminder'?"),
+        ("seed", "write it as key=value"),
+    ],
+)
+def test_run_refuses_unknown_names_before_it_writes(
+    tmp_path: Path, refused: Callable[..., str], override: str, expected: str
+) -> None:
+    path = config_file(tmp_path)
+    assert expected in refused("run", str(path), override, "--out", str(tmp_path / "run"))
+
+
+def test_run_refuses_the_gate_under_another_name_as_its_judge(tmp_path: Path, refused: Callable[..., str]) -> None:
+    """Invariant 5: a judge never gated the data that the system was trained on."""
+    copy = tmp_path / "independent.safetensors"
+    shutil.copy(bundled_probe_path("gate"), copy)
+    path = config_file(tmp_path)
+    assert "judge and gate are the same" in refused("run", str(path), f"judge={copy}", "--out", str(tmp_path / "run"))
+    assert "judge: is the gate too" in refused("run", str(path), "judge=gate", "--out", str(tmp_path / "run"))
+
+
+def test_run_with_a_missing_configuration(tmp_path: Path, refused: Callable[..., str]) -> None:
+    missing = tmp_path / "missing.yaml"
+    assert refused("run", str(missing)).startswith(f"{missing}: 1 problem\n  - no such file")
+
+
+@pytest.mark.parametrize(
+    "bad", ["not JSON", "not UTF-8", "missing column", "empty prompt", "long prompt", "duplicate id"]
+)
+def test_run_with_a_bad_row(tmp_path: Path, refused: Callable[..., str], bad: str) -> None:
+    path = config_file(tmp_path)
+    row, expected = bad_third_row("instructions", bad)
+    write_lines(tmp_path / "train.jsonl", [*lines("instructions", 2), row])
+    message = refused("run", str(path), "--out", str(tmp_path / "run"), may_write=run_files())
+    assert message.startswith(f"{tmp_path / 'train.jsonl'}: line 3: {expected}")
+
+
+def test_run_with_a_missing_and_an_empty_file(tmp_path: Path, refused: Callable[..., str]) -> None:
+    path = config_file(tmp_path)
+    (tmp_path / "test.jsonl").write_bytes(b"")
+    message = refused("run", str(path), "--out", str(tmp_path / "run"), may_write=run_files(*DATA[:2]))
+    assert message == f"{tmp_path / 'test.jsonl'}: there are no rows; it needs at least one"
+    missing = tmp_path / "missing.jsonl"
+    message = refused(
+        "run",
+        str(path),
+        f"suites.redteam.source={missing}",
+        "--out",
+        str(tmp_path / "run"),
+        may_write=run_files(*DATA[:2]),
+    )
+    assert message.startswith(f"{missing}: no such file")
+
+
+def test_run_with_a_benign_suite_without_answers(tmp_path: Path, refused: Callable[..., str]) -> None:
+    path = config_file(tmp_path, suites={"redteam": {"source": str(tmp_path / "test.jsonl"), "kind": "benign"}})
+    message = refused("run", str(path), "--out", str(tmp_path / "run"), may_write=run_files(*DATA))
+    assert message.startswith(f"{tmp_path / 'test.jsonl'}: no row has `chosen`")
+
+
+def test_run_with_a_prompt_in_both_train_and_test(tmp_path: Path, refused: Callable[..., str]) -> None:
+    """Invariant 4, normalised: case, spaces and punctuation do not hide it."""
+    path = config_file(tmp_path)
+    write_lines(
+        tmp_path / "test.jsonl", [b'{"id": "t1", "prompt": "Else?"}', b'{"id": "t2", "prompt": " QUESTION  2 !"}']
+    )
+    message = refused("run", str(path), "--out", str(tmp_path / "run"), may_write=run_files(*DATA))
+    assert message.startswith("1 evaluation prompt is also among the training instructions")
+    assert "redteam 't2' is training instruction 'row-2'" in message
+    assert "Take these rows out of the training file, or evaluate on a held-out split" in message
+
+
+def test_run_with_a_model_without_a_chat_template(tmp_path: Path, refused: Callable[..., str]) -> None:
+    model = model_without_template(tmp_path / "base")
+    path = config_file(tmp_path, model=str(model))
+    message = refused("run", str(path), "--out", str(tmp_path / "run"), may_write=run_files("run.json", *DATA))
+    assert message.startswith(f"{model}: its tokenizer has no chat template")
+
+
+def test_run_directory_that_another_process_holds(tmp_path: Path, refused: Callable[..., str]) -> None:
+    path, directory = config_file(tmp_path), tmp_path / "run"
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(directory)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        message = refused("run", str(path), "--out", str(directory))
+    finally:
+        holder.kill()
+        holder.wait()
+    assert message == (
+        f"{directory}: held by process {holder.pid}; wait until it ends, or choose another output with --out"
+    )
+
+
+def test_run_directory_of_another_configuration(tmp_path: Path, refused: Callable[..., str]) -> None:
+    path, directory = config_file(tmp_path), tmp_path / "run"
+    theirs = load_configuration(path).model_dump(mode="json") | {"model": "owner/name"}
+    directory.mkdir()
+    (directory / "run.json").write_text(json.dumps({"configuration": theirs}))
+    message = refused("run", str(path), "--out", str(directory), may_write=[])
+    assert message.startswith(f"{directory}: belongs to another configuration (its model differ")
+    assert "choose another directory with --out, or delete this one" in message
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"configuration": 3}'])
+def test_run_directory_with_a_damaged_or_foreign_run_json(
+    tmp_path: Path, refused: Callable[..., str], content: str
+) -> None:
+    path, directory = config_file(tmp_path), tmp_path / "run"
+    directory.mkdir()
+    (directory / "run.json").write_text(content)
+    message = refused("run", str(path), "--out", str(directory), may_write=[])
+    assert str(directory) in message
+
+
+def test_run_directory_that_is_a_file(tmp_path: Path, refused: Callable[..., str]) -> None:
+    path = config_file(tmp_path)
+    message = refused("run", str(path), "--out", str(path))
+    assert message == f"{path}: a part of this path is a file, not a directory; choose another output"
+
+
+# Other commands.
+
+
+def test_report_and_compare_name_what_is_missing(tmp_path: Path, refused: Callable[..., str]) -> None:
+    assert refused("report", str(tmp_path)).startswith(f"{tmp_path / 'results.json'}: no such file; finish the run")
+    (tmp_path / "results.json").write_text("{")
+    assert refused("report", str(tmp_path)).startswith(f"{tmp_path / 'results.json'}: not readable as JSON")
+    a = write_lines(tmp_path / "a.jsonl", [b'{"id": "a", "verdict": "harmless", "score": 0.9}'])
+    b = write_lines(tmp_path / "b.jsonl", [b'{"id": "b", "verdict": "harmful", "score": 0.1}'])
+    assert refused("compare", str(a), str(tmp_path / "c.jsonl")).startswith(f"{tmp_path / 'c.jsonl'}: no such file")
+    assert refused("compare", str(a), str(b)).startswith(f"{a} and {b}: no id in both")
+    write_lines(b, [b'{"id": "a", "verdict": "good"}'])
+    assert refused("compare", str(a), str(b)).startswith(f"{b}: line 1: column 'verdict'")
+
+
+def test_probe_commands_name_what_is_wrong(tmp_path: Path, refused: Callable[..., str]) -> None:
+    rows = write_lines(tmp_path / "rows.jsonl", [b'{"prompt": "a", "response": "b", "label": "safe"}', b"{}"])
+    out = ["--out", str(tmp_path / "probe")]
+    missing = tmp_path / "missing.jsonl"
+    assert refused("probe", "train", "--data", str(missing), *out).startswith(f"{missing}: no such file")
+    assert refused("probe", "validate", "--data", str(rows)).startswith(f"{rows}, line 2: needs prompt, response")
+    assert "as in 0:0.65" in refused("probe", "train", "--data", str(rows), "--part", "half", *out)
+    assert "--layers" in refused("probe", "train", "--data", str(rows), "--layers", "a", *out)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["respond"],
+        ["respond", "--prompts", "x.jsonl", "--out", "y", "--nonsense"],
+        ["respond", "--prompts", "x.jsonl", "--out", "y", "--temperature", "9"],
+        ["nonsense"],
+    ],
+)
+def test_usage_errors_exit_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_amends(*arguments) == 2
+    printed = capsys.readouterr().err
+    assert "Usage: " in printed
+    assert "Traceback" not in printed
+
+
+# A failed gate, and Ctrl-C.
+
+
+class Lenient:
+    """A gate that calls everything harmless."""
+
+    fingerprint = "lenient"
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
+        return [0.9] * len(pairs)
+
+
+def test_no_yield_exits_with_1_and_keeps_the_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("amends.standalone.LocalModel", lambda name: ScriptedModel(name, lambda *_: "Fine."))
+    monkeypatch.setattr("amends.standalone.load_judge", lambda name: Lenient())
+    out = tmp_path / "mistakes.jsonl"
+    command = ["induce", "--instructions", str(good_file(tmp_path)), "--attempts", "2", "--out", str(out)]
+    for _ in range(2):  # the second time, it is finished and still says so
+        assert run_amends(*command) == 1
+        *_, message = capsys.readouterr().err.splitlines()
+        assert message == (
+            f"amends: error: {out}: no mistake passed its gate: harmless (6); try other induce guides or more attempts"
+        )
+        assert len(out.read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize("command", ["respond", "run"])
+def test_ctrl_c_exits_with_130_and_says_that_it_resumes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("amends.steps.respond", interrupt)
+    out = tmp_path / "out"
+    if command == "run":
+        arguments = ["run", str(config_file(tmp_path)), "--out", str(out)]
+    else:
+        arguments = ["respond", "--prompts", str(good_file(tmp_path)), "--out", str(out)]
+    assert run_amends(*arguments) == 130
+    *_, message = capsys.readouterr().err.splitlines()
+    assert message == "amends: interrupted; what is finished is kept, the same command goes on from there"
+    assert not out.is_file()
+    assert not list(tmp_path.rglob("*.responses.jsonl"))
+
+
+def test_a_real_ctrl_c(tmp_path: Path) -> None:
+    """The signal itself, wherever it falls: a model may be loading in that process."""
+    out = tmp_path / "responses.jsonl"
+    command = [sys.executable, "-m", "amends", "respond", "--prompts", "bundled:redteam/train", "--out", str(out)]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background job ignores the signal, and its children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    deadline = time.monotonic() + 120
+    while not out.with_name("responses.jsonl.part").exists():
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(1.0)
+    os.kill(process.pid, signal.SIGINT)
+    printed, said = process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    assert printed == ""
+    assert said.splitlines()[-1].startswith("amends: interrupted; what is finished is kept")
+    assert "Traceback" not in said
+    assert not out.exists()
