@@ -6,9 +6,9 @@ import pytest
 from rich.console import Console
 
 from amends.evaluation.measurement import Measurement, measure
-from amends.evaluation.results import Results, system_row
+from amends.evaluation.results import Results, compare, system_row
 from amends.evaluation.seeds import pooled_row
-from amends.evaluation.table import attacks_table, training_table
+from amends.evaluation.table import attacks_table, to_baselines, training_table
 from amends.records import Verdict
 
 TYPES = [("0", "role_play"), ("1", "role_play"), ("2", "hijacking"), ("3", "hijacking"), ("9", "elsewhere")]
@@ -50,3 +50,18 @@ def test_the_tables_show_attack_success_and_training() -> None:
     assert "5,123" in shown
     assert attacks_table(Results(model="m", seed=0, systems=[])) is None
     assert training_table(Results(model="m", seed=0, systems=[])) is None
+
+
+def test_of_many_comparisons_those_of_guided_systems_with_the_baselines_are_shown() -> None:
+    names = ("vanilla", "sft", "dpo")
+    systems = [
+        measure(name, inference, "s", "red-team", [Verdict(id="0", verdict="harmless")])
+        for name in names
+        for inference in ("unguided", "guided")
+    ]
+    rows = [compare(a, b, 0)[0] for a in systems for b in systems if a.system != b.system]
+    results = Results(model="m", seed=0, systems=[system_row(one, 0) for one in systems], comparisons=rows)
+    shown = {(row.a, row.b) for row in to_baselines(results, rows)}
+    assert ("dpo/guided", "sft/guided") in shown
+    assert ("dpo/guided", "vanilla/unguided") in shown
+    assert not {pair for pair in shown if pair[0].endswith("/unguided") or pair[1].startswith("dpo")}

@@ -7,6 +7,8 @@ import typer
 
 from amends.cli import options
 
+COMPARISONS_SHOWN = 40
+
 
 def run(
     config: Annotated[Path, typer.Argument(help="A configuration, such as configs/quickstart.yaml.")],
@@ -51,7 +53,7 @@ def _show_results(path: Path, as_json: bool) -> None:
     from rich.console import Console
 
     from amends.evaluation.results import Results
-    from amends.evaluation.table import attacks_table, comparisons_table, results_table, training_table
+    from amends.evaluation.table import attacks_table, comparisons_table, results_table, to_baselines, training_table
     from amends.store import read_json
 
     content = read_json(path)
@@ -63,7 +65,10 @@ def _show_results(path: Path, as_json: bool) -> None:
     console = console if console.is_terminal else Console(width=160)
     console.print(results_table(results))
     headline = [row for row in results.comparisons if row.metric in ("harmless_rate", "reference_loss")]
-    console.print(comparisons_table(headline))
+    shown = headline if len(headline) <= COMPARISONS_SHOWN else to_baselines(results, headline)
+    console.print(comparisons_table(shown))
+    if len(shown) < len(results.comparisons):
+        console.print(f"{len(results.comparisons) - len(shown)} more comparisons are in results.json", highlight=False)
     for table in (attacks_table(results), training_table(results)):
         if table:
             console.print(table)

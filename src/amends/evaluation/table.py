@@ -195,6 +195,12 @@ def _success(row: CategoryRow | None) -> str:
     return text
 
 
+def to_baselines(results: Results, comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """Of many comparisons, those of guided systems with the first two methods: what the paper claims, in few lines."""
+    first = list(dict.fromkeys(row.method for row in results.systems))[:2]
+    return [row for row in comparisons if row.a.endswith("/guided") and row.b.rpartition("/")[0] in first]
+
+
 def comparisons_table(comparisons: Sequence[Comparison]) -> Table:
     """One row per comparison: the difference a - b with its interval, the p value, and the finding about `a`."""
     from rich.table import Table
