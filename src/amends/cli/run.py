@@ -75,8 +75,8 @@ def _show_results(path: Path, as_json: bool) -> None:
     for stage, facts in results.yields.items():
         console.print(options.yield_text(Path(stage), facts), markup=False, highlight=False)
     reports = [path.with_name("report.html"), *sorted(path.parent.glob("seed-*/report.html"))]
-    shown = [str(one) for one in (path, *reports) if one.exists()]
-    console.print("\n" + "\n".join(shown), markup=False, highlight=False)
+    files = [str(one) for one in (path, *reports) if one.exists()]
+    console.print("\n" + "\n".join(files), markup=False, highlight=False)
 
 
 def doctor(as_json: options.Json = False) -> None:

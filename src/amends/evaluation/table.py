@@ -132,7 +132,8 @@ def results_table(results: Results) -> Table:
     from rich.text import Text
 
     columns = headline_columns(results)
-    table = Table(title=Text(f"{results.model}, seed {results.seed}"), caption="rates in percent; [95 % interval]")
+    seeds = f"seeds {', '.join(map(str, results.seeds))}" if results.seeds else f"seed {results.seed}"
+    table = Table(title=Text(f"{results.model}, {seeds}"), caption="rates in percent; [95 % interval]")
     # Folded, not cut with an ellipsis: a narrow terminal must not hide a name or a number.
     table.add_column("method", overflow="fold")
     table.add_column("inference", overflow="fold")
