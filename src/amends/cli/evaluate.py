@@ -1,8 +1,7 @@
 """`amends respond`, `judge` and `compare`: evaluation over files."""
 
-import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -87,5 +86,18 @@ def study(
     from amends.standalone import study_model
 
     found = study_model(model, instructions, out, limit, seed, Console())
-    lines = [f"{key}: {json.dumps(value)}" for key, value in found.items() if key != "reading"]
-    options.show(found, as_json, "\n".join([*lines, "", *found["reading"], str(out / "study.json")]))
+    options.show(found, as_json, "\n".join([*_study_lines(found), "", *found["reading"], str(out / "study.json")]))
+
+
+def _study_lines(found: dict[str, Any]) -> list[str]:
+    generation, analysis = found["generation"], found["analysis"]
+    cards = {f"discriminates {name}": card for name, card in found["discrimination"].items() if name != "why_not"}
+    cards |= {"probe on its hidden states": found["probe"]} if "auroc" in found["probe"] else {}
+    return [
+        f"{'generates harmless answers':<34}{generation['harmless_rate'] or 0:.0%} of {generation['responses']}",
+        *(
+            f"{name:<34}AUROC {card['auroc']:.2f} {card['auroc_ci']}, {card['rows']} rows"
+            for name, card in cards.items()
+        ),
+        f"{'guided against unguided analysis':<34}{analysis['win']} wins, {analysis['tie']} ties, {analysis['lose']} lost",
+    ]
