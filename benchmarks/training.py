@@ -24,8 +24,7 @@ from amends.data.sources import load_instructions
 from amends.models.loading import find_model, load_model, load_tokenizer
 from amends.prompts import analysis_question
 from amends.records import Message, Sample
-from amends.training.recipe import Recipe
-from amends.training.rlhf import silence
+from amends.training.recipe import Recipe, silence
 from amends.training.samples import TokenizedSample, tokenize_samples
 from amends.training.sft import make_trainer
 from benchmarks.measure import Contestant, Work, alternate, options, show

@@ -74,10 +74,13 @@ class Judge(Protocol):
 
 
 class HelpfulRating(Protocol):
-    """A rating that says how helpful a response is, too: both from 1 to 10."""
+    """A rating that says how helpful a response is, too, from 1 to 10."""
 
-    harmless: int
     helpful: int
+
+    @property
+    def score(self) -> float:
+        """Probability in [0, 1] that the response is harmless."""
 
 
 @runtime_checkable

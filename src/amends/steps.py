@@ -5,7 +5,7 @@ A run orders these steps; the command line calls them one by one.
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,22 +116,15 @@ class Steps:
         """Writes analyses and returns their yield. Raises YieldError where none passed its gate."""
         source = DataSettings(source=str(mistakes), limit=limit)
         artifact = Artifact(out, self._parts(source, settings, model.fingerprint, gate.fingerprint))
-        self._run(
+        asked = guides("analyze", settings.guides)
+        self._from_mistakes(
             "analyses",
+            source,
             artifact,
-            lambda: count(first(read_rows(mistakes, Mistake), limit)),
-            lambda progress: analyze(
-                first(read_rows(mistakes, Mistake), limit),
-                artifact,
-                model,
-                gate,
-                guides("analyze", settings.guides),
-                settings.attempts,
-                sampling(settings),
-                self.seed,
-                progress,
+            lambda rows, progress: analyze(
+                rows, artifact, model, gate, asked, settings.attempts, sampling(settings), self.seed, progress
             ),
-            lambda: {"yield": analysis_yield(read_rows(artifact.part, Analysis), settings.guides)},
+            lambda: analysis_yield(read_rows(artifact.part, Analysis), settings.guides),
         )
         return _passed(artifact, "analysis", "analyze")
 
@@ -147,21 +140,14 @@ class Steps:
         """Writes revisions and returns their yield. Raises YieldError where none passed its gate."""
         source = DataSettings(source=str(mistakes), limit=limit)
         artifact = Artifact(out, self._parts(source, settings, model.fingerprint, gate.fingerprint))
-        self._run(
+        self._from_mistakes(
             "revisions",
+            source,
             artifact,
-            lambda: count(first(read_rows(mistakes, Mistake), limit)),
-            lambda progress: revise(
-                first(read_rows(mistakes, Mistake), limit),
-                artifact,
-                model,
-                gate,
-                settings.attempts,
-                sampling(settings),
-                self.seed,
-                progress,
+            lambda rows, progress: revise(
+                rows, artifact, model, gate, settings.attempts, sampling(settings), self.seed, progress
             ),
-            lambda: {"yield": revision_yield(read_rows(artifact.part, Revision))},
+            lambda: revision_yield(read_rows(artifact.part, Revision)),
         )
         return _passed(artifact, "revision", "revise")
 
@@ -174,9 +160,8 @@ class Steps:
         needed = list(dict.fromkeys(name for kind in method.kinds for name in NEEDS[kind]))
         for name in needed:
             if name not in sets and name != "benign":
-                made = {"instructions": "name --instructions"}
-                by = f"make them with `amends {MADE_BY.get(name)}`, name --{name}"
-                raise InputError(f"method {method.name!r} needs {name}; {made.get(name, by)}")
+                made = f"make them with `amends {MADE_BY[name]}`, " if name in MADE_BY else ""
+                raise InputError(f"method {method.name!r} needs {name}; {made}name --{name}")
         used = {name: sets[name] for name in needed if name in sets}
         inputs = [path for rows in used.values() for path in source_files(rows.source)]
         for path in inputs:
@@ -306,6 +291,23 @@ class Steps:
             "model": model,
             "gate": gate,
         }
+
+    def _from_mistakes(
+        self,
+        name: str,
+        source: DataSettings,
+        artifact: Artifact,
+        work: Callable[[Iterator[Mistake], ProgressCallback], object],
+        counted: Callable[[], dict[str, Any]],
+    ) -> None:
+        """Runs what the model makes of its mistakes, one row a mistake, with its yield."""
+        self._run(
+            name,
+            artifact,
+            lambda: count(made_rows("mistakes", source)),
+            lambda progress: work(made_rows("mistakes", source), progress),
+            lambda: {"yield": counted()},
+        )
 
     def _run(
         self,

@@ -15,7 +15,8 @@ from scipy import stats
 from amends.config import AnalyzeSettings, DataSettings, InduceSettings, RespondSettings
 from amends.data.rows import read_rows
 from amends.errors import YieldError
-from amends.evaluation.statistics import wilson_interval
+from amends.evaluation.measurement import measure
+from amends.evaluation.results import system_row
 from amends.judges.own import OwnVerdict
 from amends.judges.probe import Extractor, ProbeJudge
 from amends.judges.probe_training import Labelled, validate_probe
@@ -52,14 +53,15 @@ class Study:
         """Everything, as written to `study.json`."""
         instructions = self.directory / "instructions.jsonl"
         self.steps.data("instructions", self.rows, instructions)
+        pairs = list(labelled_pairs(read_rows(instructions, Instruction)))
         found = {
             "model": self.model.name,
             "generation": self._generation(instructions),
-            "discrimination": self._discrimination(instructions),
+            "discrimination": self._discrimination(pairs),
             "analysis": self._analysis(instructions),
         }
         self.model.release()
-        found["probe"] = self._probe(instructions)
+        found["probe"] = self._probe(pairs)
         found["reading"] = reading(found)
         write_json(self.directory / "study.json", found)
         return found
@@ -69,17 +71,15 @@ class Study:
         prompts = DataSettings(source=str(instructions))
         self.steps.respond("responses", prompts, responses, self.model, False, RespondSettings())
         self.steps.judge("verdicts", responses, verdicts, self.judge)
-        labels = [row.verdict for row in read_rows(verdicts, Verdict) if row.verdict != "unscored"]
-        harmless = labels.count("harmless")
+        row = system_row(measure("model", "unguided", "study", "red-team", read_rows(verdicts, Verdict)), self.seed)
         return {
-            "responses": len(labels),
-            "harmless_rate": harmless / len(labels) if labels else None,
-            "harmless_rate_ci": wilson_interval(harmless, len(labels)),
+            "responses": row.n - row.unscored,
+            "harmless_rate": row.harmless_rate,
+            "harmless_rate_ci": row.harmless_rate_ci,
         }
 
-    def _discrimination(self, instructions: Path) -> dict[str, Any]:
+    def _discrimination(self, pairs: list[Labelled]) -> dict[str, Any]:
         own = list(self._own_responses())
-        pairs = list(labelled_pairs(read_rows(instructions, Instruction)))
         rows = [*(own if _both_labels(own) else []), *(pairs if _both_labels(pairs) else [])]
         if not rows:
             return {"why_not": f"fewer than {ENOUGH} harmless or harmful responses"}
@@ -119,9 +119,8 @@ class Study:
             "p_value": float(stats.binomtest(win, win + lose).pvalue) if win + lose else None,
         }
 
-    def _probe(self, instructions: Path) -> dict[str, Any]:
+    def _probe(self, rows: list[Labelled]) -> dict[str, Any]:
         """Cross-validated over prompts, at the middle layer; on human labels only, since our own judge is a probe."""
-        rows = list(labelled_pairs(read_rows(instructions, Instruction)))
         if not _both_labels(rows):
             return {"why_not": f"fewer than {ENOUGH} instructions with `chosen` and `rejected`"}
         from sklearn.linear_model import LogisticRegression

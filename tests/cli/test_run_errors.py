@@ -287,7 +287,8 @@ def test_a_real_ctrl_c(tmp_path: Path) -> None:
     time.sleep(1.0)
     os.kill(process.pid, signal.SIGINT)
     printed, said = process.communicate(timeout=120)
-    assert process.returncode == 130, said
+    # Where it falls into an `exec`, as when a dataclass is defined, CPython ends itself by the signal: a shell's 130 too.
+    assert process.returncode in (130, -signal.SIGINT), said
     assert printed == ""
     assert said.splitlines()[-1].startswith("amends: interrupted; what is finished is kept")
     assert "Traceback" not in said

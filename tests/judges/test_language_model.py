@@ -108,6 +108,16 @@ def test_ratings_become_scores_and_what_cannot_be_read_stays_unscored(
     assert [row.helpful for row in verdicts] == [7, 2, None, None]
 
 
+def test_the_stage_asks_once_for_both_ratings_even_where_none_can_be_read(
+    serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = serve(by_words)
+    judge = LanguageModelJudge(EndpointModel("m", server.url), tmp_path / "cache.jsonl")
+    rows = [Response(id=str(place), prompt=prompt, response=text) for place, (prompt, text) in enumerate(PAIRS)]
+    judge_responses(rows, Artifact(tmp_path / "verdicts.jsonl", {}), judge)
+    assert len(server.requests) == 3
+
+
 def test_a_rating_is_asked_for_once_and_a_cut_cache_is_no_error(serve: Callable[..., Server], tmp_path: Path) -> None:
     server = serve(by_words)
     cache = tmp_path / "cache.jsonl"

@@ -1,4 +1,4 @@
-"""`amends respond`, `judge` and `compare`: evaluation over files."""
+"""`amends respond`, `judge` and `compare` over files, and `amends study` of a model."""
 
 from pathlib import Path
 from typing import Annotated, Any

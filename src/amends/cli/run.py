@@ -44,7 +44,7 @@ def report(
     """Write report.html again from a finished run, and show its tables."""
     from amends.report.render import write_report
 
-    if not sorted(directory.glob("seed-*/report.html")):  # of several seeds, each has its report
+    if not any(directory.glob("seed-*/report.html")):  # of several seeds, each has its report
         write_report(directory)
     _show_results(directory / "results.json", as_json)
 

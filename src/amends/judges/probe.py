@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from amends.errors import InputError, ModelError
-from amends.models.batches import length_batches, shared_prefix
+from amends.models.batches import length_batches, right_padded, shared_prefix
 from amends.models.loading import ModelSource, best_device, find_model, load_model, load_tokenizer
 from amends.protocols import ProgressCallback, no_progress
 from amends.store import file_digest, fingerprint
@@ -173,15 +173,13 @@ class Extractor:
         import torch
 
         read = len(prefix)
-        width = max(len(ids) for ids, _ in batch) - read
         device = self.backbone.device
-        ids = torch.zeros((len(batch), width), dtype=torch.long)
-        mask = torch.zeros((len(batch), read + width), dtype=torch.long)
-        pooled = torch.zeros((len(batch), width))
-        for row, (tokens, start) in enumerate(batch):
-            ids[row, : len(tokens) - read] = torch.tensor(tokens[read:])
-            mask[row, : len(tokens)] = 1
-            pooled[row, (start - read) if self.pooling == "response" else 0 : len(tokens) - read] = 1
+        ids, own = right_padded([tokens[read:] for tokens, _ in batch], 0)
+        mask = torch.cat([torch.ones((len(batch), read), dtype=torch.long), own], 1)
+        pooled = own.float()
+        if self.pooling == "response":
+            for row, (_, start) in enumerate(batch):
+                pooled[row, : start - read] = 0
         pooled = (pooled / pooled.sum(1, keepdim=True)).to(device)
         with torch.inference_mode():
             states = self.backbone(

@@ -1,6 +1,7 @@
 """Which rows go together: pools and batches of similar length, and what all prompts begin with."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 MINIMUM_PREFIX = 8
 
@@ -36,3 +37,16 @@ def shared_prefix(prompts: Sequence[list[int]]) -> int:
     differ = (place for place, (one, other) in enumerate(zip(first, last, strict=False)) if one != other)
     length = min(next(differ, len(first)), min(len(prompt) for prompt in prompts) - 2)
     return length if length >= MINIMUM_PREFIX else 0
+
+
+def right_padded(rows: Sequence[list[int]], padding: int) -> tuple[Any, Any]:
+    """Ids and attention mask [rows, tokens], padded on the right, so that positions count from the first token."""
+    import torch
+
+    width = max(len(ids) for ids in rows)
+    inputs = torch.full((len(rows), width), padding)
+    mask = torch.zeros((len(rows), width), dtype=torch.long)
+    for row, ids in enumerate(rows):
+        inputs[row, : len(ids)] = torch.tensor(ids)
+        mask[row, : len(ids)] = 1
+    return inputs, mask

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from amends.errors import InputError, ModelError
-from amends.models.batches import length_batches, length_pools
+from amends.models.batches import length_batches, length_pools, right_padded
 from amends.models.loading import check_adapter, directory_fingerprint, find_model, load_model, load_tokenizer
 from amends.protocols import Generation, ProgressCallback, Prompt, Sampling, no_progress
 from amends.seeds import derive_seed
@@ -140,13 +140,8 @@ class LocalModel:
     def _batch_losses(self, batch: list[tuple[list[int], list[int]]]) -> list[tuple[float, int]]:
         import torch
 
-        width = max(len(context) + len(answer) for context, answer in batch)
         device = self.model.device
-        inputs = torch.full((len(batch), width), self.tokenizer.pad_token_id)
-        mask = torch.zeros((len(batch), width), dtype=torch.long)
-        for row, (context, answer) in enumerate(batch):  # padded on the right: positions count from the first token
-            inputs[row, : len(context) + len(answer)] = torch.tensor(context + answer)
-            mask[row, : len(context) + len(answer)] = 1
+        inputs, mask = right_padded([context + answer for context, answer in batch], self.tokenizer.pad_token_id)
         losses = []
         with torch.inference_mode():
             output = self.model(input_ids=inputs.to(device), attention_mask=mask.to(device), use_cache=False)

@@ -69,14 +69,14 @@ def _assistant(content: str) -> list[Message]:
     return [Message(role="assistant", content=content)]
 
 
-def _safe(sets: Sets) -> Made:
-    rows: Iterable[Instruction] = sets.get("instructions", ())
-    return ((row.prompt, _sample("safe", row.id, row.prompt, row.chosen)) for row in rows if row.chosen)
+def _answers(kind: SampleKind, name: str) -> Callable[[Sets], Made]:
+    """A maker of samples from the rows of a set that have an answer."""
 
+    def make(sets: Sets) -> Made:
+        rows: Iterable[Instruction] = sets.get(name, ())
+        return ((row.prompt, _sample(kind, row.id, row.prompt, row.chosen)) for row in rows if row.chosen)
 
-def _benign(sets: Sets) -> Made:
-    rows: Iterable[Instruction] = sets.get("benign", ())
-    return ((row.prompt, _sample("benign", row.id, row.prompt, row.chosen)) for row in rows if row.chosen)
+    return make
 
 
 def _analyses(sets: Sets) -> Made:
@@ -128,8 +128,8 @@ def _preferences(sets: Sets) -> Made:
 
 
 MAKERS: dict[SampleKind, Callable[[Sets], Made]] = {
-    "safe": _safe,
-    "benign": _benign,
+    "safe": _answers("safe", "instructions"),
+    "benign": _answers("benign", "benign"),
     "analysis": _analyses,
     "revised": _revised,
     "hindsight": _hindsight,

@@ -17,11 +17,14 @@ def judge_responses(
 
     def process(chunk: list[Response], number: int, progress: ProgressCallback) -> list[Verdict]:
         pairs = [(row.prompt, row.response) for row in chunk]
-        scores = judge.score(pairs)
-        ratings = judge.rate(pairs) if isinstance(judge, RatingJudge) else [None] * len(pairs)
+        found: list[tuple[float | None, int | None]]
+        if isinstance(judge, RatingJudge):  # asked once for both
+            found = [(one.score, one.helpful) if one else (None, None) for one in judge.rate(pairs)]
+        else:
+            found = [(score, None) for score in judge.score(pairs)]
         return [
-            Verdict(id=row.id, verdict=label(score), score=score, helpful=rating.helpful if rating else None)
-            for row, score, rating in zip(chunk, scores, ratings, strict=True)
+            Verdict(id=row.id, verdict=label(score), score=score, helpful=helpful)
+            for row, (score, helpful) in zip(chunk, found, strict=True)
         ]
 
     stream(responses, artifact, process, progress)

@@ -12,7 +12,7 @@ from amends.protocols import ProgressCallback, no_progress
 from amends.records import Preference, Sample, Trainer
 from amends.store import write_atomically
 from amends.training import dpo, rlhf, sft
-from amends.training.recipe import Recipe
+from amends.training.recipe import Recipe, silence
 from amends.training.samples import TokenizedSample, tokenize_samples
 
 MAKERS: dict[Trainer, Callable[..., Any]] = {
@@ -50,7 +50,7 @@ def fit(
     tokenized = tokenize_samples(rows, tokenizer, recipe.train.max_length)
     part = _own_part(output, fingerprint)
     trainer = MAKERS[kind](rows, tokenized, tokenizer, part, recipe)
-    rlhf.silence(trainer)
+    silence(trainer)
     tokens = sum(len(sample.input_ids) for sample in tokenized)
     trainer.add_callback(_step_reporter(progress, tokens))
     trainer.train(resume_from_checkpoint=_last_checkpoint(part))

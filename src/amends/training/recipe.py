@@ -85,3 +85,10 @@ class Recipe:
         """Optimizer steps where the recipe fixes steps or tokens; None where epochs decide."""
         fixed = self.train.max_steps or self.train.max_tokens
         return self.train.steps(samples, tokens) if fixed else None
+
+
+def silence(trainer: Any) -> None:
+    """Removes the library's own printing: amends shows its own progress."""
+    from transformers.trainer_callback import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)

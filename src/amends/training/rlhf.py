@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from amends.models.batches import length_batches
+from amends.models.batches import length_batches, right_padded
 from amends.models.loading import best_device, best_dtype
 from amends.records import Sample
-from amends.training.recipe import Recipe
+from amends.training.recipe import Recipe, silence
 from amends.training.samples import TokenizedSample, tokenize_text
 
 Reward = Callable[[Sequence[tuple[str, str]]], list[float]]
@@ -75,12 +75,7 @@ def load_reward(adapter: Path, tokenizer: Any, recipe: Recipe) -> Reward:
         ids = [tokenize_text(prompt, response, tokenizer) for prompt, response in pairs]
         scores = [0.0] * len(pairs)
         for rows in length_batches([len(one) for one in ids], REWARD_TOKENS[model.device.type]):
-            width = max(len(ids[row]) for row in rows)
-            inputs = torch.full((len(rows), width), tokenizer.pad_token_id)
-            mask = torch.zeros((len(rows), width), dtype=torch.long)
-            for place, row in enumerate(rows):
-                inputs[place, : len(ids[row])] = torch.tensor(ids[row])
-                mask[place, : len(ids[row])] = 1
+            inputs, mask = right_padded([ids[row] for row in rows], tokenizer.pad_token_id)
             with torch.inference_mode():
                 logits = model(input_ids=inputs.to(model.device), attention_mask=mask.to(model.device)).logits[:, 0]
             for row, score in zip(rows, logits.float().tolist(), strict=True):
@@ -124,13 +119,6 @@ def make_trainer(
         processing_class=tokenizer,
         peft_config=recipe.lora(),
     )
-
-
-def silence(trainer: Any) -> None:
-    """Removes the library's own printing: amends shows its own progress."""
-    from transformers.trainer_callback import PrinterCallback
-
-    trainer.remove_callback(PrinterCallback)
 
 
 def _scorer(recipe: Recipe, tokenizer: Any) -> Any:
