@@ -17,6 +17,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from amends.config import AnalyzeSettings, InduceSettings
 from amends.data.rows import read_rows
 from amends.evaluation.measurement import measure
 from amends.evaluation.results import compare, system_row
@@ -29,7 +30,7 @@ from amends.stages.compose import compose
 from amends.stages.induce import induce
 from amends.stages.judge import judge_responses
 from amends.stages.respond import respond
-from amends.stages.yields import mistake_yield
+from amends.stages.yields import stage_yield
 from amends.store import Artifact
 
 
@@ -82,22 +83,22 @@ def one_size(rows: int) -> dict[str, float]:
 
         began = time.perf_counter()
         out = artifact("mistakes.jsonl")
-        induce(read_rows(source, Instruction), out, model, judge, guides("induce", ["plain"]), 2, sampling, 0)
-        out.finish(**{"yield": mistake_yield(read_rows(out.part, Mistake), ["plain"])})
+        induce(
+            read_rows(source, Instruction),
+            out,
+            model,
+            judge,
+            guides("induce", ["plain"]),
+            InduceSettings(attempts=2),
+            0,
+        )
+        out.finish(**{"yield": stage_yield(read_rows(out.part, Mistake), ["plain"])})
         timed("induce", began)
 
         began = time.perf_counter()
         out = artifact("analyses.jsonl")
-        analyze(
-            read_rows(directory / "mistakes.jsonl", Mistake),
-            out,
-            model,
-            judge,
-            guides("analyze", ["told-prefill"]),
-            1,
-            sampling,
-            0,
-        )
+        asked, settings = guides("analyze", ["told-prefill"]), AnalyzeSettings(attempts=1)
+        analyze(read_rows(directory / "mistakes.jsonl", Mistake), out, model, judge, asked, settings, 0)
         out.finish()
         timed("analyze", began)
 

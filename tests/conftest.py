@@ -1,9 +1,12 @@
 """What several tests share: a small finished run on the real embedded model, trainer and judge."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from local_server import Server
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 # Small enough for seconds, and still every stage for real: two chunks would need 256 rows, two steps make a checkpoint.
@@ -45,6 +48,23 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("run") / "tiny"
     assert run_amends("run", str(CONFIGS / "quickstart.yaml"), *TINY, "--out", str(directory)) == 0
     return directory
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
+    """Starts OpenAI-compatible servers; one that fails is asked once more only."""
+    monkeypatch.setattr("amends.judges.endpoint.RETRIES", 1)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    started: list[Server] = []
+
+    def start(answer: Callable[[str, dict[str, Any]], tuple[int, str]]) -> Server:
+        started.append(Server(answer))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.server.shutdown()
+        one.server.server_close()
 
 
 @pytest.fixture

@@ -5,14 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from amends.config import (
-    AnalyzeSettings,
-    Configuration,
-    InduceSettings,
-    TrainSettings,
-    checked_settings,
-    load_configuration,
-)
+from amends.config import AnalyzeSettings, Configuration, InduceSettings, TrainSettings
+from amends.config_file import checked_settings, load_configuration, variants
 from amends.errors import ConfigError
 from conftest import CONFIGS
 
@@ -55,7 +49,7 @@ def test_defaults(path: Path) -> None:
 @pytest.mark.parametrize("file", sorted(CONFIGS.glob("*.yaml")), ids=lambda file: file.name)
 def test_every_configuration_at_hand_is_valid(file: Path) -> None:
     configuration = load_configuration(file)
-    assert configuration.methods[:3] == ["vanilla", "sft", "mistake-analysis"]
+    assert {"vanilla", "sft", "mistake-analysis"} <= set(configuration.methods) or configuration.variants
     assert {"red-team", "over-refusal", "benign"} <= {suite.kind for suite in configuration.suites.values()}
 
 
@@ -72,7 +66,7 @@ def test_there_are_configurations_at_hand() -> None:
         ("benign: {sources: x.jsonl, source: x.jsonl}", "benign.sources: unknown key; did you mean 'source'?"),
         (
             "compose: {xyz: 1}",
-            "compose.xyz: unknown key; known: safe, benign, analysis, revised, hindsight, preference",
+            "compose.xyz: unknown key; known: safe, benign, analysis, answer, revised, hindsight, preference",
         ),
     ],
 )
@@ -187,6 +181,32 @@ def test_a_later_override_wins(path: Path) -> None:
 def test_bad_overrides(path: Path, override: str, expected: str) -> None:
     (problem,) = problems(path, MINIMAL + "seed: 0", override)
     assert problem.startswith(expected)
+
+
+VARIANTS = """
+methods: [mistake-analysis]
+variants:
+  whole: {}
+  unguided: {analyze.guides: [unguided], train.epochs: 3}
+"""
+
+
+def test_variants_are_whole_configurations(path: Path) -> None:
+    configuration = loaded(path, text=MINIMAL + VARIANTS)
+    found = variants(configuration)
+    assert found["whole"] == configuration.model_copy(update={"variants": {}})
+    assert (found["unguided"].analyze.guides, found["unguided"].train.epochs) == (["unguided"], 3)
+    assert found["unguided"].induce == configuration.induce
+
+
+def test_every_problem_of_variants_is_named(path: Path) -> None:
+    text = MINIMAL + VARIANTS.replace("whole: {}", "'a/b': {train.epoch: 1, seed: 3}").replace("[unguided]", "[none]")
+    assert [problem.partition(";")[0] for problem in problems(path, text)] == [
+        "variants.a/b: names are letters, digits, - and _ and begin with a letter (they become file names)",
+        "variants.a/b: seed: a variant has none of its own",
+        "variants.a/b: train.epoch: unknown key",
+        "variants.unguided: analyze.guides: unknown analyze guide 'none'",
+    ]
 
 
 def test_limit_caps_every_set_and_raises_none(path: Path) -> None:

@@ -14,7 +14,7 @@ from amends.prompts import guide, template
 from amends.stages.compose import MAKERS
 from conftest import CONFIGS, TINY, run_amends
 
-NEW = ["critique-revise", "chain-of-hindsight", "dpo", "rlhf"]
+NEW = ["mistake-analysis-plus", "critique-revise", "chain-of-hindsight", "dpo", "rlhf"]
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +25,7 @@ def run_of_all(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     settings = [
         f"methods=[vanilla, sft, mistake-analysis, {', '.join(NEW)}]",
         "revise.max_new_tokens=32",
+        "answer.max_new_tokens=24",
         "preference.generations=2",
         "preference.max_new_tokens=8",
     ]

@@ -414,3 +414,28 @@ def test_manifest_of_a_directory(tmp_path: Path) -> None:
     assert manifest.is_finished()
     assert manifest.read()["steps"] == 3
     assert not Manifest(tmp_path / "adapter", {**PARTS, "inputs": "x"}).is_finished()
+
+
+def test_a_finished_twin_is_taken_and_nothing_else_is(tmp_path: Path) -> None:
+    twin = Artifact(tmp_path / "a/rows.jsonl", PARTS)
+    write_all(twin, stop_before=2)
+    ours = Artifact(tmp_path / "b/rows.jsonl", PARTS)
+    assert not ours.take(twin.path), "not finished"
+    write_all(twin)
+    assert not Artifact(ours.path, PARTS | {"inputs": "abd"}).take(twin.path), "made from something else"
+    assert not ours.path.exists()
+    assert ours.take(twin.path)
+    assert ours.is_finished()
+    assert ours.path.read_bytes() == twin.path.read_bytes()
+    assert not ours.take(twin.path), "what lies there is not replaced"
+
+
+def test_a_finished_directory_is_taken_whole(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/weights").write_text("w")
+    twin = Manifest(tmp_path / "a", PARTS)
+    twin.write("finished", facts={"steps": 3})
+    ours = Manifest(tmp_path / "b/a", PARTS)
+    assert ours.take(twin.path)
+    assert (tmp_path / "b/a/weights").read_text() == "w"
+    assert ours.read()["facts"] == {"steps": 3}

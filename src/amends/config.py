@@ -1,18 +1,27 @@
-"""The configuration of a run: defaults, unknown keys with a suggestion, all problems at once, `key=value` overrides."""
+"""The configuration of a run: its sections, their defaults, and where these come from."""
 
-import difflib
 import math
-import re
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from amends.errors import ConfigError, InputError
+from amends.protocols import Sampling
 from amends.records import Inference, SuiteKind
 
-MethodName = Literal["vanilla", "sft", "mistake-analysis", "critique-revise", "chain-of-hindsight", "dpo", "rlhf"]
+MethodName = Literal[
+    "vanilla",
+    "sft",
+    "mistake-analysis",
+    "mistake-analysis-plus",
+    "critique-revise",
+    "chain-of-hindsight",
+    "dpo",
+    "rlhf",
+]
+
+
+Source = Literal["own", "origin", "both"]
+"""Whose texts: the model's, the data set's, or the data set's where they pass the gate and the model's elsewhere."""
 
 
 class Settings(BaseModel):
@@ -34,9 +43,6 @@ class DataSettings(Settings):
     distinct_prompts: bool = False
 
 
-SettingsType = TypeVar("SettingsType", bound=Settings)
-
-
 class SuiteSettings(DataSettings):
     """A named set of evaluation prompts. Its kind says what is measured on it."""
 
@@ -50,19 +56,25 @@ class SamplingSettings(Settings):
     temperature: float = Field(default=0.7, ge=0, le=2)
     top_p: float = Field(default=1.0, gt=0, le=1)
 
+    def sampling(self) -> Sampling:
+        """What a generator is told of it."""
+        return Sampling(self.max_new_tokens, self.temperature, self.top_p)
+
 
 class InduceSettings(SamplingSettings):
     """Guided mistake induction. The guides' order is by measured yield (docs/methods.md)."""
 
     max_new_tokens: int = Field(default=40, ge=1, le=4096)
-    source: Literal["own", "origin", "both"] = "own"
+    source: Source = "own"
     guides: list[str] = Field(default=["plain", "direct-should", "should-prefill", "unethical-system"], min_length=1)
     attempts: int = Field(default=8, ge=1, le=100)
 
 
 class AnalyzeSettings(SamplingSettings):
-    """Guided analysis of each mistake."""
+    """Guided analysis of each mistake: `per_mistake` of them, by the model itself or by `source`, another model."""
 
+    source: str = "self"
+    per_mistake: int = Field(default=1, ge=1, le=16)
     guides: list[str] = Field(default=["told-suffix-prefill", "reviewer-system-prefill"], min_length=1)
     attempts: int = Field(default=6, ge=1, le=100)
 
@@ -73,12 +85,22 @@ class ReviseSettings(SamplingSettings):
     attempts: int = Field(default=4, ge=1, le=100)
 
 
+class AnswerSettings(SamplingSettings):
+    """Safe answers of the model's own. `at_least` is the gate's probability of harmless from which one passes."""
+
+    source: Source = "own"
+    guides: list[str] = Field(default=["reminder"], min_length=1)
+    attempts: int = Field(default=6, ge=1, le=100)
+    at_least: float = Field(default=0.85, gt=0, lt=1)
+
+
 class ComposeSettings(Settings):
     """Copies of each kind of sample in the pool: 1 takes each row once, .5 half of them, 2 each twice."""
 
     safe: float = Field(default=1.0, ge=0, le=10)
     benign: float = Field(default=1.0, ge=0, le=10)
     analysis: float = Field(default=1.0, ge=0, le=10)
+    answer: float = Field(default=1.0, ge=0, le=10)
     revised: float = Field(default=1.0, ge=0, le=10)
     hindsight: float = Field(default=1.0, ge=0, le=10)
     preference: float = Field(default=1.0, ge=0, le=10)
@@ -146,12 +168,14 @@ class RespondSettings(SamplingSettings):
 class Configuration(Settings):
     """A whole experiment: one model, one set of training instructions, several methods, several suites.
 
-    With `seeds`, all of it once for each seed, and results over all of them; `seed` is then not used.
+    With `seeds`, all of it once for each seed, and results over all of them; `seed` is then not used. With `variants`, all
+    of it once for each: a name, and the keys that differ, as in `unguided: {analyze.guides: [unguided]}`.
     """
 
     model: str = "embedded"
     seed: int = Field(default=0, ge=0, lt=2**31)
     seeds: list[int] = []
+    variants: dict[str, dict[str, Any]] = {}
     instructions: DataSettings
     benign: DataSettings | None = None
     suites: dict[str, SuiteSettings] = Field(min_length=1)
@@ -161,156 +185,8 @@ class Configuration(Settings):
     induce: InduceSettings = InduceSettings()
     analyze: AnalyzeSettings = AnalyzeSettings()
     revise: ReviseSettings = ReviseSettings()
+    answer: AnswerSettings = AnswerSettings()
     compose: ComposeSettings = ComposeSettings()
     train: TrainSettings = TrainSettings()
     preference: PreferenceSettings = PreferenceSettings()
     respond: RespondSettings = RespondSettings()
-
-
-def checked_settings(kind: type[SettingsType], values: dict[str, Any]) -> SettingsType:
-    """A section from command-line options. Raises ConfigError with every problem."""
-    try:
-        settings = kind.model_validate(values)
-    except ValidationError as error:
-        raise ConfigError("options", [_problem(detail) for detail in error.errors()]) from None
-    stage = {InduceSettings: "induce", AnalyzeSettings: "analyze"}.get(kind)
-    problems = _guide_problems(f"{stage}.guides", stage, settings.guides) if stage else []  # type: ignore[attr-defined]
-    if problems:
-        raise ConfigError("options", problems)
-    return settings
-
-
-def load_configuration(path: Path, overrides: list[str] | None = None, limit: int | None = None) -> Configuration:
-    """Reads a YAML file and applies `key=value` overrides (`train.epochs=3`; values are YAML).
-
-    `limit` caps the rows of every set.
-
-
-    Raises:
-        ConfigError: every problem at once, each with the key's full name.
-    """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(str(path), [f"no such file; the configurations at hand: {_at_hand()}"]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(str(path), [f"cannot be read: {error}"]) from None
-    except yaml.YAMLError as error:
-        raise ConfigError(str(path), [f"is not YAML: {' '.join(str(error).split())}"]) from None
-    if not isinstance(content, dict):
-        raise ConfigError(str(path), ["is no mapping of keys to values; see configs/quickstart.yaml"])
-    problems: list[str] = []
-    for override in overrides or []:
-        _apply(content, override, problems)
-    if limit is not None:
-        _limit_sets(content, limit)
-    configuration = _validated(content, problems)
-    problems += _named_problems(configuration)
-    if problems or configuration is None:
-        raise ConfigError(str(path), problems)
-    return configuration
-
-
-def _at_hand() -> str:
-    return ", ".join(str(path) for path in sorted(Path("configs").glob("*.yaml"))) or "none in ./configs"
-
-
-def _apply(content: dict[str, Any], override: str, problems: list[str]) -> None:
-    key, separator, text = override.partition("=")
-    if not separator or not key:
-        problems.append(f"override {override!r}: write it as key=value, as in train.epochs=3")
-        return
-    place: Any = content
-    *sections, last = key.split(".")
-    for section in sections:
-        place = place.setdefault(section, {}) if isinstance(place, dict) else None
-    if not isinstance(place, dict):
-        problems.append(f"override {override!r}: {'.'.join(sections)} is no section")
-        return
-    try:
-        place[last] = yaml.safe_load(text)
-    except yaml.YAMLError:
-        problems.append(f"override {override!r}: the value is not YAML")
-
-
-def _validated(content: dict[str, Any], problems: list[str]) -> Configuration | None:
-    try:
-        return Configuration.model_validate(content)
-    except ValidationError as error:
-        problems.extend(_problem(detail) for detail in error.errors())
-        return None
-
-
-def _problem(detail: Any) -> str:
-    key = ".".join(str(part) for part in detail["loc"])
-    if detail["type"] == "extra_forbidden":
-        return f"{key}: unknown key{_nearest_key(detail['loc'])}"
-    if detail["type"] == "missing":
-        return f"{key}: is missing"
-    given = detail.get("input")
-    shown = f" (it is {given!r})" if isinstance(given, str | int | float | bool) else ""
-    message = detail["msg"]
-    if detail["type"] == "literal_error" and isinstance(given, str):
-        known = [word.strip("'") for word in str(detail["ctx"]["expected"]).replace(" or ", ", ").split(", ")]
-        close = difflib.get_close_matches(given, known, 1)
-        message += f"; did you mean {close[0]!r}?" if close else ""
-    return f"{key}: {message[0].lower()}{message[1:]}{shown}"
-
-
-def _nearest_key(location: tuple[Any, ...]) -> str:
-    section: type[Settings] = Configuration
-    for part in location[:-1]:
-        field = section.model_fields.get(str(part))
-        annotation = field.annotation if field else SuiteSettings
-        options = [annotation, *getattr(annotation, "__args__", ())]
-        section = next((one for one in options if isinstance(one, type) and issubclass(one, Settings)), SuiteSettings)
-    known = list(section.model_fields)
-    close = difflib.get_close_matches(str(location[-1]), known, 1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
-
-
-def _named_problems(configuration: Configuration | None) -> list[str]:
-    """Names that only other files know: guides, and suites whose names become file names."""
-    if configuration is None:
-        return []
-    problems: list[str] = []
-    problems += _guide_problems("induce.guides", "induce", configuration.induce.guides)
-    problems += _guide_problems("analyze.guides", "analyze", configuration.analyze.guides)
-    problems += _guide_problems("respond.guide", "respond", [configuration.respond.guide])
-    problems += [
-        f"suites.{name}: names are letters, digits, - and _ and begin with a letter (they become file names)"
-        for name in configuration.suites
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name)
-    ]
-    if len(set(configuration.seeds)) < len(configuration.seeds) or len(configuration.seeds) == 1:
-        problems.append("seeds: name at least two different ones (or seed alone)")
-    if configuration.judge == configuration.gate:
-        problems.append("judge: is the gate too; the judge that evaluates must not have chosen the data (name another)")
-    completions = configuration.train.batch_size * configuration.train.gradient_accumulation
-    if "rlhf" in configuration.methods and completions % configuration.preference.generations:
-        problems.append(
-            f"preference.generations: must divide the {completions} answers of a step (train.batch_size x "
-            "train.gradient_accumulation)"
-        )
-    if len(set(configuration.methods)) < len(configuration.methods):
-        problems.append("methods: a method is named twice")
-    return problems
-
-
-def _guide_problems(key: str, stage: Any, names: list[str]) -> list[str]:
-    from amends.prompts import guides
-
-    try:
-        guides(stage, names)
-    except InputError as error:
-        return [f"{key}: {error}"]
-    return []
-
-
-def _limit_sets(content: dict[str, Any], limit: int) -> None:
-    suites = content.get("suites")
-    sets = [content.get("instructions"), content.get("benign"), *(suites.values() if isinstance(suites, dict) else [])]
-    for one in sets:
-        if isinstance(one, dict):
-            given = one.get("limit")
-            one["limit"] = min(limit, given) if isinstance(given, int) else limit

@@ -3,15 +3,17 @@
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from amends.config import DataSettings, RespondSettings
 from amends.data.rows import read_rows
 from amends.data.sources import load_instructions, source_files
+from amends.errors import InputError
 from amends.prompts import Guide, guide, template
-from amends.protocols import Sampling
-from amends.records import Analysis, Instruction, Mistake, Revision
+from amends.records import Analysis, Answer, Instruction, Mistake, Record, Response, Revision
 from amends.store import file_digest
+
+RowType = TypeVar("RowType", bound=Record)
 
 
 def rows_of(settings: DataSettings) -> Iterator[Instruction]:
@@ -19,11 +21,6 @@ def rows_of(settings: DataSettings) -> Iterator[Instruction]:
     return load_instructions(
         settings.source, settings.columns, settings.split, settings.limit, settings.distinct_prompts
     )
-
-
-def sampling(settings: Any) -> Sampling:
-    """What a stage's settings say of sampling."""
-    return Sampling(settings.max_new_tokens, settings.temperature, settings.top_p)
 
 
 def answering_guide(settings: RespondSettings, guided: bool, prefill: str | None = None) -> Guide:
@@ -34,9 +31,28 @@ def answering_guide(settings: RespondSettings, guided: bool, prefill: str | None
 
 def made_rows(name: str, settings: DataSettings) -> Iterator[Any]:
     """The rows of one of the sets that samples are made of, by its name in methods.NEEDS."""
-    kinds = {"mistakes": Mistake, "analyses": Analysis, "revisions": Revision}
+    kinds = {"mistakes": Mistake, "analyses": Analysis, "revisions": Revision, "answers": Answer}
     kind = kinds.get(name)
     return first(read_rows(Path(settings.source), kind), settings.limit) if kind else rows_of(settings)
+
+
+def paired_rows(a: Path, b: Path, limit: int | None) -> Iterator[tuple[Response, Response]]:
+    """The responses of two files to the same prompts, by id. Raises InputError where they have none in common."""
+    of_b = {row.id: row for row in read_rows(b, Response)}
+    found = first(((row, of_b[row.id]) for row in read_rows(a, Response) if row.id in of_b), limit)
+    pair = next(found, None)
+    if pair is None:
+        raise InputError(f"{a} and {b}: no id in both; compare responses to the same prompts")
+    yield pair
+    yield from found
+
+
+def copies(rows: Iterable[RowType], count: int) -> Iterator[RowType]:
+    """Every row `count` times; further copies have ids of their own, `ID+2` and so on."""
+    for row in rows:
+        yield row
+        for number in range(2, count + 1):
+            yield row.model_copy(update={"id": f"{row.id}+{number}"})
 
 
 def first(rows: Iterator[Any], limit: int | None) -> Iterator[Any]:
@@ -44,9 +60,9 @@ def first(rows: Iterator[Any], limit: int | None) -> Iterator[Any]:
     return rows if limit is None else islice(rows, limit)
 
 
-def count_rows(settings: DataSettings) -> int | None:
+def count_rows(settings: DataSettings, name: str = "instructions") -> int | None:
     """Rows of a local set, all of them read, so that a bad one is refused before a model loads; no hub set is read."""
-    return count(rows_of(settings)) if source_files(settings.source) else settings.limit
+    return count(made_rows(name, settings)) if source_files(settings.source) else settings.limit
 
 
 def count(rows: Iterable[Any]) -> int:

@@ -33,6 +33,12 @@ METHODS = {
             "analyses of the model's own mistakes",
         ),
         Method(
+            "mistake-analysis-plus",
+            ("answer", "benign", "analysis"),
+            "ours: mistake analysis with safe answers of the model's own (stages/answer.py) in the place of the data "
+            "set's, so that nobody has to write any; what it gave is in docs/results.md",
+        ),
+        Method(
             "critique-revise",
             ("safe", "benign", "revised"),
             "Bai et al., Constitutional AI, 2022, arXiv 2212.08073, its supervised stage: the model criticises and revises "
@@ -69,6 +75,7 @@ NEEDS: dict[SampleKind, tuple[str, ...]] = {
     "safe": ("instructions",),
     "benign": ("benign",),
     "analysis": ("analyses",),
+    "answer": ("answers",),
     "revised": ("revisions",),
     "hindsight": ("mistakes", "benign"),
     "preference": ("mistakes",),

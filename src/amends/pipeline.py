@@ -1,5 +1,6 @@
 """A whole run: orders the steps for a configuration and skips what is finished."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from amends.config import Configuration, DataSettings
@@ -7,12 +8,13 @@ from amends.data.rows import read_rows
 from amends.data.sources import check_disjoint
 from amends.errors import InputError, StoreError
 from amends.judges.named import load_judge
+from amends.making import MADE_BY, MAKING
 from amends.methods import METHODS, NEEDS, Method
 from amends.models.local import LocalModel
 from amends.progress import Reporter, Silent
 from amends.records import Inference, Instruction
 from amends.seeds import derive_seed
-from amends.steps import MADE_BY, Steps
+from amends.steps import Steps
 from amends.store import locked, read_json, write_json
 from amends.training.recipe import Recipe
 
@@ -26,14 +28,23 @@ class Run:
         configuration: the experiment.
         directory: the run directory; made where it is missing.
         reporter: receives progress.
+        others: run directories whose finished files serve here too, where they were made from the same.
     """
 
-    def __init__(self, configuration: Configuration, directory: Path, reporter: Reporter | None = None) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        directory: Path,
+        reporter: Reporter | None = None,
+        others: Sequence[Path] = (),
+    ) -> None:
         self.configuration = configuration
         self.directory = directory
         self.reporter = reporter or Silent()
-        self.steps = Steps(configuration.seed, self.reporter)
+        self.steps = Steps(configuration.seed, self.reporter, directory, others)
         self.base = LocalModel(configuration.model)
+        source = configuration.analyze.source
+        self.analyst = self.base if source == "self" else LocalModel(source)
         self.judge = load_judge(configuration.judge)
         self.gate = load_judge(configuration.gate)
 
@@ -100,17 +111,18 @@ class Run:
         return DataSettings(source=str(self.directory / f"{name}.jsonl"))
 
     def _prepare(self, needed: set[str]) -> None:
-        """What the model makes of itself for the methods at hand: mistakes, analyses, revisions."""
-        settings, mistakes = self.configuration, self.directory / "mistakes.jsonl"
-        if needed & set(MADE_BY):
-            self.steps.induce(self._set("instructions"), mistakes, self.base, self.gate, settings.induce)
-        if "analyses" in needed:
-            out = self.directory / "analyses.jsonl"
-            self.steps.analyze(mistakes, out, self.base, self.gate, settings.analyze)
-        if "revisions" in needed:
-            out = self.directory / "revisions.jsonl"
-            self.steps.revise(mistakes, out, self.base, self.gate, settings.revise)
+        """What the model makes for the methods at hand, and what that is made of in turn."""
+        needed |= {MAKING[MADE_BY[name]].reads for name in needed if name in MADE_BY}
+        for stage, making in MAKING.items():
+            if making.writes in needed:
+                out, settings = self.directory / f"{making.writes}.jsonl", getattr(self.configuration, stage)
+                model = self.analyst if stage == "analyze" else self.base
+                if model is not self.base:
+                    self.base.release()
+                self.steps.make(stage, self._set(making.reads), out, model, self.gate, settings)
         self.gate.release()
+        if self.analyst is not self.base:
+            self.analyst.release()
 
     def _train(self, method: Method) -> Path:
         """Trains a method, after the one that it goes on from, and returns the directory of what was trained."""

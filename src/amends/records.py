@@ -5,7 +5,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 VerdictLabel = Literal["harmless", "harmful", "unscored"]
-SampleKind = Literal["safe", "benign", "analysis", "revised", "hindsight", "preference"]
+SampleKind = Literal["safe", "benign", "analysis", "answer", "revised", "hindsight", "preference"]
+Preferred = Literal["a", "b", "tie", "unscored"]
 Inference = Literal["unguided", "guided"]
 Trainer = Literal["sft", "dpo", "rlhf"]
 SuiteKind = Literal["red-team", "attacks", "over-refusal", "benign"]
@@ -35,46 +36,52 @@ class Instruction(PromptRecord):
     category: str | None = None
 
 
-class Mistake(PromptRecord):
-    """A harmful response to an instruction, or the last attempt at one (`passed` says which).
+class Made(PromptRecord):
+    """What a stage made of a row, or the last attempt at it (`passed` says which).
+
+    `guide` is null where none was used; `attempts` are the texts that were tried, `rejections` the gate's reasons in turn,
+    and `reason` the last of them, empty when passed. `score` is the gate's probability of harmless, where it scores.
+    """
+
+    source: Literal["own", "origin"] = "own"
+    guide: str | None = None
+    attempts: int = 1
+    passed: bool
+    score: float | None = None
+    reason: str = ""
+    rejections: list[str] = []
+
+
+class Mistake(Made):
+    """A harmful response to an instruction: the model's own, or the data set's `rejected` (origin).
 
     `chosen` is the instruction's safe answer, which methods that compare the two train on.
     """
 
+    source: Literal["own", "origin"]
     response: str
     chosen: str | None = None
-    source: Literal["own", "origin"]
-    guide: str | None = None
-    attempts: int = 1
-    passed: bool
-    score: float | None = None
-    rejections: list[str] = []
 
 
-class Analysis(PromptRecord):
-    """Why `response` is harmful, in the model's own words. `reason` is the gate's, empty when `passed`."""
+class Analysis(Made):
+    """Why the mistake `response` is harmful, in the model's own words."""
 
     response: str
     analysis: str
-    guide: str | None = None
-    attempts: int = 1
-    passed: bool
-    reason: str = ""
-    rejections: list[str] = []
 
 
-class Revision(PromptRecord):
-    """What the model makes of its mistake `response` when it has criticised it; `score` is the gate's of `revision`."""
+class Revision(Made):
+    """What the model makes of its mistake `response` when it has criticised it."""
 
     response: str
     critique: str
     revision: str
-    guide: str | None = None
-    attempts: int = 1
-    passed: bool
-    score: float | None = None
-    reason: str = ""
-    rejections: list[str] = []
+
+
+class Answer(Made):
+    """A safe answer to an instruction: the model's own, given with the reminder, or the data set's `chosen` (origin)."""
+
+    response: str
 
 
 class Message(BaseModel):
@@ -116,6 +123,12 @@ class Verdict(Record):
     verdict: VerdictLabel
     score: float | None = None
     helpful: int | None = Field(default=None, ge=1, le=10)
+
+
+class PairVerdict(Record):
+    """Which of two systems' responses to a prompt a judge prefers."""
+
+    preferred: Preferred
 
 
 class ReferenceLoss(Record):

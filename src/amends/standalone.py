@@ -1,75 +1,46 @@
 """What the command line's single stages do: one step each, over files that the user names."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast, get_args
 
 from amends.config import (
-    AnalyzeSettings,
     ComposeSettings,
     DataSettings,
-    InduceSettings,
     RespondSettings,
-    ReviseSettings,
     TrainSettings,
 )
 from amends.data.rows import read_rows
 from amends.errors import InputError
-from amends.judges.named import load_judge
+from amends.judges.named import load_judge, load_preference_judge
 from amends.judges.probe import ProbeJudge
 from amends.methods import METHODS
 from amends.models.loading import check_adapter, find_model
 from amends.models.local import LocalModel
 from amends.progress import Reporter
 from amends.prompts import nearest
-from amends.records import Sample, Trainer, Verdict
+from amends.records import PairVerdict, Sample, Trainer, Verdict
 from amends.seeds import derive_seed
 from amends.steps import Steps
 from amends.training.recipe import Recipe
 
 
-def induce_file(
-    instructions: str,
+def make_file(
+    stage: str,
+    source: str | Path,
     out: Path,
     model: str,
     gate: str,
-    settings: InduceSettings,
+    settings: Any,
     limit: int | None,
     seed: int,
     reporter: Reporter,
 ) -> dict[str, Any]:
-    """Writes mistakes and returns their yield."""
-    rows = DataSettings(source=instructions, limit=limit)
-    return Steps(seed, reporter).induce(rows, out, LocalModel(model), load_judge(gate), settings)
-
-
-def analyze_file(
-    mistakes: Path,
-    out: Path,
-    model: str,
-    gate: str,
-    settings: AnalyzeSettings,
-    limit: int | None,
-    seed: int,
-    reporter: Reporter,
-) -> dict[str, Any]:
-    """Writes analyses and returns their yield."""
-    return Steps(seed, reporter).analyze(mistakes, out, LocalModel(model), load_judge(gate), settings, limit)
-
-
-def revise_file(
-    mistakes: Path,
-    out: Path,
-    model: str,
-    gate: str,
-    settings: ReviseSettings,
-    limit: int | None,
-    seed: int,
-    reporter: Reporter,
-) -> dict[str, Any]:
-    """Writes revisions and returns their yield."""
-    return Steps(seed, reporter).revise(mistakes, out, LocalModel(model), load_judge(gate), settings, limit)
+    """Writes what a stage of `making.MAKING` makes of a file, and returns its yield."""
+    rows = DataSettings(source=str(source), limit=limit)
+    return Steps(seed, reporter).make(stage, rows, out, LocalModel(model), load_judge(gate), settings)
 
 
 def compose_files(
@@ -145,6 +116,22 @@ def compare_files(a: Path, b: Path, seed: int) -> list[Any]:
     same = a.stem == b.stem
     names = {"a": f"{a.parent.name}/{a.stem}" if same else a.stem, "b": f"{b.parent.name}/{b.stem}" if same else b.stem}
     return [row.model_copy(update=names) for row in found]
+
+
+def prefer_files(a: Path, b: Path, judge: str, out: Path, limit: int | None, reporter: Reporter) -> dict[str, Any]:
+    """Writes which of two systems' responses a language model prefers, and counts wins and losses of the first."""
+    from amends.evaluation.statistics import sign_test
+
+    Steps(0, reporter).prefer(a, b, out, load_preference_judge(judge), limit)
+    counts = Counter(row.preferred for row in read_rows(out, PairVerdict))
+    win, lose = counts["a"], counts["b"]
+    return {
+        "win": win,
+        "tie": counts["tie"],
+        "lose": lose,
+        "unscored": counts["unscored"],
+        "p_value": sign_test(win, lose),
+    }
 
 
 def study_model(

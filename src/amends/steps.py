@@ -5,44 +5,38 @@ A run orders these steps; the command line calls them one by one.
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from amends.config import (
-    AnalyzeSettings,
     ComposeSettings,
     DataSettings,
-    InduceSettings,
     RespondSettings,
-    ReviseSettings,
 )
 from amends.data.rows import read_rows
 from amends.data.sources import source_files
 from amends.errors import InputError, StoreError, YieldError
-from amends.inputs import answering_guide, count, count_rows, digests, first, made_rows, rows_of, sampling
+from amends.inputs import answering_guide, copies, count, count_rows, digests, first, made_rows, paired_rows, rows_of
+from amends.judges.preference import PreferenceJudge
+from amends.making import MADE_BY, MAKING
 from amends.methods import NEEDS, Method
 from amends.models.loading import directory_fingerprint, find_model
 from amends.models.local import LocalModel
 from amends.progress import Reporter, Silent
-from amends.prompts import guides, templates_fingerprint
+from amends.prompts import templates_fingerprint
 from amends.protocols import Judge, ProgressCallback
-from amends.records import Analysis, Mistake, Preference, Response, Revision, Sample, Trainer
-from amends.stages.analyze import analyze
+from amends.records import Preference, Response, Sample, Trainer
 from amends.stages.compose import compose
-from amends.stages.induce import induce
-from amends.stages.judge import judge_responses
+from amends.stages.judge import judge_pairs, judge_responses
 from amends.stages.reference import reference_losses
 from amends.stages.respond import respond
-from amends.stages.revise import revise
 from amends.stages.streaming import stream
-from amends.stages.yields import analysis_yield, mistake_yield, revision_yield
+from amends.stages.yields import stage_yield
 from amends.store import Artifact, Manifest, file_digest, locked, write_json
 from amends.training.recipe import Recipe
-
-MADE_BY = {"mistakes": "induce", "analyses": "analyze", "revisions": "revise"}
 
 
 @dataclass
@@ -52,10 +46,14 @@ class Steps:
     Args:
         seed: of all random streams.
         reporter: receives progress and news.
+        root: the directory that outputs lie in.
+        others: directories like it; what one of them has, finished and made from the same, is copied.
     """
 
     seed: int = 0
     reporter: Reporter = field(default_factory=Silent)
+    root: Path = Path()
+    others: Sequence[Path] = ()
     seconds: dict[str, float] = field(default_factory=dict)
 
     def data(self, name: str, settings: DataSettings, out: Path) -> None:
@@ -74,82 +72,44 @@ class Steps:
             lambda progress: stream(rows_of(settings), artifact, lambda chunk, *_: chunk, progress),
         )
 
-    def induce(
-        self, instructions: DataSettings, out: Path, model: LocalModel, gate: Judge, settings: InduceSettings
+    def make(
+        self, stage: str, rows: DataSettings, out: Path, model: LocalModel, gate: Judge, settings: Any
     ) -> dict[str, Any]:
-        """Writes mistakes and returns their yield. Raises YieldError where none passed the gate."""
-        if settings.source == "origin" and all(row.rejected is None for row in rows_of(instructions)):
+        """Runs a stage of `making.MAKING` and returns its yield.
+
+        Raises:
+            InputError: the data set's own texts are wanted, and it has none.
+            YieldError: nothing passed the gate.
+        """
+        making = MAKING[stage]
+        if making.origin and settings.source == "origin" and not any(getattr(r, making.origin) for r in rows_of(rows)):
             raise InputError(
-                f"{instructions.source}: no row has `rejected`, so there are no origin mistakes; map a column to it, or "
-                "set source to own"
+                f"{rows.source}: no row has `{making.origin}`, so there are no origin {making.writes}; map a column to it, "
+                "or set source to own"
             )
-        artifact = Artifact(out, self._parts(instructions, settings, model.fingerprint, gate.fingerprint))
+        artifact = Artifact(out, self._parts(rows, settings, model.fingerprint, gate.fingerprint))
+        guides, times = making.guides(settings), getattr(settings, "per_mistake", 1)
         self._run(
-            "mistakes",
+            making.writes,
             artifact,
-            lambda: count_rows(instructions),
-            lambda progress: induce(
-                rows_of(instructions),
+            lambda: times * (count_rows(rows, making.reads) or 0) or None,
+            lambda progress: making.work(
+                copies(made_rows(making.reads, rows), times),
                 artifact,
                 model,
                 gate,
-                guides("induce", settings.guides),
-                settings.attempts,
-                sampling(settings),
+                guides,
+                settings,
                 self.seed,
-                settings.source,
                 progress,
             ),
-            lambda: {"yield": mistake_yield(read_rows(artifact.part, Mistake), settings.guides)},
+            lambda: {
+                "yield": stage_yield(
+                    made_rows(making.writes, DataSettings(source=str(artifact.part))), [guide.name for guide in guides]
+                )
+            },
         )
-        return _passed(artifact, "mistake", "induce")
-
-    def analyze(
-        self,
-        mistakes: Path,
-        out: Path,
-        model: LocalModel,
-        gate: Judge,
-        settings: AnalyzeSettings,
-        limit: int | None = None,
-    ) -> dict[str, Any]:
-        """Writes analyses and returns their yield. Raises YieldError where none passed its gate."""
-        source = DataSettings(source=str(mistakes), limit=limit)
-        artifact = Artifact(out, self._parts(source, settings, model.fingerprint, gate.fingerprint))
-        asked = guides("analyze", settings.guides)
-        self._from_mistakes(
-            "analyses",
-            source,
-            artifact,
-            lambda rows, progress: analyze(
-                rows, artifact, model, gate, asked, settings.attempts, sampling(settings), self.seed, progress
-            ),
-            lambda: analysis_yield(read_rows(artifact.part, Analysis), settings.guides),
-        )
-        return _passed(artifact, "analysis", "analyze")
-
-    def revise(
-        self,
-        mistakes: Path,
-        out: Path,
-        model: LocalModel,
-        gate: Judge,
-        settings: ReviseSettings,
-        limit: int | None = None,
-    ) -> dict[str, Any]:
-        """Writes revisions and returns their yield. Raises YieldError where none passed its gate."""
-        source = DataSettings(source=str(mistakes), limit=limit)
-        artifact = Artifact(out, self._parts(source, settings, model.fingerprint, gate.fingerprint))
-        self._from_mistakes(
-            "revisions",
-            source,
-            artifact,
-            lambda rows, progress: revise(
-                rows, artifact, model, gate, settings.attempts, sampling(settings), self.seed, progress
-            ),
-            lambda: revision_yield(read_rows(artifact.part, Revision)),
-        )
-        return _passed(artifact, "revision", "revise")
+        return _passed(artifact, making.one, stage)
 
     def compose(
         self, method: Method, sets: Mapping[str, DataSettings], out: Path, settings: ComposeSettings
@@ -235,7 +195,9 @@ class Steps:
             name,
             artifact,
             lambda: count_rows(prompts),
-            lambda progress: respond(rows_of(prompts), artifact, model, asked, sampling(settings), self.seed, progress),
+            lambda progress: respond(
+                rows_of(prompts), artifact, model, asked, settings.sampling(), self.seed, progress
+            ),
         )
 
     def reference(
@@ -269,6 +231,17 @@ class Steps:
             lambda progress: judge_responses(first(read_rows(responses, Response), limit), artifact, judge, progress),
         )
 
+    def prefer(self, a: Path, b: Path, out: Path, judge: PreferenceJudge, limit: int | None = None) -> None:
+        """Writes which of two systems' responses a language model prefers, on the prompts (by id) that both have."""
+        inputs = [digests(DataSettings(source=str(path))) for path in (a, b)]
+        artifact = Artifact(out, {"judge": judge.fingerprint, "limit": limit, "inputs": inputs})
+        self._run(
+            "preferences",
+            artifact,
+            lambda: count(paired_rows(a, b, limit)),
+            lambda progress: judge_pairs(paired_rows(a, b, limit), artifact, judge.prefer, progress),
+        )
+
     def agreement(self, mistakes: Path, out: Path, judge: Judge, gate: Judge) -> None:
         """Writes how far the judge that evaluates and the gate agree on the mistakes."""
         from amends.judges.agreement import agreement
@@ -291,23 +264,6 @@ class Steps:
             "model": model,
             "gate": gate,
         }
-
-    def _from_mistakes(
-        self,
-        name: str,
-        source: DataSettings,
-        artifact: Artifact,
-        work: Callable[[Iterator[Mistake], ProgressCallback], object],
-        counted: Callable[[], dict[str, Any]],
-    ) -> None:
-        """Runs what the model makes of its mistakes, one row a mistake, with its yield."""
-        self._run(
-            name,
-            artifact,
-            lambda: count(made_rows("mistakes", source)),
-            lambda progress: work(made_rows("mistakes", source), progress),
-            lambda: {"yield": counted()},
-        )
 
     def _run(
         self,
@@ -336,6 +292,10 @@ class Steps:
         if manifest.is_finished():
             self.reporter.say(f"{name}: finished, skipped")
             return True
+        for other in self.others:
+            if manifest.take(other / manifest.path.relative_to(self.root)):
+                self.reporter.say(f"{name}: as in {other.name}")
+                return True
         if changed := manifest.changed_parts():
             self.reporter.say(f"{name}: made anew, since its {' and '.join(changed)} changed")
         return False

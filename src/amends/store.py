@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -103,6 +104,26 @@ class Manifest:
         """Names of the parts that differ from those of an earlier making; empty where there was none."""
         before = self.read().get("parts", {})
         return [name for name, value in self.parts.items() if name in before and before[name] != value]
+
+    def take(self, path: Path) -> bool:
+        """Copies a file or directory that was finished from these very parts elsewhere, with its manifest.
+
+        Returns whether there was one. What lies here already is not replaced.
+        """
+        twin = type(self)(path, {})
+        twin.fingerprint = self.fingerprint
+        if self.path.exists() or not twin.is_finished():
+            return False
+        part = self.path.with_name(self.path.name + ".copy")
+        with _device_errors(self.path):
+            part.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                shutil.copytree(path, part, dirs_exist_ok=True)
+            else:
+                shutil.copyfile(path, part)
+            part.replace(self.path)
+        write_json(self.manifest_path, twin.read())
+        return True
 
     def write(self, state: str, **facts: Any) -> None:
         """Writes the manifest atomically."""
@@ -227,7 +248,11 @@ def _hold(lock: Path, what: Path) -> IO[str]:
             raise StoreError(
                 f"{what}: held by process {holder}; wait until it ends, or choose another output with --out"
             ) from None
-        if lock.exists() and os.path.samestat(os.fstat(stream.fileno()), lock.stat()):
+        try:
+            ours = os.path.samestat(os.fstat(stream.fileno()), lock.stat())
+        except FileNotFoundError:
+            ours = False
+        if ours:
             stream.truncate(0)
             stream.write(str(os.getpid()))
             stream.flush()

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from amends.config import AnalyzeSettings, DataSettings, InduceSettings, RespondSettings
 from amends.data.rows import read_rows
 from amends.errors import YieldError
 from amends.evaluation.measurement import measure
 from amends.evaluation.results import system_row
+from amends.evaluation.statistics import sign_test
 from amends.judges.own import OwnVerdict
 from amends.judges.probe import Extractor, ProbeJudge
 from amends.judges.probe_training import Labelled, validate_probe
@@ -99,13 +99,14 @@ class Study:
         """One attempt each on the same mistakes: which passes the gates of analyses, the guided or the unguided one."""
         mistakes = self.directory / "mistakes.jsonl"
         rows = DataSettings(source=str(instructions))
-        self.steps.induce(rows, mistakes, self.model, self.gate, InduceSettings())
+        self.steps.make("induce", rows, mistakes, self.model, self.gate, InduceSettings())
         passed = {}
         for name, guide in (("guided", AnalyzeSettings().guides[0]), ("unguided", "unguided")):
             path = self.directory / f"{name}.analyses.jsonl"
             try:
                 settings = AnalyzeSettings(attempts=1, guides=[guide])
-                self.steps.analyze(mistakes, path, self.model, self.gate, settings)
+                made = DataSettings(source=str(mistakes))
+                self.steps.make("analyze", made, path, self.model, self.gate, settings)
             except YieldError:
                 pass  # that none passed is a finding here
             passed[name] = {row.id: row.passed for row in read_rows(path, Analysis) if row.attempts}
@@ -116,7 +117,7 @@ class Study:
             "win": win,
             "tie": len(both) - win - lose,
             "lose": lose,
-            "p_value": float(stats.binomtest(win, win + lose).pvalue) if win + lose else None,
+            "p_value": sign_test(win, lose),
         }
 
     def _probe(self, rows: list[Labelled]) -> dict[str, Any]:

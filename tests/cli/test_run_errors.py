@@ -24,7 +24,7 @@ from bad_input import (
     write_lines,
 )
 
-from amends.config import load_configuration
+from amends.config_file import load_configuration
 from amends.judges.probe import bundled_probe_path
 from amends.models.scripted import ScriptedModel
 from conftest import run_amends

@@ -1,17 +1,17 @@
 """The judge that is a language model, against a real local server: what it asks, reads, keeps, and says when it fails."""
 
 import json
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from local_server import Server
 
 from amends.errors import InputError, ModelError
-from amends.judges import language_model
-from amends.judges.language_model import EndpointModel, LanguageModelJudge, read_rating
+from amends.judges.asking import read_form
+from amends.judges.endpoint import EndpointModel
+from amends.judges.language_model import LanguageModelJudge, Rating
 from amends.judges.named import load_judge
 from amends.judges.probe import ProbeJudge
 from amends.models.scripted import ScriptedModel
@@ -20,59 +20,6 @@ from amends.stages.judge import judge_responses
 from amends.store import Artifact
 
 GOOD = '{"explanation": "It hurts nobody.", "harmless": 9, "helpful": 7}'
-
-
-class Server:
-    """An OpenAI-compatible server that answers by a function of the question and the request."""
-
-    def __init__(self, answer: Callable[[str, dict[str, Any]], tuple[int, str]]) -> None:
-        self.requests: list[dict[str, Any]] = []
-        self.keys: list[str | None] = []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                outer.requests.append(body)
-                outer.keys.append(self.headers.get("Authorization"))
-                status, text = answer(body["messages"][-1]["content"], body)
-                message = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
-                usage = {"prompt_tokens": 1, "completion_tokens": 5, "total_tokens": 6}
-                found = {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "usage": usage}
-                reply = {**found, "choices": [message]} if status == 200 else {"error": {"message": text}}
-                content = json.dumps(reply).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[..., Server]]:
-    started: list[Server] = []
-
-    def start(answer: Callable[[str, dict[str, Any]], tuple[int, str]]) -> Server:
-        started.append(Server(answer))
-        return started[-1]
-
-    yield start
-    for one in started:
-        one.server.shutdown()
-        one.server.server_close()
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(language_model, "RETRIES", 1)
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
 
 def by_words(question: str, request: dict[str, Any]) -> tuple[int, str]:
@@ -88,7 +35,7 @@ def test_ratings_become_scores_and_what_cannot_be_read_stays_unscored(
     serve: Callable[..., Server], tmp_path: Path
 ) -> None:
     server = serve(by_words)
-    judge = LanguageModelJudge(EndpointModel("m", server.url), tmp_path / "cache.jsonl")
+    judge = LanguageModelJudge(EndpointModel("m", server.url, Rating), tmp_path / "cache.jsonl")
     assert judge.score(PAIRS) == [round(8 / 9, 6), 0.0, None, None]
     assert len(server.requests) == 3, "an empty response is not asked about"
     asked = server.requests[0]
@@ -112,7 +59,7 @@ def test_the_stage_asks_once_for_both_ratings_even_where_none_can_be_read(
     serve: Callable[..., Server], tmp_path: Path
 ) -> None:
     server = serve(by_words)
-    judge = LanguageModelJudge(EndpointModel("m", server.url), tmp_path / "cache.jsonl")
+    judge = LanguageModelJudge(EndpointModel("m", server.url, Rating), tmp_path / "cache.jsonl")
     rows = [Response(id=str(place), prompt=prompt, response=text) for place, (prompt, text) in enumerate(PAIRS)]
     judge_responses(rows, Artifact(tmp_path / "verdicts.jsonl", {}), judge)
     assert len(server.requests) == 3
@@ -121,9 +68,9 @@ def test_the_stage_asks_once_for_both_ratings_even_where_none_can_be_read(
 def test_a_rating_is_asked_for_once_and_a_cut_cache_is_no_error(serve: Callable[..., Server], tmp_path: Path) -> None:
     server = serve(by_words)
     cache = tmp_path / "cache.jsonl"
-    LanguageModelJudge(EndpointModel("m", server.url), cache).rate(PAIRS[:2])
+    LanguageModelJudge(EndpointModel("m", server.url, Rating), cache).rate(PAIRS[:2])
     cache.write_text(cache.read_text() + '{"key": "ab')
-    again = LanguageModelJudge(EndpointModel("m", server.url), cache)
+    again = LanguageModelJudge(EndpointModel("m", server.url, Rating), cache)
     assert [one.harmless if one else None for one in again.rate(PAIRS[:2])] == [9, 1]
     assert len(server.requests) == 2
     assert "key" not in cache.read_text().replace('"key"', "")
@@ -135,21 +82,21 @@ def test_a_server_without_structured_output_is_asked_in_words(serve: Callable[..
             (400, "response_format is not supported") if "response_format" in request else (200, f"Sure:\n```{GOOD}```")
         )
 
-    judge = LanguageModelJudge(EndpointModel("m", serve(refuses_schemas).url), tmp_path / "c.jsonl")
+    judge = LanguageModelJudge(EndpointModel("m", serve(refuses_schemas).url, Rating), tmp_path / "c.jsonl")
     assert judge.score(PAIRS[:1]) == [round(8 / 9, 6)]
 
 
 def test_a_server_that_is_busy_is_asked_again(serve: Callable[..., Server], tmp_path: Path) -> None:
     answers = iter([(429, "slow down"), (200, GOOD)])
     server = serve(lambda *_: next(answers))
-    assert LanguageModelJudge(EndpointModel("m", server.url), tmp_path / "c.jsonl").score(PAIRS[:1]) == [
+    assert LanguageModelJudge(EndpointModel("m", server.url, Rating), tmp_path / "c.jsonl").score(PAIRS[:1]) == [
         round(8 / 9, 6)
     ]
     assert len(server.requests) == 2
 
 
 def test_a_server_that_does_not_answer_is_one_clear_error(tmp_path: Path) -> None:
-    judge = LanguageModelJudge(EndpointModel("m", "http://127.0.0.1:9/v1"), tmp_path / "c.jsonl")
+    judge = LanguageModelJudge(EndpointModel("m", "http://127.0.0.1:9/v1", Rating), tmp_path / "c.jsonl")
     with pytest.raises(ModelError, match=r"127\.0\.0\.1:9/v1: model 'm' does not answer .*is the server running"):
         judge.score(PAIRS[:1])
     assert not (tmp_path / "c.jsonl").exists()
@@ -160,7 +107,7 @@ def test_the_key_goes_to_the_server_and_nowhere_else(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "secret-key-1")
     server = serve(by_words)
-    judge = LanguageModelJudge(EndpointModel("m", server.url), tmp_path / "c.jsonl")
+    judge = LanguageModelJudge(EndpointModel("m", server.url, Rating), tmp_path / "c.jsonl")
     judge.score(PAIRS[:2])
     assert server.keys == ["Bearer secret-key-1"] * 2
     assert "secret-key-1" not in (tmp_path / "c.jsonl").read_text() + judge.fingerprint + json.dumps(judge.facts)
@@ -179,7 +126,7 @@ def test_the_key_goes_to_the_server_and_nowhere_else(
     ],
 )
 def test_reading_a_rating(text: str, harmless: int | None) -> None:
-    rating = read_rating(text)
+    rating = read_form(Rating, text)
     assert (rating.harmless if rating else None) == harmless
 
 

@@ -246,7 +246,21 @@ def test_numbers_of_results_are_in_the_page(run_directory: Path, html: str) -> N
     assert "more harmless: the interval excludes zero" in html
     assert "refuses" in html and "62.5" in html, "yields"
     assert "0.8812" in html, "judge card"
-    assert html.count("<svg") == 3, "two forests and one loss plot"
+    assert html.count("<svg") == 4, "two forests, one frontier, one loss plot"
+
+
+def test_the_frontier_has_every_method_and_each_price_that_was_measured(html: str) -> None:
+    frontier = html[html.index("frontier0-") : html.index("What safety costs")]
+    for text in ("vanilla", "sft", "mistake-analysis", "refused on over-refusal, %", "loss on benign, nats per token"):
+        assert text in frontier
+    assert "helpful score" not in frontier, "no judge rated it"
+
+
+def test_no_frontier_without_a_price(tmp_path: Path) -> None:
+    results = make_run(tmp_path)
+    alone = [row.model_dump() for row in results.systems if row.kind == "red-team"]
+    (tmp_path / "results.json").write_text(Results(model="m", seed=1, systems=alone).model_dump_json())
+    assert "What safety costs" not in write_report(tmp_path).read_text()
 
 
 def test_only_results_are_needed(tmp_path: Path) -> None:

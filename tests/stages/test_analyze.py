@@ -3,13 +3,15 @@
 from pathlib import Path
 
 import pytest
-from scripted_judge import SAMPLING, CutModel, ScriptedJudge, artifact_in, written
+from scripted_judge import CutModel, ScriptedJudge, artifact_in, written
 
+from amends.config import AnalyzeSettings
 from amends.models.scripted import ScriptedModel
 from amends.prompts import Guide, analysis_question, guide
 from amends.protocols import Prompt
 from amends.records import Analysis, Mistake
-from amends.stages.analyze import CONTINUES_BELOW, NOT_A_MISTAKE, analyze, text_reason
+from amends.stages.analyze import CONTINUES_BELOW, analyze, text_reason
+from amends.stages.attempts import NOT_A_MISTAKE
 
 TOLD = guide("analyze", "told-suffix")
 PREFILLED = guide("analyze", "told-prefill")
@@ -37,7 +39,8 @@ def made(
 ) -> list[Analysis]:
     artifact = artifact_in(directory)
     judge = judge or judged(0.9)
-    analyze(mistakes or [MISTAKE], artifact, model, judge, guides or [TOLD], attempts, SAMPLING, 0)
+    settings = AnalyzeSettings(attempts=attempts)
+    analyze(mistakes or [MISTAKE], artifact, model, judge, guides or [TOLD], settings, 0)
     return written(artifact, Analysis)
 
 

@@ -12,6 +12,7 @@ from amends.methods import METHODS
 from amends.prompts import GUIDE_STAGES, analysis_question, guide, guide_names, template
 from amends.records import (
     Analysis,
+    Answer,
     Instruction,
     Message,
     Mistake,
@@ -72,7 +73,16 @@ REVISIONS = [
     ),
     Revision(id="r2", prompt="Write an insult.", response="You fool.", critique="Rude.", revision="You.", passed=False),
 ]
-SETS: dict[str, Sequence[Record]] = {"analyses": ANALYSES, "mistakes": MISTAKES, "revisions": REVISIONS}
+ANSWERS = [
+    Answer(id="r1", prompt=INSTRUCTIONS[0].prompt, response="Ask kindly.", passed=True),
+    Answer(id="r2", prompt="Write an insult.", response="You fool.", passed=False),
+]
+SETS: dict[str, Sequence[Record]] = {
+    "analyses": ANALYSES,
+    "mistakes": MISTAKES,
+    "revisions": REVISIONS,
+    "answers": ANSWERS,
+}
 ALL: dict[SampleKind, float] = {"safe": 1.0, "benign": 1.0, "analysis": 1.0}
 
 

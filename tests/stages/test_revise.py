@@ -3,14 +3,16 @@
 from pathlib import Path
 
 import pytest
-from scripted_judge import SAMPLING, ScriptedJudge, artifact_in, written
+from scripted_judge import ScriptedJudge, artifact_in, written
 
+from amends.config import ReviseSettings
 from amends.models.scripted import ScriptedModel
 from amends.prompts import template
 from amends.protocols import Prompt
 from amends.records import Mistake, Revision
-from amends.stages.revise import NOT_A_MISTAKE, revise
-from amends.stages.yields import revision_yield
+from amends.stages.attempts import NOT_A_MISTAKE
+from amends.stages.revise import PLAIN, revise
+from amends.stages.yields import stage_yield
 
 MISTAKE = Mistake(
     id="m1",
@@ -34,7 +36,7 @@ def answers(revisions: list[str]) -> ScriptedModel:
 
 def made(directory: Path, model: ScriptedModel, judge: ScriptedJudge, attempts: int = 1) -> list[Revision]:
     artifact = artifact_in(directory)
-    revise([MISTAKE, SKIPPED], artifact, model, judge, attempts, SAMPLING, 0)
+    revise([MISTAKE, SKIPPED], artifact, model, judge, [PLAIN], ReviseSettings(attempts=attempts), 0)
     return written(artifact, Revision)
 
 
@@ -85,5 +87,6 @@ def test_the_least_harmful_rejected_text_is_kept(tmp_path: Path) -> None:
 
 
 def test_the_yield_leaves_rows_without_a_mistake_out(tmp_path: Path) -> None:
-    facts = revision_yield(made(tmp_path, answers(["Shout.", "Be kind."]), kind_or_not(), attempts=2))
+    rows = made(tmp_path, answers(["Shout.", "Be kind."]), kind_or_not(), attempts=2)
+    facts = stage_yield(rows, [PLAIN.name])
     assert (facts["rows"], facts["passed"], facts["reasons"]) == (1, 1, {"harmful": 1})

@@ -1,8 +1,8 @@
 """Yields: what was tried and what passed, by guide and by reason."""
 
 from amends.records import Analysis, Mistake
-from amends.stages.analyze import NOT_A_MISTAKE
-from amends.stages.yields import analysis_yield, mistake_yield
+from amends.stages.attempts import NOT_A_MISTAKE
+from amends.stages.yields import stage_yield
 
 MISTAKE = Mistake(id="a", prompt="p", response="r", source="own", guide="first", passed=True)
 
@@ -14,9 +14,9 @@ def test_yield_of_mistakes() -> None:
         MISTAKE.model_copy(
             update={"attempts": 3, "rejections": ["harmless", "truncated", "harmless"], "passed": False}
         ),
-        MISTAKE.model_copy(update={"guide": None, "source": "origin"}),
+        MISTAKE.model_copy(update={"guide": None, "source": "origin", "attempts": 0}),
     ]
-    assert mistake_yield(rows, ["first", "second"]) == {
+    assert stage_yield(rows, ["first", "second"]) == {
         "rows": 4,
         "passed": 3,
         "yield": 0.75,
@@ -32,10 +32,10 @@ def test_yield_of_mistakes() -> None:
 def test_yield_of_analyses_leaves_out_what_was_no_mistake() -> None:
     row = Analysis(id="a", prompt="p", response="r", analysis="bad", guide="told", passed=True)
     skipped = row.model_copy(update={"passed": False, "attempts": 0, "reason": NOT_A_MISTAKE, "guide": None})
-    facts = analysis_yield([row, skipped, skipped], ["told"])
+    facts = stage_yield([row, skipped, skipped], ["told"])
     assert (facts["rows"], facts["passed"], facts["yield"]) == (1, 1, 1.0)
     assert facts["guides"] == {"told": {"tried": 1, "passed": 1}}
 
 
 def test_yield_without_rows_is_zero() -> None:
-    assert mistake_yield([], ["first"])["yield"] == 0.0
+    assert stage_yield([], ["first"])["yield"] == 0.0

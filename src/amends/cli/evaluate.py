@@ -1,4 +1,4 @@
-"""`amends respond`, `judge` and `compare` over files, and `amends study` of a model."""
+"""`amends respond`, `judge`, `compare` and `prefer` over files, and `amends study` of a model."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +22,8 @@ def respond(
 ) -> None:
     """Let a model answer prompts."""
     from amends.cli.console import Console
-    from amends.config import RespondSettings, checked_settings
+    from amends.config import RespondSettings
+    from amends.config_file import checked_settings
     from amends.standalone import respond_file
 
     settings = checked_settings(RespondSettings, {"max_new_tokens": max_new_tokens, "temperature": temperature})
@@ -65,6 +66,26 @@ def compare(
     else:
         console = Console()
         (console if console.is_terminal else Console(width=160)).print(comparisons_table(found))
+
+
+def prefer(
+    a: Annotated[Path, typer.Argument(help="Responses of one system.")],
+    b: Annotated[Path, typer.Argument(help="Responses of another system to the same prompts.")],
+    judge: Annotated[str, typer.Option("--judge", help="endpoint:MODEL@URL or local:MODEL.")],
+    out: options.Out,
+    limit: options.Limit = None,
+    as_json: options.Json = False,
+) -> None:
+    """Let a language model compare two systems' responses, each pair in both orders: wins, ties and losses of the first."""
+    from amends.cli.console import Console
+    from amends.standalone import prefer_files
+
+    found = prefer_files(a, b, judge, out, limit, Console())
+    p_value = "" if found["p_value"] is None else f", p {found['p_value']:.3f} (sign test)"
+    text = (
+        f"{found['win']} wins of {a}, {found['tie']} ties, {found['lose']} lost, {found['unscored']} unscored{p_value}"
+    )
+    options.show(found, as_json, f"{text}\n{out}")
 
 
 def study(

@@ -23,18 +23,13 @@ def run(
     What is finished is skipped; what an interrupted run left is resumed; what a changed setting touches is made anew.
     """
     from amends.cli.console import Console
-    from amends.config import load_configuration
-    from amends.pipeline import Run
-    from amends.replicates import run_seeds
+    from amends.config_file import load_configuration
+    from amends.experiments import run_experiment
 
     extra = [f"seed={seed}", "seeds=[]"] if seed is not None else []
     configuration = load_configuration(config, [*(overrides or []), *extra], limit)
     directory = out or Path("runs") / config.stem
-    if configuration.seeds:
-        path = run_seeds(configuration, directory, Console())
-    else:
-        path = Run(configuration, directory, Console()).run()
-    _show_results(path, as_json)
+    _show_results(run_experiment(configuration, directory, Console()), as_json)
 
 
 def report(
@@ -44,8 +39,7 @@ def report(
     """Write report.html again from a finished run, and show its tables."""
     from amends.report.render import write_report
 
-    if not any(directory.glob("seed-*/report.html")):  # of several seeds, each has its report
-        write_report(directory)
+    write_report(directory)
     _show_results(directory / "results.json", as_json)
 
 
@@ -74,7 +68,7 @@ def _show_results(path: Path, as_json: bool) -> None:
             console.print(table)
     for stage, facts in results.yields.items():
         console.print(options.yield_text(Path(stage), facts), markup=False, highlight=False)
-    reports = [path.with_name("report.html"), *sorted(path.parent.glob("seed-*/report.html"))]
+    reports = [path.with_name("report.html"), *sorted(path.parent.glob("*/**/report.html"))]
     files = [str(one) for one in (path, *reports) if one.exists()]
     console.print("\n" + "\n".join(files), markup=False, highlight=False)
 

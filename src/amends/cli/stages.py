@@ -1,4 +1,4 @@
-"""`amends induce`, `analyze`, `compose` and `train`: each stage alone, over files."""
+"""`amends induce`, `analyze`, `revise`, `answer`, `compose` and `train`: each stage alone, over files."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,9 +9,7 @@ from amends.cli import options
 
 
 def induce(
-    instructions: Annotated[
-        str, typer.Option("--instructions", help="JSONL, Parquet, bundled:NAME/SPLIT or a hub id.")
-    ],
+    instructions: options.Instructions,
     out: options.Out,
     model: options.Model = "embedded",
     guide: options.Guides = None,
@@ -19,7 +17,7 @@ def induce(
     source: Annotated[str, typer.Option("--source", help="own, origin (the rows' `rejected`) or both.")] = "own",
     max_new_tokens: options.NewTokens = 40,
     temperature: options.Temperature = 0.7,
-    gate: Annotated[str, typer.Option("--gate", help="`gate`, or a probe file.")] = "gate",
+    gate: options.Gate = "gate",
     limit: options.Limit = None,
     seed: options.Seed = 0,
     as_json: options.Json = False,
@@ -27,7 +25,7 @@ def induce(
     """Bring a model to answer harmfully: writes one mistake for each instruction."""
     from amends.cli.console import Console
     from amends.config import InduceSettings
-    from amends.standalone import induce_file
+    from amends.standalone import make_file
 
     settings = _settings(
         InduceSettings,
@@ -37,7 +35,7 @@ def induce(
         temperature=temperature,
         guides=guide,
     )
-    facts = induce_file(instructions, out, model, gate, settings, limit, seed, Console())
+    facts = make_file("induce", instructions, out, model, gate, settings, limit, seed, Console())
     options.show(facts, as_json, options.yield_text(out, facts))
 
 
@@ -49,7 +47,7 @@ def analyze(
     attempts: options.Attempts = 6,
     max_new_tokens: options.NewTokens = 64,
     temperature: options.Temperature = 0.7,
-    gate: Annotated[str, typer.Option("--gate", help="`gate`, or a probe file.")] = "gate",
+    gate: options.Gate = "gate",
     limit: options.Limit = None,
     seed: options.Seed = 0,
     as_json: options.Json = False,
@@ -57,12 +55,12 @@ def analyze(
     """Let the model explain why its answers are harmful: writes one analysis for each mistake."""
     from amends.cli.console import Console
     from amends.config import AnalyzeSettings
-    from amends.standalone import analyze_file
+    from amends.standalone import make_file
 
     settings = _settings(
         AnalyzeSettings, attempts=attempts, max_new_tokens=max_new_tokens, temperature=temperature, guides=guide
     )
-    facts = analyze_file(mistakes, out, model, gate, settings, limit, seed, Console())
+    facts = make_file("analyze", mistakes, out, model, gate, settings, limit, seed, Console())
     options.show(facts, as_json, options.yield_text(out, facts))
 
 
@@ -73,7 +71,7 @@ def revise(
     attempts: options.Attempts = 4,
     max_new_tokens: options.NewTokens = 64,
     temperature: options.Temperature = 0.7,
-    gate: Annotated[str, typer.Option("--gate", help="`gate`, or a probe file.")] = "gate",
+    gate: options.Gate = "gate",
     limit: options.Limit = None,
     seed: options.Seed = 0,
     as_json: options.Json = False,
@@ -81,10 +79,46 @@ def revise(
     """Let the model criticise and rewrite its mistakes: what the baseline critique-revise trains on."""
     from amends.cli.console import Console
     from amends.config import ReviseSettings
-    from amends.standalone import revise_file
+    from amends.standalone import make_file
 
     settings = _settings(ReviseSettings, attempts=attempts, max_new_tokens=max_new_tokens, temperature=temperature)
-    facts = revise_file(mistakes, out, model, gate, settings, limit, seed, Console())
+    facts = make_file("revise", mistakes, out, model, gate, settings, limit, seed, Console())
+    options.show(facts, as_json, options.yield_text(out, facts))
+
+
+def answer(
+    instructions: options.Instructions,
+    out: options.Out,
+    model: options.Model = "embedded",
+    guide: options.Guides = None,
+    attempts: options.Attempts = 6,
+    source: Annotated[str, typer.Option("--source", help="own, origin (the rows' `chosen`) or both.")] = "own",
+    at_least: Annotated[
+        float,
+        typer.Option("--at-least", min=0, max=1, help="The gate's probability of harmless from which one passes."),
+    ] = 0.85,
+    max_new_tokens: options.NewTokens = 64,
+    temperature: options.Temperature = 0.7,
+    gate: options.Gate = "gate",
+    limit: options.Limit = None,
+    seed: options.Seed = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Let the model answer with the reminder: keeps clearly harmless answers that do not refuse."""
+    from amends.cli.console import Console
+    from amends.config import AnswerSettings
+    from amends.standalone import make_file
+
+    settings = _settings(
+        AnswerSettings,
+        source=source,
+        attempts=attempts,
+        at_least=at_least,
+        max_new_tokens=max_new_tokens,
+        temperature=temperature,
+        guides=guide,
+    )
+    facts = make_file("answer", instructions, out, model, gate, settings, limit, seed, Console())
     options.show(facts, as_json, options.yield_text(out, facts))
 
 
@@ -100,6 +134,7 @@ def compose(
     mistakes: Annotated[str | None, typer.Option("--mistakes", help="What `amends induce` wrote.")] = None,
     analyses: Annotated[str | None, typer.Option("--analyses", help="What `amends analyze` wrote.")] = None,
     revisions: Annotated[str | None, typer.Option("--revisions", help="What `amends revise` wrote.")] = None,
+    answers: Annotated[str | None, typer.Option("--answers", help="What `amends answer` wrote.")] = None,
     preview: Annotated[int, typer.Option("--preview", min=0, help="Show that many samples, token by token.")] = 0,
     model: options.Model = "embedded",
     limit: options.Limit = None,
@@ -116,6 +151,7 @@ def compose(
         "mistakes": mistakes,
         "analyses": analyses,
         "revisions": revisions,
+        "answers": answers,
     }
     counts = compose_files(method, sources, out, limit, Console())
     total = sum(counts.values())
@@ -166,6 +202,6 @@ def train(
 
 def _settings(kind: Any, **values: Any) -> Any:
     """Settings from options, checked as in a configuration; options that were not given keep the default."""
-    from amends.config import checked_settings
+    from amends.config_file import checked_settings
 
     return checked_settings(kind, {key: value for key, value in values.items() if value is not None})

@@ -1,5 +1,7 @@
 """From a run directory's finished files to results.json: measurements, rows, comparisons, yields and provenance."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,42 +13,82 @@ from amends.evaluation.results import Results, compare, system_row
 from amends.evaluation.seeds import pooled_comparisons, pooled_row
 from amends.judges.named import load_judge
 from amends.judges.refusal import is_refusal
+from amends.making import MAKING
 from amends.records import Inference, Instruction, ReferenceLoss, Response, SuiteKind, Verdict
 from amends.store import read_json
 
 
 def collect_results(configuration: Configuration, directory: Path) -> Results:
-    """Everything that results.json holds. Reads finished files only; the same files give the same bytes."""
-    measured, seed = _measured(configuration, directory), configuration.seed
+    """Everything that a run's results.json holds. Reads finished files only; the same files give the same bytes."""
+    measured = _measured(configuration, directory)
     return Results(
         model=configuration.model,
-        seed=seed,
-        systems=[system_row(one, seed) for one in measured],
-        comparisons=[found for a, b in _pairs(measured) for found in compare(a, b, seed)],
+        seed=configuration.seed,
+        **_compared([measured], configuration.seed),
         yields=_yields(directory),
         judges=_judges(configuration, directory),
         data=_data(configuration, directory),
     )
 
 
-def pooled_results(configuration: Configuration, directories: list[Path]) -> Results:
-    """The results of the same configuration over several seeds, each in a run directory of its own."""
-    by_seed = [_measured(configuration, directory) for directory in directories]
-    of_system = {(one[0].system, one[0].suite): list(one) for one in zip(*by_seed, strict=True)}
-    found = [
-        comparison
-        for a, b in _pairs(by_seed[0])
-        for comparison in pooled_comparisons(of_system[a.system, a.suite], of_system[b.system, b.suite])
+def pooled_results(
+    configuration: Configuration, variants: Mapping[str, Configuration], runs: Mapping[str, Sequence[Path]]
+) -> Results:
+    """The results of several runs as one: of seeds, which are pooled, and of variants, each a method of its own.
+
+    Args:
+        variants: configurations by name; "" is the name of the only one.
+        runs: the run directories of each variant, one a seed.
+    """
+    by_seed = [
+        [
+            replace(one, method=_name(variant, one.method, part))
+            for variant, part in variants.items()
+            for one in _measured(part, runs[variant][number])
+        ]
+        for number in range(len(configuration.seeds) or 1)
     ]
+    first = runs[next(iter(runs))][0]
+    data = _data(configuration, first)
+    data["training"] = {
+        _name(variant, method, part): facts
+        for variant, part in variants.items()
+        for method, facts in _training(part, runs[variant][0]).items()
+    }
     return Results(
         model=configuration.model,
-        seed=configuration.seeds[0],
+        seed=configuration.seeds[0] if configuration.seeds else configuration.seed,
         seeds=configuration.seeds,
-        systems=[pooled_row(measured) for measured in of_system.values()],
-        comparisons=found,
-        judges=_judges(configuration, directories[0]),
-        data=_data(configuration, directories[0]),
+        **_compared(by_seed, configuration.seed),
+        judges=_judges(configuration, first),
+        data=data,
     )
+
+
+def _name(variant: str, method: str, configuration: Configuration) -> str:
+    """A variant's only method goes by the variant's name."""
+    if not variant:
+        return method
+    return variant if len(configuration.methods) == 1 else f"{variant}.{method}"
+
+
+def _compared(by_seed: list[list[Measurement]], seed: int) -> dict[str, Any]:
+    """Rows and comparisons: of one seed with its tests over prompts, of several over prompts and seeds."""
+    pairs = _pairs(by_seed[0])
+    if len(by_seed) == 1:
+        return {
+            "systems": [system_row(one, seed) for one in by_seed[0]],
+            "comparisons": [found for a, b in pairs for found in compare(a, b, seed)],
+        }
+    of_system = {(one[0].system, one[0].suite): list(one) for one in zip(*by_seed, strict=True)}
+    return {
+        "systems": [pooled_row(measured) for measured in of_system.values()],
+        "comparisons": [
+            comparison
+            for a, b in pairs
+            for comparison in pooled_comparisons(of_system[a.system, a.suite], of_system[b.system, b.suite])
+        ],
+    }
 
 
 def _measured(configuration: Configuration, directory: Path) -> list[Measurement]:
@@ -94,8 +136,8 @@ def _pairs(measured: list[Measurement]) -> list[tuple[Measurement, Measurement]]
 
 def _yields(directory: Path) -> dict[str, dict[str, Any]]:
     found = {}
-    for stage, name in (("induce", "mistakes"), ("analyze", "analyses")):
-        path = directory / f"{name}.jsonl.manifest.json"
+    for stage, making in MAKING.items():
+        path = directory / f"{making.writes}.jsonl.manifest.json"
         if path.exists():
             found[stage] = read_json(path)["yield"]
     return found
@@ -121,21 +163,15 @@ def _data(configuration: Configuration, directory: Path) -> dict[str, Any]:
         }
         for name, path in files.items()
     }
-    methods = {
-        method: {
-            key: value
-            for key, value in read_json(directory / method / "training.json").items()
-            if key
-            in (
-                "samples",
-                "steps",
-                "tokens_per_epoch",
-                "target_tokens_per_epoch",
-                "trained_tokens",
-                "epochs",
-            )
-        }
-        for method in configuration.methods
-        if (directory / method / "training.json").exists()
+    return {"amends": __version__, "sets": described, "training": _training(configuration, directory)}
+
+
+def _training(configuration: Configuration, directory: Path) -> dict[str, dict[str, Any]]:
+    """What each method was trained with."""
+    wanted = ("samples", "steps", "tokens_per_epoch", "target_tokens_per_epoch", "trained_tokens", "epochs")
+    files = {method: directory / method / "training.json" for method in configuration.methods}
+    return {
+        method: {key: value for key, value in read_json(path).items() if key in wanted}
+        for method, path in files.items()
+        if path.exists()
     }
-    return {"amends": __version__, "sets": described, "training": methods}

@@ -66,6 +66,11 @@ def paired_rate_interval(a: ArrayLike, b: ArrayLike, confidence: float = CONFIDE
     return max(-1.0, float(center - width)), min(1.0, float(center + width))
 
 
+def sign_test(wins: int, losses: int) -> float | None:
+    """Two-sided exact p value of as many wins and losses or more unequal ones; ties say nothing. None without any."""
+    return float(stats.binomtest(wins, wins + losses).pvalue) if wins + losses else None
+
+
 def mean_interval(
     values: ArrayLike, seed: int, resamples: int = RESAMPLES, confidence: float = CONFIDENCE
 ) -> Interval | None:

@@ -146,22 +146,38 @@ def results_table(results: Results) -> Table:
     return table
 
 
+class Attacks(NamedTuple):
+    """Attack success by type: the types, and for each system on each suite of attacks a cell for each type."""
+
+    types: list[str]
+    rows: list[tuple[SystemRow, list[str]]]
+
+
+def attacks(results: Results) -> Attacks | None:
+    """Attack success of every system; None where no suite has types of attacks."""
+    rows = [row for row in results.systems if row.kind == "attacks" and row.categories]
+    types = sorted({name for row in rows for name in row.categories})
+    return (
+        Attacks(types, [(row, [_success(row.categories.get(name)) for name in types]) for row in rows])
+        if rows
+        else None
+    )
+
+
 def attacks_table(results: Results) -> Table | None:
     """Attack success (harmful share of scored answers, in percent) by type; None where no suite has types of attacks."""
     from rich.table import Table
     from rich.text import Text
 
-    rows = [row for row in results.systems if row.kind == "attacks" and row.categories]
-    if not rows:
+    found = attacks(results)
+    if not found:
         return None
-    types = sorted({name for row in rows for name in row.categories})
     table = Table(title="Attack success by type", caption="percent of attacks answered harmfully; [95 % interval]")
     for title in ("method", "inference", "suite"):
         table.add_column(title, overflow="fold")
-    for name in types:
+    for name in found.types:
         table.add_column(Text(name.replace("_", " ")), justify="right", overflow="fold")
-    for row in rows:
-        cells = [_success(row.categories.get(name)) for name in types]
+    for row, cells in found.rows:
         table.add_row(*(Text(cell) for cell in (row.method, row.inference, row.suite, *cells)))
     return table
 

@@ -1,8 +1,13 @@
 """A judge by its name in a configuration or on the command line."""
 
+from pydantic import BaseModel
+
 from amends.errors import InputError
+from amends.judges.asking import Writer
+from amends.judges.endpoint import EndpointModel
 from amends.judges.guard import GuardJudge
-from amends.judges.language_model import EndpointModel, LanguageModelJudge
+from amends.judges.language_model import LanguageModelJudge, Rating
+from amends.judges.preference import Choice, PreferenceJudge
 from amends.judges.probe import ProbeJudge
 from amends.models.local import LocalModel
 from amends.protocols import Judge
@@ -15,15 +20,26 @@ def load_judge(name: str) -> Judge:
 
     An endpoint's key is taken from the environment (OPENAI_API_KEY), and is neither logged nor stored.
     """
-    if name.startswith(ENDPOINT):
-        model, separator, url = name.removeprefix(ENDPOINT).rpartition("@")
-        if not separator or not model or not url.startswith(("http://", "https://")):
-            raise InputError(
-                f"judge {name!r}: write it as endpoint:MODEL@URL, as in endpoint:judge@http://localhost:8000/v1"
-            )
-        return LanguageModelJudge(EndpointModel(model, url))
-    if name.startswith(LOCAL):
-        return LanguageModelJudge(LocalModel(name.removeprefix(LOCAL)))
+    if name.startswith((ENDPOINT, LOCAL)):
+        return LanguageModelJudge(_language_model(name, Rating))
     if name.startswith(GUARD):
         return GuardJudge(name.removeprefix(GUARD))
     return ProbeJudge(name)
+
+
+def load_preference_judge(name: str) -> PreferenceJudge:
+    """`endpoint:MODEL@URL` or `local:MODEL`. Raises InputError for others: a probe rates one response at a time."""
+    if not name.startswith((ENDPOINT, LOCAL)):
+        raise InputError(f"judge {name!r} cannot compare two responses; name endpoint:MODEL@URL or local:MODEL")
+    return PreferenceJudge(_language_model(name, Choice))
+
+
+def _language_model(name: str, form: type[BaseModel]) -> Writer:
+    if name.startswith(LOCAL):
+        return LocalModel(name.removeprefix(LOCAL))
+    model, separator, url = name.removeprefix(ENDPOINT).rpartition("@")
+    if not separator or not model or not url.startswith(("http://", "https://")):
+        raise InputError(
+            f"judge {name!r}: write it as endpoint:MODEL@URL, as in endpoint:judge@http://localhost:8000/v1"
+        )
+    return EndpointModel(model, url, form)

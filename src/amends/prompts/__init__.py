@@ -73,17 +73,23 @@ def guide_names(stage: GuideStage) -> list[str]:
 
 def analysis_question(prompt: str, response: str) -> str:
     """The neutral question about a response, as it stands in guided analysis and in training."""
-    return _filled("analyze", prompt, response)
+    return _filled("analyze", prompt=prompt, response=response)
 
 
 def rating_question(prompt: str, response: str) -> str:
     """What a language model that judges is asked about a response."""
-    return _filled("rate", prompt, response)
+    return _filled("rate", prompt=prompt, response=response)
 
 
-def _filled(name: str, prompt: str, response: str) -> str:
-    parts = {"{prompt}": prompt.strip(), "{response}": response.strip()}
-    return re.sub(r"\{prompt\}|\{response\}", lambda match: parts[match.group()], template(name))
+def preference_question(prompt: str, first: str, second: str) -> str:
+    """What a language model that judges is asked about two responses."""
+    return _filled("prefer", prompt=prompt, first=first, second=second)
+
+
+def _filled(name: str, **parts: str) -> str:
+    """A template with its places filled in at once: braces in a part stay braces."""
+    places = "|".join(rf"\{{{part}\}}" for part in parts)
+    return re.sub(places, lambda match: parts[match.group()[1:-1]].strip(), template(name))
 
 
 def template(name: str) -> str:

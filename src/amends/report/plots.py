@@ -2,13 +2,14 @@
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 # Colours that matplotlib is told, and what the page's style sheet makes of them, for light, dark and print.
 _INK, _FAINT = "#0a0b00", "#0a0b0f"
 _SERIES = tuple(f"#0a0c{index:02x}" for index in range(8))
 _STYLES = ("-", "--", ":", "-.")
+_MARKERS = ("o", "s", "D", "^", "v", "P", "*", "X")
 _PAGE_COLORS = {
     _INK: "var(--ink)",
     _FAINT: "var(--line)",
@@ -74,6 +75,46 @@ def forest_plot(estimates: Sequence[Estimate], name: str, reference: float | Non
         return _svg(figure, name)
 
 
+class Place(NamedTuple):
+    """A system in a frontier plot: what its safety costs, and its harmless rate in [0, 1]."""
+
+    method: str
+    guided: bool
+    price: float
+    rate: float
+
+
+def frontier_plot(panels: Mapping[str, tuple[Sequence[Place], bool]], name: str) -> str:
+    """SVG of harmless rates against what they cost: by axis title the systems, and whether more of it is better.
+
+    Every panel's better end is on the right, so that nothing should lie above and to the right of a good system. A line
+    joins a method's unguided (hollow) and guided (filled) inference.
+    """
+    import matplotlib
+
+    with matplotlib.rc_context(_SETTINGS):
+        figure, axes = _figure(height_inches=4.2, panels=len(panels))
+        for one, (title, (places, more_is_better)) in zip(axes, panels.items(), strict=True):
+            for index, method in enumerate(dict.fromkeys(place.method for place in places)):
+                color = _SERIES[index % len(_SERIES)]
+                own = [place for place in places if place.method == method]
+                prices, rates = [place.price for place in own], [100 * place.rate for place in own]
+                marker, label = _MARKERS[index % len(_MARKERS)], method if one is axes[0] else None
+                one.plot(prices, rates, color=color, linewidth=1.0)
+                for place in own:
+                    style = {"color": color, "markersize": 8, "label": label if place is own[-1] else None}
+                    if not place.guided:
+                        style["markerfacecolor"] = "none"
+                    one.plot(place.price, 100 * place.rate, marker, **style)
+            if not more_is_better:
+                one.invert_xaxis()
+            one.set_xlabel(title)
+            one.grid()
+        axes[0].set_ylabel("harmless rate, %")
+        figure.legend(loc="outside right upper", handlelength=1.0)
+        return _svg(figure, name)
+
+
 def loss_plot(curves: dict[str, list[tuple[float, float]]], name: str) -> str:
     """SVG of training losses: (step, loss) points by method, in nats per trained token."""
     import matplotlib
@@ -95,11 +136,14 @@ def loss_plot(curves: dict[str, list[tuple[float, float]]], name: str) -> str:
         return _svg(figure, name)
 
 
-def _figure(height_inches: float) -> tuple[Any, Any]:
+def _figure(height_inches: float, panels: int = 0) -> tuple[Any, Any]:
+    """A figure and its axes: one, or a row of panels that share the vertical axis."""
     from matplotlib.figure import Figure
 
     # Without pyplot there is no backend, no display and no state shared between plots.
     figure = Figure(figsize=(8.4, height_inches), layout="constrained")
+    if panels:
+        return figure, figure.subplots(1, panels, sharey=True, squeeze=False)[0]
     axes = figure.subplots()
     axes.set_axisbelow(True)
     return figure, axes

@@ -76,6 +76,8 @@ def write_report(run_directory: Path) -> Path:
             columns=_column_groups(results),
             systems=table.by_system(results),
             forests=_forests(results),
+            frontiers=_frontiers(results),
+            attacks=table.attacks(results),
             losses=_loss_curves(run_directory, results),
             lessons=_lessons(run_directory),
             samples=_samples(run_directory, results),
@@ -138,6 +140,39 @@ def _forests(results: Results) -> dict[str, Markup]:
         # matplotlib escapes the text that it draws.
         forests[suite] = Markup(plots.forest_plot(estimates, f"forest{index}", vanilla[0] if vanilla else None))
     return forests
+
+
+def _frontiers(results: Results) -> dict[str, Markup]:
+    """For each red-team suite, its harmless rates against what was measured of their price on the other suites."""
+    frontiers = {}
+    rows = {(row.system, row.suite): row for row in results.systems}
+    for index, (suite, kind) in enumerate(_suites(results).items()):
+        if kind != "red-team":
+            continue
+        panels = {}
+        for other, metric, scale, title, more_is_better in _prices(results, suite):
+            places = [
+                plots.Place(row.method, row.inference == "guided", scale * price, row.harmless_rate)
+                for row in results.systems
+                if row.suite == suite and row.harmless_rate is not None
+                if (price := getattr(rows.get((row.system, other)), metric, None)) is not None
+            ]
+            if len(places) > 1:
+                panels[title] = (places, more_is_better)
+        if panels:
+            frontiers[suite] = Markup(plots.frontier_plot(panels, f"frontier{index}"))
+    return frontiers
+
+
+def _prices(results: Results, suite: str) -> list[tuple[str, str, int, str, bool]]:
+    """Suite and metric of what safety may cost, a factor and a title for its axis, and whether more is better."""
+    found = [(suite, "helpful_score", 1, "helpful score, 1-10", True)]
+    for other, kind in _suites(results).items():
+        if kind == "over-refusal":
+            found.append((other, "refusal_rate", 100, f"refused on {other}, %", False))
+        elif kind == "benign":
+            found.append((other, "reference_loss", 1, f"loss on {other}, nats per token", False))
+    return found
 
 
 def _loss_curves(run_directory: Path, results: Results) -> Markup | None:

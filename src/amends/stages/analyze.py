@@ -3,17 +3,17 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from amends.config import AnalyzeSettings
 from amends.judges.refusal import is_refusal
 from amends.prompts import Guide, analysis_question
-from amends.protocols import Generation, Generator, Judge, ProgressCallback, Sampling, no_progress
+from amends.protocols import Generation, Generator, Judge, ProgressCallback, no_progress
 from amends.records import Analysis, Mistake
 from amends.seeds import derive_seed
-from amends.stages.attempts import Attempt, Ruling, try_guides
+from amends.stages.attempts import NOT_A_MISTAKE, Attempt, Ruling, try_guides
 from amends.stages.streaming import stream
 from amends.stages.text import copied_share, cue_leaks, repeated_share, words
 from amends.store import Artifact
 
-NOT_A_MISTAKE = "no mistake to analyze"
 MIN_WORDS = 10
 MAX_REPEATED = 0.2
 MAX_COPIED = 0.4
@@ -40,8 +40,7 @@ def analyze(
     generator: Generator,
     gate: Judge,
     guides: Sequence[Guide],
-    attempts: int,
-    sampling: Sampling,
+    settings: AnalyzeSettings,
     seed: int,
     progress: ProgressCallback = no_progress,
 ) -> None:
@@ -55,11 +54,11 @@ def analyze(
         found = try_guides(
             wanted,
             guides,
-            attempts,
+            settings.attempts,
             lambda row, guide: guide.prompt(analysis_question(row.prompt, row.response)),
             lambda texts: rule(texts, gate),
             generator,
-            sampling,
+            settings.sampling(),
             derive_seed(seed, "analyze", number),
             progress,
         )
@@ -111,11 +110,7 @@ def _analysis(row: Mistake, attempt: Attempt) -> Analysis:
         prompt=row.prompt,
         response=row.response,
         analysis=attempt.text,
-        guide=attempt.guide.name if attempt.guide else None,
-        attempts=attempt.tried,
-        passed=attempt.passed,
-        reason="" if attempt.passed else attempt.rejections[-1],
-        rejections=attempt.rejections,
+        **attempt.facts(),
     )
 
 

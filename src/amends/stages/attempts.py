@@ -1,15 +1,18 @@
 """Trying guides in turn until a gate is content: what induction and analysis have in common."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from amends.config import Source
 from amends.prompts import Guide
 from amends.protocols import Generation, Generator, ProgressCallback, Prompt, Sampling, no_progress
+from amends.records import Instruction, Made
 from amends.seeds import derive_seed
 from amends.stages.text import whole_sentences
 
 Row = TypeVar("Row")
+NOT_A_MISTAKE = "no mistake"  # the reason of rows that were not tried, since their mistake did not pass its gate
 
 
 @dataclass
@@ -22,6 +25,16 @@ class Attempt:
     passed: bool = False
     tried: int = 0
     rejections: list[str] = field(default_factory=list)
+
+    def facts(self) -> dict[str, Any]:
+        """What a record says of how its text came about."""
+        return {
+            "guide": self.guide.name if self.guide else None,
+            "attempts": self.tried,
+            "passed": self.passed,
+            "reason": "" if self.passed else self.rejections[-1],
+            "rejections": self.rejections,
+        }
 
 
 @dataclass(frozen=True)
@@ -67,6 +80,11 @@ def try_guides(
             _record(results[number], guide, text, ruling)
         progress(sum(not ruling.reason for ruling in rulings), 0)
     return results
+
+
+def unserved(rows: Sequence[Instruction], source: Source, origin: Mapping[str, Made]) -> list[Instruction]:
+    """The rows that the model itself works on: all, none, or those whose text in the data set did not pass."""
+    return [row for row in rows if source == "own" or (source == "both" and not origin[row.id].passed)]
 
 
 def _record(result: Attempt, guide: Guide, text: str, ruling: Ruling) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from amends.errors import SampleError
 from amends.prompts import analysis_question, template
 from amends.protocols import ProgressCallback, no_progress
-from amends.records import Analysis, Instruction, Message, Mistake, Preference, Revision, Sample, SampleKind
+from amends.records import Analysis, Answer, Instruction, Message, Mistake, Preference, Revision, Sample, SampleKind
 from amends.stages.leaks import LeakTest
 from amends.stages.streaming import stream
 from amends.store import Artifact
@@ -87,6 +87,12 @@ def _analyses(sets: Sets) -> Made:
             yield row.prompt, _sample("analysis", row.id, analysis_question(row.prompt, row.response), row.analysis)
 
 
+def _answered(sets: Sets) -> Made:
+    """The instruction alone as prompt: the reminder that brought the answer about is left out."""
+    rows: Iterable[Answer] = sets.get("answers", ())
+    return ((row.prompt, _sample("answer", row.id, row.prompt, row.response)) for row in rows if row.passed)
+
+
 def _revised(sets: Sets) -> Made:
     """The instruction alone as prompt: mistake and critique are left out, as in Constitutional AI."""
     rows: Iterable[Revision] = sets.get("revisions", ())
@@ -131,6 +137,7 @@ MAKERS: dict[SampleKind, Callable[[Sets], Made]] = {
     "safe": _answers("safe", "instructions"),
     "benign": _answers("benign", "benign"),
     "analysis": _analyses,
+    "answer": _answered,
     "revised": _revised,
     "hindsight": _hindsight,
     "preference": _preferences,

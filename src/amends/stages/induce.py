@@ -1,18 +1,17 @@
 """Guided mistake induction (paper, section 3.1): the model itself is brought to answer harmfully."""
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
 
+from amends.config import InduceSettings
 from amends.prompts import Guide
-from amends.protocols import Generator, Judge, ProgressCallback, Sampling, no_progress
+from amends.protocols import Generator, Judge, ProgressCallback, no_progress
 from amends.records import Instruction, Mistake
 from amends.seeds import derive_seed
-from amends.stages.attempts import Attempt, Ruling, try_guides
+from amends.stages.attempts import Attempt, Ruling, try_guides, unserved
 from amends.stages.leaks import LeakTest
 from amends.stages.streaming import stream
 from amends.store import Artifact
 
-MistakeSource = Literal["own", "origin", "both"]
 HARMFUL_BELOW = 0.5
 
 
@@ -22,10 +21,8 @@ def induce(
     generator: Generator,
     gate: Judge,
     guides: Sequence[Guide],
-    attempts: int,
-    sampling: Sampling,
+    settings: InduceSettings,
     seed: int,
-    source: MistakeSource = "own",
     progress: ProgressCallback = no_progress,
 ) -> None:
     """Writes one Mistake a row: the first response that the gate calls harmful, else the one nearest to it.
@@ -40,16 +37,16 @@ def induce(
     leaks = LeakTest(guides)
 
     def process(chunk: list[Instruction], number: int, progress: ProgressCallback) -> list[Mistake]:
-        origin = _origin_mistakes(chunk, gate, leaks) if source != "own" else {}
-        wanted = [row for row in chunk if source == "own" or (source == "both" and not _passed(origin, row))]
+        origin = _origin_mistakes(chunk, gate, leaks) if settings.source != "own" else {}
+        wanted = unserved(chunk, settings.source, origin)
         found = try_guides(
             wanted,
             guides,
-            attempts,
+            settings.attempts,
             lambda row, guide: guide.prompt(row.prompt),
             lambda texts: _rulings([(row.prompt, text) for row, _, text, _ in texts], gate, leaks),
             generator,
-            sampling,
+            settings.sampling(),
             derive_seed(seed, "induce", number),
             progress,
         )
@@ -81,11 +78,8 @@ def _mistake(row: Instruction, attempt: Attempt) -> Mistake:
         chosen=row.chosen,
         response=attempt.text,
         source="own",
-        guide=attempt.guide.name if attempt.guide else None,
-        attempts=attempt.tried,
-        passed=attempt.passed,
         score=attempt.score,
-        rejections=attempt.rejections,
+        **attempt.facts(),
     )
 
 
@@ -101,11 +95,8 @@ def _origin_mistakes(chunk: Sequence[Instruction], gate: Judge, leaks: LeakTest)
             attempts=0,
             passed=not ruling.reason,
             score=ruling.score,
+            reason=ruling.reason,
             rejections=[ruling.reason] if ruling.reason and row.rejected else [],
         )
         for row, ruling in zip(chunk, rulings, strict=True)
     }
-
-
-def _passed(mistakes: dict[str, Mistake], row: Instruction) -> bool:
-    return mistakes[row.id].passed

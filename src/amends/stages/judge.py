@@ -1,9 +1,9 @@
 """Verdicts on responses. What a judge could not read is unscored: never harmless, never harmful, never dropped."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from amends.protocols import Judge, ProgressCallback, RatingJudge, no_progress
-from amends.records import Response, Verdict, VerdictLabel
+from amends.records import PairVerdict, Preferred, Response, Verdict, VerdictLabel
 from amends.stages.streaming import stream
 from amends.store import Artifact
 
@@ -35,3 +35,18 @@ def label(score: float | None) -> VerdictLabel:
     if score is None:
         return "unscored"
     return "harmless" if score >= HARMLESS_FROM else "harmful"
+
+
+def judge_pairs(
+    pairs: Iterable[tuple[Response, Response]],
+    artifact: Artifact,
+    prefer: Callable[[Sequence[tuple[str, str, str]]], Sequence[Preferred]],
+    progress: ProgressCallback = no_progress,
+) -> None:
+    """Writes for each pair of responses to one prompt which of them is preferred."""
+
+    def process(chunk: list[tuple[Response, Response]], number: int, progress: ProgressCallback) -> list[PairVerdict]:
+        found = prefer([(a.prompt, a.response, b.response) for a, b in chunk])
+        return [PairVerdict(id=a.id, preferred=one) for (a, _), one in zip(chunk, found, strict=True)]
+
+    stream(pairs, artifact, process, progress)

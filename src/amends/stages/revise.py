@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 
+from amends.config import ReviseSettings
 from amends.prompts import Guide, template
-from amends.protocols import Generator, Judge, ProgressCallback, Prompt, Sampling, no_progress
+from amends.protocols import Generator, Judge, ProgressCallback, Prompt, no_progress
 from amends.records import Message, Mistake, Revision
 from amends.seeds import derive_seed
-from amends.stages.attempts import Attempt, Ruling, try_guides
+from amends.stages.attempts import NOT_A_MISTAKE, Attempt, Ruling, try_guides
 from amends.stages.streaming import stream
 from amends.stages.text import copied_share, whole_sentences
 from amends.store import Artifact
 
-NOT_A_MISTAKE = "no mistake to revise"
 HARMLESS_FROM = 0.5
 MAX_COPIED = 0.4
 PLAIN = Guide(name="revise")  # the request is the template's; the loop over attempts wants a guide
@@ -22,8 +22,8 @@ def revise(
     artifact: Artifact,
     generator: Generator,
     gate: Judge,
-    attempts: int,
-    sampling: Sampling,
+    guides: Sequence[Guide],
+    settings: ReviseSettings,
     seed: int,
     progress: ProgressCallback = no_progress,
 ) -> None:
@@ -39,7 +39,7 @@ def revise(
         chunk_seed = derive_seed(seed, "revise", number)
         made = generator.generate(
             [_critique_prompt(row) for row in wanted],
-            sampling,
+            settings.sampling(),
             derive_seed(chunk_seed, "critique"),
             lambda _, tokens: progress(0, tokens),
         )
@@ -47,12 +47,12 @@ def revise(
         of_row = {row.id: critique for row, critique in zip(wanted, critiques, strict=True)}
         found = try_guides(
             wanted,
-            [PLAIN],
-            attempts,
+            guides,
+            settings.attempts,
             lambda row, _: _revision_prompt(row, of_row[row.id]),
             lambda texts: _rulings([(row, text) for row, _, text, _ in texts], gate),
             generator,
-            sampling,
+            settings.sampling(),
             chunk_seed,
             progress,
         )
@@ -103,12 +103,8 @@ def _revision(row: Mistake, critique: str, attempt: Attempt) -> Revision:
         response=row.response,
         critique=critique,
         revision=attempt.text,
-        guide=attempt.guide.name if attempt.guide else None,
-        attempts=attempt.tried,
-        passed=attempt.passed,
         score=None if attempt.score is None else round(1 - attempt.score, 6),
-        reason="" if attempt.passed else attempt.rejections[-1],
-        rejections=attempt.rejections,
+        **attempt.facts(),
     )
 
 

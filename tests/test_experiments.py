@@ -1,4 +1,4 @@
-"""The same run with several seeds through the real entry point: a directory each, and results over both."""
+"""Several seeds, and variants, through the real entry point: a run directory each, and results over all."""
 
 import json
 from pathlib import Path
@@ -18,6 +18,7 @@ def test_two_seeds_are_two_runs_and_one_result(tmp_path: Path, capsys: pytest.Ca
     printed = capsys.readouterr().out
     assert str(out / "results.json") in printed
     assert str(out / "seed-4/report.html") in printed
+    assert "Seeds 3, 4, pooled." in (out / "report.html").read_text()
     results = json.loads((out / "results.json").read_text())
     assert (results["seeds"], results["seed"]) == ([3, 4], 3)
     of_seeds = [json.loads((out / f"seed-{seed}/results.json").read_text()) for seed in (3, 4)]
@@ -37,3 +38,32 @@ def test_two_seeds_are_two_runs_and_one_result(tmp_path: Path, capsys: pytest.Ca
     assert "seed 4" in capsys.readouterr().err
     assert (out / "results.json").read_bytes() == before
     assert run_amends("report", str(out)) == 0
+
+
+def test_variants_are_runs_side_by_side_that_share_what_is_equal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "three"
+    variants = "variants={whole: {}, half: {compose.analysis: 0.5}, sft: {methods: [sft]}}"
+    command = ["run", str(CONFIGS / "quickstart.yaml"), *TINY, "methods=[mistake-analysis]", variants]
+    assert run_amends(*command, "--out", str(out)) == 0
+    said = capsys.readouterr().err
+    assert "variant half" in said
+    assert said.count("mistakes: as in whole") == 1, "sft needs none"
+    assert said.count("analyses: as in whole") == 1
+    results = json.loads((out / "results.json").read_text())
+    assert list(dict.fromkeys(row["method"] for row in results["systems"])) == ["whole", "half", "sft"]
+    assert {(row["a"], row["b"]) for row in results["comparisons"]} >= {
+        ("half/unguided", "whole/unguided"),
+        ("sft/guided", "half/guided"),
+        ("half/guided", "whole/unguided"),
+    }
+    trained = results["data"]["training"]
+    assert trained["sft"]["samples"] < trained["half"]["samples"] < trained["whole"]["samples"]
+    for name in ("mistakes.jsonl", "mistakes.jsonl.manifest.json", "analyses.jsonl"):
+        assert (out / "half" / name).read_bytes() == (out / "whole" / name).read_bytes()
+    assert not (out / "sft/mistakes.jsonl").exists()
+    assert "half" in (out / "report.html").read_text()
+    before = (out / "results.json").read_bytes()
+    assert run_amends(*command, "--out", str(out)) == 0
+    assert (out / "results.json").read_bytes() == before

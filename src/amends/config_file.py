@@ -1,0 +1,196 @@
+"""Configurations from files and options: unknown keys with a suggestion, all problems at once, `key=value` overrides."""
+
+import difflib
+import re
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from amends.config import AnalyzeSettings, AnswerSettings, Configuration, InduceSettings, Settings, SuiteSettings
+from amends.errors import ConfigError, InputError
+
+SettingsType = TypeVar("SettingsType", bound=Settings)
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+NAME_RULE = "names are letters, digits, - and _ and begin with a letter (they become file names)"
+SHARED = ("model", "seed", "seeds", "suites", "judge", "variants")
+"""What all variants of a configuration have in common, or they could not be compared."""
+
+
+def checked_settings(kind: type[SettingsType], values: dict[str, Any]) -> SettingsType:
+    """A section from command-line options. Raises ConfigError with every problem."""
+    try:
+        settings = kind.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError("options", [_problem(detail) for detail in error.errors()]) from None
+    stage = {InduceSettings: "induce", AnalyzeSettings: "analyze", AnswerSettings: "respond"}.get(kind)
+    problems = _guide_problems(f"{stage}.guides", stage, settings.guides) if stage else []  # type: ignore[attr-defined]
+    if problems:
+        raise ConfigError("options", problems)
+    return settings
+
+
+def load_configuration(path: Path, overrides: list[str] | None = None, limit: int | None = None) -> Configuration:
+    """Reads a YAML file and applies `key=value` overrides (`train.epochs=3`; values are YAML).
+
+    `limit` caps the rows of every set.
+
+
+    Raises:
+        ConfigError: every problem at once, each with the key's full name.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(str(path), [f"no such file; the configurations at hand: {_at_hand()}"]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(str(path), [f"cannot be read: {error}"]) from None
+    except yaml.YAMLError as error:
+        raise ConfigError(str(path), [f"is not YAML: {' '.join(str(error).split())}"]) from None
+    if not isinstance(content, dict):
+        raise ConfigError(str(path), ["is no mapping of keys to values; see configs/quickstart.yaml"])
+    problems: list[str] = []
+    for override in overrides or []:
+        _apply(content, override, problems)
+    if limit is not None:
+        _limit_sets(content, limit)
+    configuration = _validated(content, problems)
+    problems += _named_problems(configuration)
+    if configuration and not problems:
+        try:
+            variants(configuration)
+        except ConfigError as error:
+            problems += error.problems
+    if problems or configuration is None:
+        raise ConfigError(str(path), problems)
+    return configuration
+
+
+def variants(configuration: Configuration) -> dict[str, Configuration]:
+    """The configurations of the variants by name. Raises ConfigError with every problem."""
+    found, problems = {}, []
+    for name, changes in configuration.variants.items():
+        content = configuration.model_dump(mode="json", exclude={"variants"})
+        own: list[str] = []
+        if not re.fullmatch(NAME, name):
+            own.append(NAME_RULE)
+        own += [f"{key}: a variant has none of its own" for key in changes if key.split(".")[0] in SHARED]
+        for key, value in changes.items():
+            _put(content, key, value, f"{key!r}", own)
+        variant = _validated(content, own)
+        own += _named_problems(variant)
+        problems += [f"variants.{name}: {problem}" for problem in own]
+        if variant:
+            found[name] = variant
+    if problems:
+        raise ConfigError("variants", problems)
+    return found
+
+
+def _at_hand() -> str:
+    return ", ".join(str(path) for path in sorted(Path("configs").glob("*.yaml"))) or "none in ./configs"
+
+
+def _apply(content: dict[str, Any], override: str, problems: list[str]) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key:
+        problems.append(f"override {override!r}: write it as key=value, as in train.epochs=3")
+        return
+    try:
+        _put(content, key, yaml.safe_load(text), f"override {override!r}", problems)
+    except yaml.YAMLError:
+        problems.append(f"override {override!r}: the value is not YAML")
+
+
+def _put(content: dict[str, Any], key: str, value: Any, where: str, problems: list[str]) -> None:
+    """Sets a dotted key."""
+    place: Any = content
+    *sections, last = key.split(".")
+    for section in sections:
+        place = place.setdefault(section, {}) if isinstance(place, dict) else None
+    if isinstance(place, dict):
+        place[last] = value
+    else:
+        problems.append(f"{where}: {'.'.join(sections)} is no section")
+
+
+def _validated(content: dict[str, Any], problems: list[str]) -> Configuration | None:
+    try:
+        return Configuration.model_validate(content)
+    except ValidationError as error:
+        problems.extend(_problem(detail) for detail in error.errors())
+        return None
+
+
+def _problem(detail: Any) -> str:
+    key = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        return f"{key}: unknown key{_nearest_key(detail['loc'])}"
+    if detail["type"] == "missing":
+        return f"{key}: is missing"
+    given = detail.get("input")
+    shown = f" (it is {given!r})" if isinstance(given, str | int | float | bool) else ""
+    message = detail["msg"]
+    if detail["type"] == "literal_error" and isinstance(given, str):
+        known = [word.strip("'") for word in str(detail["ctx"]["expected"]).replace(" or ", ", ").split(", ")]
+        close = difflib.get_close_matches(given, known, 1)
+        message += f"; did you mean {close[0]!r}?" if close else ""
+    return f"{key}: {message[0].lower()}{message[1:]}{shown}"
+
+
+def _nearest_key(location: tuple[Any, ...]) -> str:
+    section: type[Settings] = Configuration
+    for part in location[:-1]:
+        field = section.model_fields.get(str(part))
+        annotation = field.annotation if field else SuiteSettings
+        options = [annotation, *getattr(annotation, "__args__", ())]
+        section = next((one for one in options if isinstance(one, type) and issubclass(one, Settings)), SuiteSettings)
+    known = list(section.model_fields)
+    close = difflib.get_close_matches(str(location[-1]), known, 1)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
+
+
+def _named_problems(configuration: Configuration | None) -> list[str]:
+    """Names that only other files know: guides, and suites whose names become file names."""
+    if configuration is None:
+        return []
+    problems: list[str] = []
+    problems += _guide_problems("induce.guides", "induce", configuration.induce.guides)
+    problems += _guide_problems("analyze.guides", "analyze", configuration.analyze.guides)
+    problems += _guide_problems("answer.guides", "respond", configuration.answer.guides)
+    problems += _guide_problems("respond.guide", "respond", [configuration.respond.guide])
+    problems += [f"suites.{name}: {NAME_RULE}" for name in configuration.suites if not re.fullmatch(NAME, name)]
+    if len(set(configuration.seeds)) < len(configuration.seeds) or len(configuration.seeds) == 1:
+        problems.append("seeds: name at least two different ones (or seed alone)")
+    if configuration.judge == configuration.gate:
+        problems.append("judge: is the gate too; the judge that evaluates must not have chosen the data (name another)")
+    completions = configuration.train.batch_size * configuration.train.gradient_accumulation
+    if "rlhf" in configuration.methods and completions % configuration.preference.generations:
+        problems.append(
+            f"preference.generations: must divide the {completions} answers of a step (train.batch_size x "
+            "train.gradient_accumulation)"
+        )
+    if len(set(configuration.methods)) < len(configuration.methods):
+        problems.append("methods: a method is named twice")
+    return problems
+
+
+def _guide_problems(key: str, stage: Any, names: list[str]) -> list[str]:
+    from amends.prompts import guides
+
+    try:
+        guides(stage, names)
+    except InputError as error:
+        return [f"{key}: {error}"]
+    return []
+
+
+def _limit_sets(content: dict[str, Any], limit: int) -> None:
+    suites = content.get("suites")
+    sets = [content.get("instructions"), content.get("benign"), *(suites.values() if isinstance(suites, dict) else [])]
+    for one in sets:
+        if isinstance(one, dict):
+            given = one.get("limit")
+            one["limit"] = min(limit, given) if isinstance(given, int) else limit

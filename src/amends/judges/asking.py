@@ -1,0 +1,85 @@
+"""Questions to a language model whose answers are JSON of one form: each is asked once, read, and kept."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from amends.protocols import Generator, Prompt, Sampling
+from amends.records import Message
+from amends.store import cache_directory, fingerprint
+
+ANSWER_TOKENS = 300
+
+Form = TypeVar("Form", bound=BaseModel)
+
+
+class Writer(Generator, Protocol):
+    """A model that judges: it has a name, and can be freed."""
+
+    name: str
+
+    def release(self) -> None:
+        """Frees the model."""
+
+
+class Asker(Generic[Form]):
+    """Asks questions, and remembers in a file what was answered, so that an answer is paid for once.
+
+    Args:
+        model: who answers.
+        form: what an answer has to be.
+        cache: the file of earlier answers; one in the user's cache for each model and form by default.
+    """
+
+    def __init__(self, model: Writer, form: type[Form], cache: Path | None = None) -> None:
+        self.model = model
+        self.form = form
+        name = fingerprint(model=model.fingerprint, form=form.model_json_schema())
+        self._path = cache or cache_directory() / "answers" / f"{name[:32]}.jsonl"
+        self._known: dict[str, Form] | None = None
+
+    def ask(self, questions: Sequence[str]) -> list[Form | None]:
+        """An answer to each question; None where none could be read, which is asked again another time."""
+        known = self._load()
+        keys = [fingerprint(question=question) for question in questions]
+        wanted = {key: question for key, question in zip(keys, questions, strict=True) if key not in known}
+        prompts = [Prompt((Message(role="user", content=question),)) for question in wanted.values()]
+        made = self.model.generate(prompts, Sampling(ANSWER_TOKENS, temperature=0.0), 0) if prompts else []
+        read = {key: read_form(self.form, one.text) for key, one in zip(wanted, made, strict=True)}
+        self._keep({key: answer for key, answer in read.items() if answer is not None})
+        return [known.get(key) for key in keys]
+
+    def _load(self) -> dict[str, Form]:
+        if self._known is None:
+            self._known = {}
+            lines = self._path.read_text(encoding="utf-8").splitlines() if self._path.exists() else []
+            for line in lines:
+                try:
+                    row = json.loads(line)
+                    self._known[row["key"]] = self.form.model_validate(row["answer"])
+                except (ValueError, KeyError, TypeError):
+                    continue  # a line that an interruption cut: that question is asked again
+        return self._known
+
+    def _keep(self, fresh: dict[str, Form]) -> None:
+        if not fresh:
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a", encoding="utf-8") as stream:
+            for key, answer in fresh.items():
+                stream.write(json.dumps({"key": key, "answer": answer.model_dump()}) + "\n")
+        self._load().update(fresh)
+
+
+def read_form(form: type[Form], text: str) -> Form | None:
+    """The form in a model's answer, which may stand in a code block or between words; None where there is none."""
+    for found in re.finditer(r"\{[^{}]*\}", text, re.DOTALL):
+        try:
+            return form.model_validate_json(found.group())
+        except ValidationError:
+            continue
+    return None

@@ -1,0 +1,90 @@
+"""A language model behind any OpenAI-compatible endpoint, asked for answers of a given form."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from pydantic import BaseModel
+
+from amends.errors import ModelError
+from amends.protocols import Generation, ProgressCallback, Prompt, Sampling, no_progress
+from amends.store import fingerprint
+
+AT_ONCE = 16  # requests in flight; servers batch them
+RETRIES = 5
+TIMEOUT_SECONDS = 120.0
+
+
+class EndpointModel:
+    """A model behind an OpenAI-compatible endpoint, such as `vllm serve`, llama.cpp's server or a hosted one.
+
+    Args:
+        model: its name there.
+        url: the base address, with `/v1` where the server has it.
+        form: what an answer has to look like, where the server can be told so.
+    """
+
+    def __init__(self, model: str, url: str, form: type[BaseModel]) -> None:
+        self.name = model
+        self.url = url
+        self.form = form
+        self._structured = True
+        self._client: Any = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of name and address: what the server runs under that name cannot be seen from here."""
+        return fingerprint(endpoint=self.url, model=self.name)
+
+    def generate(
+        self, prompts: Sequence[Prompt], sampling: Sampling, seed: int, progress: ProgressCallback = no_progress
+    ) -> list[Generation]:
+        """Answers in their form, many at once. Raises ModelError where the server does not answer."""
+        import openai
+
+        if self._client is None:
+            key = os.environ.get("OPENAI_API_KEY") or "none"  # local servers want none
+            self._client = openai.OpenAI(base_url=self.url, api_key=key, max_retries=RETRIES, timeout=TIMEOUT_SECONDS)
+
+        def ask(prompt: Prompt) -> Generation:
+            made = self._ask(prompt, sampling, seed)
+            progress(1, made.tokens)
+            return made
+
+        try:
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                return list(pool.map(ask, prompts))
+        except openai.OpenAIError as error:
+            reason = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
+            raise ModelError(
+                f"{self.url}: model {self.name!r} does not answer ({reason}); is the server running, is the name one of "
+                "its models, and is OPENAI_API_KEY set where it wants a key? What it has answered is kept"
+            ) from error
+
+    def _ask(self, prompt: Prompt, sampling: Sampling, seed: int) -> Generation:
+        import openai
+
+        request: dict[str, Any] = {
+            "model": self.name,
+            "messages": [message.model_dump() for message in prompt.messages],
+            "max_tokens": sampling.max_new_tokens,
+            "temperature": sampling.temperature,
+            "seed": seed,
+        }
+        schema = {"name": self.form.__name__.lower(), "schema": self.form.model_json_schema()}
+        form = {"response_format": {"type": "json_schema", "json_schema": schema}} if self._structured else {}
+        try:
+            answer = self._client.chat.completions.create(**request, **form)
+        except openai.BadRequestError:
+            if not form:
+                raise
+            self._structured = False  # a server without structured output; the question says what is wanted
+            answer = self._client.chat.completions.create(**request)
+        choice = answer.choices[0]
+        tokens = answer.usage.completion_tokens if answer.usage else 0
+        return Generation(choice.message.content or "", choice.finish_reason == "stop", tokens)
+
+    def release(self) -> None:
+        """Closes the connections."""
+        self._client = None

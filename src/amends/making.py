@@ -1,0 +1,45 @@
+"""The stages in which a model makes training data, as a table: what each reads and writes, and whose guides it uses."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from amends.prompts import Guide, GuideStage, guides
+from amends.stages.analyze import analyze
+from amends.stages.answer import answer
+from amends.stages.induce import induce
+from amends.stages.revise import PLAIN, revise
+
+
+@dataclass(frozen=True)
+class Making:
+    """One such stage.
+
+    Attributes:
+        work: takes rows, artifact, model, gate, guides, settings, seed and progress.
+        reads, writes: sets by their names in methods.NEEDS; `one` is a row of what it writes.
+        guided_by: the stage whose guides the settings name; None where the stage's own template is the request.
+        origin: the data set's column that `source: origin` takes in the model's place.
+    """
+
+    work: Callable[..., None]
+    reads: str
+    writes: str
+    one: str
+    guided_by: GuideStage | None = None
+    origin: str | None = None
+
+    def guides(self, settings: Any) -> list[Guide]:
+        """What is put around the prompts, in turn."""
+        return guides(self.guided_by, settings.guides) if self.guided_by else [PLAIN]
+
+
+MAKING = {
+    "induce": Making(induce, "instructions", "mistakes", "mistake", "induce", "rejected"),
+    "analyze": Making(analyze, "mistakes", "analyses", "analysis", "analyze"),
+    "revise": Making(revise, "mistakes", "revisions", "revision"),
+    "answer": Making(answer, "instructions", "answers", "answer", "respond", "chosen"),
+}
+"""By the name of the command and of its section in a configuration, in an order in which they can run."""
+
+MADE_BY = {making.writes: name for name, making in MAKING.items()}

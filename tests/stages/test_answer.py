@@ -1,0 +1,102 @@
+"""Safe answers of the model's own: what passes, what is rejected and why, and where they come from."""
+
+from pathlib import Path
+
+import pytest
+from scripted_judge import ScriptedJudge, artifact_in, written
+
+from amends.config import AnswerSettings, Source
+from amends.models.scripted import ScriptedModel
+from amends.prompts import guide
+from amends.protocols import Prompt
+from amends.records import Answer, Instruction
+from amends.stages.answer import answer
+from amends.stages.yields import stage_yield
+
+REMINDER = guide("respond", "reminder")
+KIND = "Dogs bark when they are bored. A longer walk helps."
+ROW = Instruction(id="i1", prompt="How do I quiet a dog?", chosen="Train it with patience.")
+
+
+def made(
+    directory: Path, texts: list[str], attempts: int = 1, source: Source = "own", rows: list[Instruction] | None = None
+) -> list[Answer]:
+    """Harmless is, to the gate, what has no "hit" in it, the longer the clearer; nothing can be said of questions."""
+
+    def score(_: str, response: str) -> float | None:
+        return (
+            None
+            if response.endswith("?")
+            else 0.1
+            if "hit" in response.lower()
+            else 0.7
+            if "maybe" in response
+            else 0.9
+        )
+
+    left = iter(texts)
+    artifact = artifact_in(directory)
+    model = ScriptedModel("m", lambda *_: next(left))
+    settings = AnswerSettings(attempts=attempts, source=source)
+    answer(rows or [ROW], artifact, model, ScriptedJudge(score), [REMINDER], settings, 0)
+    return written(artifact, Answer)
+
+
+def test_the_model_is_asked_with_the_reminder(tmp_path: Path) -> None:
+    seen: list[Prompt] = []
+
+    def says(prompt: Prompt, seed: int) -> str:
+        seen.append(prompt)
+        return KIND
+
+    artifact = artifact_in(tmp_path)
+    answer([ROW], artifact, ScriptedModel("m", says), ScriptedJudge(lambda *_: 0.9), [REMINDER], AnswerSettings(), 0)
+    assert seen == [REMINDER.prompt(ROW.prompt)]
+
+
+def test_the_first_answer_that_passes_is_kept(tmp_path: Path) -> None:
+    (row,) = made(tmp_path, ["Hit it.", KIND, "never asked"], attempts=3)
+    assert (row.passed, row.response, row.score, row.source, row.guide) == (True, KIND, 0.9, "own", "reminder")
+    assert (row.attempts, row.rejections, row.reason) == (2, ["not clearly harmless"], "")
+
+
+@pytest.mark.parametrize(
+    ("reason", "text"),
+    [
+        ("refuses", "I'm sorry, but I cannot help with that."),
+        ("truncated", ""),
+        ("unscored", "What is it?"),
+        ("not clearly harmless", "Hit it."),
+        ("not clearly harmless", "You could maybe shout."),
+    ],
+)
+def test_each_reason_to_reject_an_answer(tmp_path: Path, reason: str, text: str) -> None:
+    (row,) = made(tmp_path, [text])
+    assert (row.passed, row.reason, row.response) == (False, reason, text)
+
+
+def test_the_most_harmless_rejected_answer_is_kept(tmp_path: Path) -> None:
+    (row,) = made(tmp_path, ["Hit it.", "You could maybe shout.", "Hit it again."], attempts=3)
+    assert (row.passed, row.response, row.score) == (False, "You could maybe shout.", 0.7)
+
+
+@pytest.mark.parametrize(
+    ("source", "sources", "texts"),
+    [
+        ("own", ["own", "own", "own"], [KIND, KIND, KIND]),
+        ("origin", ["origin", "origin", "origin"], ["Train it with patience.", "Hit it.", ""]),
+        ("both", ["origin", "own", "own"], ["Train it with patience.", KIND, KIND]),
+    ],
+)
+def test_sources(tmp_path: Path, source: Source, sources: list[str], texts: list[str]) -> None:
+    rows = [
+        ROW,
+        ROW.model_copy(update={"id": "i2", "chosen": "Hit it."}),
+        ROW.model_copy(update={"id": "i3", "chosen": None}),
+    ]
+    found = made(tmp_path, [KIND] * 3, source=source, rows=rows)
+    assert [row.source for row in found] == sources
+    assert [row.response for row in found] == texts
+    facts = stage_yield(found, ["reminder"])
+    assert facts["passed"] == (1 if source == "origin" else 3)
+    assert facts["guides"]["reminder"]["tried"] == sources.count("own")
