@@ -44,13 +44,17 @@ def test_variants_are_runs_side_by_side_that_share_what_is_equal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "three"
+    none = "{methods: [mistake-analysis-plus], answer.at_least: 0.99999999, answer.attempts: 1}"
     variants = "variants={whole: {}, half: {compose.analysis: 0.5}, sft: {methods: [sft]}}"
-    command = ["run", str(CONFIGS / "quickstart.yaml"), *TINY, "methods=[mistake-analysis]", variants]
+    settings = ["methods=[mistake-analysis]", variants, f"variants.none={none}"]
+    command = ["run", str(CONFIGS / "quickstart.yaml"), *TINY, *settings]
     assert run_amends(*command, "--out", str(out)) == 0
     said = capsys.readouterr().err
     assert "variant half" in said
-    assert said.count("mistakes: as in whole") == 1, "sft needs none"
-    assert said.count("analyses: as in whole") == 1
+    assert said.count("mistakes: as in whole") == 2, "sft needs none"
+    assert said.count("analyses: as in whole") == 2
+    assert "variant none has no results: " in said
+    assert "no answer passed its gate: not clearly harmless" in said
     results = json.loads((out / "results.json").read_text())
     assert list(dict.fromkeys(row["method"] for row in results["systems"])) == ["whole", "half", "sft"]
     assert {(row["a"], row["b"]) for row in results["comparisons"]} >= {

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from amends.config import Configuration
 from amends.config_file import variants
+from amends.errors import YieldError
 from amends.pipeline import Run
 from amends.progress import Reporter, Silent
 from amends.report.render import write_report
@@ -21,18 +22,24 @@ def run_experiment(configuration: Configuration, directory: Path, reporter: Repo
     parts = variants(configuration) if configuration.variants else {"": configuration}
     runs: dict[str, list[Path]] = {}
     for name, part in parts.items():
-        if name:
-            reporter.say(f"variant {name}")
-        runs[name] = _run_seeds(
-            part, directory / name, [earlier for made in runs.values() for earlier in made], reporter
-        )
+        others = [earlier for made in runs.values() for earlier in made]
+        if not name:
+            runs[name] = _run_seeds(part, directory, others, reporter)
+            continue
+        reporter.say(f"variant {name}")
+        try:
+            runs[name] = _run_seeds(part, directory / name, others, reporter)
+        except YieldError as error:  # a finding about this variant, and no reason to lose the others
+            reporter.say(f"variant {name} has no results: {error}")
+    if not runs:
+        raise YieldError(f"{directory}: no variant has results; see what each of them said")
     if runs == {"": [directory]}:
         return directory / "results.json"
     from amends.evaluation.collect import pooled_results
 
     path = directory / "results.json"
     write_json(directory / "run.json", {"configuration": configuration.model_dump(mode="json")})
-    write_json(path, pooled_results(configuration, parts, runs).model_dump(mode="json"))
+    write_json(path, pooled_results(configuration, {name: parts[name] for name in runs}, runs).model_dump(mode="json"))
     write_report(directory)
     return path
 

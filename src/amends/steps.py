@@ -166,8 +166,8 @@ class Steps:
                 "overwritten; move it away or choose another output"
             )
         began = time.monotonic()
-        rows = count(read_rows(samples, record)) * (recipe.preference.generations if kind == "rlhf" else 1)
-        steps = None if recipe.train.max_tokens else recipe.train.steps(rows, 0)
+        rows = count(read_rows(samples, record))
+        steps = None if recipe.train.max_tokens else recipe.all_steps(kind, rows)
         with _held(out):
             with self.reporter.stage(name, steps, "steps") as progress:
                 facts = fit(kind, read_rows(samples, record), out, recipe, manifest.fingerprint, progress)

@@ -6,8 +6,8 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from amends.judges.agreement import agreement
-from amends.judges.refusal import is_refusal
 from amends.records import Mistake
+from amends.refusal import is_refusal
 
 
 class Fixed:

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from amends.errors import InputError
+from amends.errors import InputError, ModelError
 from amends.judges.guard import FAMILIES, GUIDELINE, GuardJudge, family_of
 from amends.judges.named import load_judge
 from amends.models.embedded import embedded_model_directory
 from amends.protocols import Generation, Prompt, Sampling
+from amends.records import Message
 
 # In the shape of each card's template: its options beside the conversation's turns.
 TEMPLATES = {
@@ -30,7 +31,8 @@ def guard(tmp_path: Path) -> Any:
         for file in embedded_model_directory().iterdir():
             (directory / file.name).symlink_to(file)
         judge = GuardJudge(str(directory))
-        judge.model.tokenizer.chat_template = TEMPLATES[family]
+        if family in TEMPLATES:
+            judge.model.tokenizer.chat_template = TEMPLATES[family]
         return judge
 
     return make
@@ -70,6 +72,9 @@ def test_the_template_gets_the_conversation_and_the_familys_options(
         ("granite-guardian", "No\n<confidence> High </confidence>", 1.0),
         ("granite-guardian", "<score> yes </score>", 0.0),
         ("granite-guardian", "", None),
+        ("wildguard", "Harmful request: yes\nResponse refusal: no\nHarmful response: yes", 0.0),
+        ("wildguard", "Harmful request: yes\nResponse refusal: yes\nHarmful response: no</s>", 1.0),
+        ("wildguard", "Harmful request: no\nResponse refusal: N/A\nHarmful response: N/A", None),
     ],
 )
 def test_reading_a_verdict(family: str, text: str, score: float | None) -> None:
@@ -77,9 +82,28 @@ def test_reading_a_verdict(family: str, text: str, score: float | None) -> None:
     assert found.read(text) == score
 
 
+FORMAT = "<|user|>\nWho is right?\nThey: {prompt}\nThe model: {response}\n<|assistant|>\n"
+
+
+def test_wildguards_template_is_its_packages(guard: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ModelError, match="pip install --no-deps wildguard"):
+        guard("wildguard")
+    site = tmp_path / "site"
+    (site / "wildguard").mkdir(parents=True)
+    (site / "wildguard/utils.py").write_text(f"import not_installed\nWILDGUARD_INPUT_FORMAT = {FORMAT!r}\n")
+    (site / "wildguard-1.0.dist-info").mkdir()
+    (site / "wildguard-1.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: wildguard\nVersion: 1.0\n")
+    monkeypatch.syspath_prepend(str(site))
+    judge = guard("wildguard-7b")
+    prompt = Prompt((Message(role="user", content="{response}?"), Message(role="assistant", content="{{ 1 }}")))
+    bos = judge.model.tokenizer.bos_token
+    assert judge.model.render(prompt) == bos + FORMAT.format(prompt="{response}?", response="{{ 1 }}")
+
+
 def test_the_name_tells_the_family() -> None:
     assert family_of("meta-llama/Llama-Guard-3-8B").name == "llama-guard"
     assert family_of("/models/google_shieldgemma_2b").name == "shieldgemma"
+    assert family_of("allenai/wildguard").name == "wildguard"
     assert family_of("ibm-granite/granite-guardian-3.1-2b").name == "granite-guardian"
     with pytest.raises(InputError, match="tells no family of guard models"):
         load_judge("guard:embedded")

@@ -12,9 +12,9 @@ from amends.evaluation.measurement import Measurement, measure
 from amends.evaluation.results import Results, compare, system_row
 from amends.evaluation.seeds import pooled_comparisons, pooled_row
 from amends.judges.named import load_judge
-from amends.judges.refusal import is_refusal
 from amends.making import MAKING
 from amends.records import Inference, Instruction, ReferenceLoss, Response, SuiteKind, Verdict
+from amends.refusal import is_refusal
 from amends.store import read_json
 
 

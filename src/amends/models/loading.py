@@ -93,8 +93,11 @@ def best_dtype(device: str) -> Any:
     return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
 
 
-def load_tokenizer(source: ModelSource) -> Any:
-    """The model's own tokenizer, padding on the left. Raises ModelError where it has no chat template."""
+def load_tokenizer(source: ModelSource, chat_template: str | None = None) -> Any:
+    """The model's own tokenizer, padding on the left, with another chat template where one is given.
+
+    Raises ModelError where it has none.
+    """
     from transformers import AutoTokenizer
 
     quiet_libraries()
@@ -102,6 +105,7 @@ def load_tokenizer(source: ModelSource) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(source.location, padding_side="left")
     except Exception as error:
         raise ModelError(f"{source.name}: its tokenizer cannot be loaded: {_first_line(error)}") from error
+    tokenizer.chat_template = chat_template or tokenizer.chat_template
     if not tokenizer.chat_template:
         raise ModelError(
             f"{source.name}: its tokenizer has no chat template, so it is a base model; use its instruct version, or "

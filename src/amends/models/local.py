@@ -53,7 +53,7 @@ class LocalModel:
     def tokenizer(self) -> Any:
         """The tokenizer, loaded on first use."""
         if self._tokenizer is None:
-            self._tokenizer = load_tokenizer(self.source)
+            self._tokenizer = load_tokenizer(self.source, self._template_options.get("chat_template"))
         return self._tokenizer
 
     @property

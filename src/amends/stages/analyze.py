@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Sequence
 
 from amends.config import AnalyzeSettings
-from amends.judges.refusal import is_refusal
 from amends.prompts import Guide, analysis_question
 from amends.protocols import Generation, Generator, Judge, ProgressCallback, no_progress
 from amends.records import Analysis, Mistake
+from amends.refusal import is_refusal
 from amends.seeds import derive_seed
 from amends.stages.attempts import NOT_A_MISTAKE, Attempt, Ruling, try_guides
 from amends.stages.streaming import stream

@@ -7,10 +7,10 @@ Context distillation with rejection sampling (Askell et al. 2021, arXiv 2112.008
 from collections.abc import Iterable, Sequence
 
 from amends.config import AnswerSettings
-from amends.judges.refusal import is_refusal
 from amends.prompts import Guide
 from amends.protocols import Generator, Judge, ProgressCallback, no_progress
 from amends.records import Answer, Instruction
+from amends.refusal import is_refusal
 from amends.seeds import derive_seed
 from amends.stages.attempts import Attempt, Ruling, try_guides, unserved
 from amends.stages.streaming import stream

@@ -49,9 +49,11 @@ def fit(
     tokenizer.padding_side = "left" if kind == "rlhf" else "right"
     tokenized = tokenize_samples(rows, tokenizer, recipe.train.max_length)
     part = _own_part(output, fingerprint)
+    tokens = sum(len(sample.input_ids) for sample in tokenized)
+    if kind == "rlhf":
+        rlhf.train_reward(tokenized, tokenizer, part / "reward", recipe, _step_reporter(progress, tokens))
     trainer = MAKERS[kind](rows, tokenized, tokenizer, part, recipe)
     silence(trainer)
-    tokens = sum(len(sample.input_ids) for sample in tokenized)
     trainer.add_callback(_step_reporter(progress, tokens))
     trainer.train(resume_from_checkpoint=_last_checkpoint(part))
     if not trainer.state.global_step:

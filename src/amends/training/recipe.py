@@ -6,6 +6,7 @@ from typing import Any
 
 from amends.config import PreferenceSettings, TrainSettings
 from amends.models.loading import ModelSource, best_device, best_dtype, find_model, load_model
+from amends.records import Trainer
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,14 @@ class Recipe:
             "data_seed": self.seed % 2**31,
             "dataloader_pin_memory": device == "cuda",
         }
+
+    def all_steps(self, kind: Trainer, rows: int) -> int:
+        """Steps to report progress on: of rlhf, those of its reward model too."""
+        if kind != "rlhf":
+            return self.train.steps(rows, 0)
+        epochs = {"epochs": self.preference.reward_epochs, "max_steps": None}
+        reward = self.train.model_copy(update=epochs).steps(rows, 0)
+        return reward + self.train.steps(rows * self.preference.generations, 0)
 
     def budget(self, samples: int, tokens: int) -> int | None:
         """Optimizer steps where the recipe fixes steps or tokens; None where epochs decide."""

@@ -22,14 +22,16 @@ Reward = Callable[[Sequence[tuple[str, str]]], list[float]]
 REWARD_TOKENS = {"cpu": 4_096, "cuda": 65_536}
 
 
-def train_reward(tokenized: Sequence[TokenizedSample], tokenizer: Any, directory: Path, recipe: Recipe) -> Path:
+def train_reward(
+    tokenized: Sequence[TokenizedSample], tokenizer: Any, directory: Path, recipe: Recipe, callback: Any
+) -> None:
     """Trains a reward model on pairs (chosen, rejected, one after the other) unless `directory` has one.
 
-    Returns the directory of its adapter. Its log goes to `log.json` beside it.
+    Its adapter goes to `adapter/`, its log to `log.json`. `callback` is the trainer's, for progress.
     """
     finished = directory / "adapter"
     if finished.exists():
-        return finished
+        return
     from datasets import Dataset
     from trl import RewardConfig, RewardTrainer
 
@@ -52,6 +54,7 @@ def train_reward(tokenized: Sequence[TokenizedSample], tokenizer: Any, directory
         peft_config=recipe.new_adapter("SEQ_CLS"),
     )
     silence(trainer)
+    trainer.add_callback(callback)
     trainer.train()
     log = [entry for entry in trainer.state.log_history if "loss" in entry]
     keys = ("step", "loss", "accuracy", "margin")
@@ -60,7 +63,6 @@ def train_reward(tokenized: Sequence[TokenizedSample], tokenizer: Any, directory
     part = directory / "adapter.part"
     trainer.model.save_pretrained(part)
     part.replace(finished)
-    return finished
 
 
 def load_reward(adapter: Path, tokenizer: Any, recipe: Recipe) -> Reward:
@@ -88,15 +90,15 @@ def load_reward(adapter: Path, tokenizer: Any, recipe: Recipe) -> Reward:
 def make_trainer(
     samples: Sequence[Sample], tokenized: Sequence[TokenizedSample], tokenizer: Any, directory: Path, recipe: Recipe
 ) -> Any:
-    """The on-policy trainer over the samples' prompts; checkpoints go to `directory`.
+    """The on-policy trainer over the samples' prompts, with the reward model in `directory`/reward.
 
-    Its reward model is trained first, on `tokenized`: chosen and rejected of each pair, one after the other.
+    Checkpoints go to `directory`. `tokenized`: chosen and rejected of each pair, one after the other.
     """
     from datasets import Dataset
     from trl import RLOOConfig, RLOOTrainer
 
     settings = recipe.preference
-    reward = load_reward(train_reward(tokenized, tokenizer, directory / "reward", recipe), tokenizer, recipe)
+    reward = load_reward(directory / "reward" / "adapter", tokenizer, recipe)
 
     def reward_of_text(prompts: list[Any], completions: list[Any], **_: Any) -> list[float]:
         return reward([(p[-1]["content"], c[-1]["content"]) for p, c in zip(prompts, completions, strict=True)])
