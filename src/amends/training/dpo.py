@@ -20,11 +20,17 @@ def make_trainer(
     from datasets import Dataset
     from trl import DPOConfig, DPOTrainer
 
+    from amends.training.output_layer import score_labels_alone
+
     class TokenizedDPOTrainer(DPOTrainer):  # type: ignore[misc]  # TRL has no types
         """Takes token ids as they are, so that training sees what the other methods and inference see."""
 
         def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
             return dataset
+
+        def _precompute_ref_logps(self, *args: Any) -> Any:
+            score_labels_alone(self.model)  # here, since the constructor makes the model ready and scores at once
+            return super()._precompute_ref_logps(*args)
 
     pairs = list(zip(tokenized[::2], tokenized[1::2], strict=True))
     rows = {
@@ -34,7 +40,7 @@ def make_trainer(
     }
     steps = recipe.budget(len(pairs), sum(len(one.input_ids) for one in tokenized))
     return TokenizedDPOTrainer(
-        model=recipe.load(),
+        model=recipe.load(max(len(one.input_ids) for one in tokenized)),
         args=DPOConfig(
             **recipe.arguments(directory, recipe.preference.dpo_learning_rate, steps),
             beta=recipe.preference.beta,

@@ -97,6 +97,8 @@ def make_trainer(
     from datasets import Dataset
     from trl import RLOOConfig, RLOOTrainer
 
+    from amends.training.output_layer import score_labels_alone
+
     settings = recipe.preference
     reward = load_reward(directory / "reward" / "adapter", tokenizer, recipe)
 
@@ -108,8 +110,9 @@ def make_trainer(
     # The trainer leaves out what does not fill a step, so that few prompts would make none.
     prompts = [[one.model_dump() for one in row.prompt] for row in samples]
     prompts *= math.ceil(recipe.train.batch_size * recipe.train.gradient_accumulation / len(prompts))
-    return RLOOTrainer(
-        model=recipe.load(),
+    longest = max(one.prompt_tokens for one in tokenized) + settings.max_new_tokens
+    trainer = RLOOTrainer(
+        model=recipe.load(longest),
         reward_funcs=reward_of_text,
         args=RLOOConfig(
             **recipe.arguments(directory, settings.rlhf_learning_rate, steps),
@@ -121,6 +124,8 @@ def make_trainer(
         processing_class=tokenizer,
         peft_config=recipe.lora(),
     )
+    score_labels_alone(trainer.model, trainer.temperature)
+    return trainer
 
 
 def _scorer(recipe: Recipe, tokenizer: Any) -> Any:

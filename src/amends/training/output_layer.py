@@ -1,0 +1,72 @@
+"""TRL's fused output layer on a CPU: only where there is loss, in the weights' precision, a tile of tokens at a time."""
+
+import functools
+import types
+from typing import Any
+
+import torch
+from torch.utils.checkpoint import checkpoint
+from trl.trainer.utils import FusedCausalLMOutput
+
+SCALED_LOGITS = ("final_logit_softcapping", "logit_scale", "output_multiplier", "lm_head_multiplier", "logits_scaling")
+TILE_TOKENS = 1024  # with the embedded model's vocabulary 0.2 GB of float32; more tokens are computed again going back
+
+
+def score_labels_alone(model: Any, temperature: float = 1.0) -> None:
+    """Has a model that one of TRL's trainers made ready score the tokens with a label, and no others.
+
+    All of TRL's trainers call `model(..., labels=labels, fused_lm_head=True)`. On a device without Triton, TRL 1.16
+    answers with the scores of every position, prompts and padding too, and their gradient in float32 (docs/log.md). Values
+    stay the same; elsewhere, and for models whose logits are scaled after the output layer, nothing changes.
+    """
+    core = model.get_base_model() if hasattr(model, "get_base_model") else model
+    if core.device.type != "cpu" or _scales_logits(core):
+        return
+    whole = core.forward
+
+    @functools.wraps(type(core).forward)  # `generate` looks at the signature
+    def forward(self: Any, *args: Any, fused_lm_head: bool = False, **kwargs: Any) -> Any:
+        if not fused_lm_head or "labels" not in kwargs or "shift_labels" in kwargs:
+            return whole(*args, **kwargs, **({"fused_lm_head": True} if fused_lm_head else {}))
+        labels, items = kwargs.pop("labels")[:, 1:], kwargs.pop("num_items_in_batch", None)
+        mask = labels != -100
+        hidden = self.base_model(*args, **kwargs | {"use_cache": False}).last_hidden_state[:, :-1]
+        found = _scores(self.get_output_embeddings(), hidden[mask], labels[mask], temperature)
+        log_probs, entropy, mean_logits, is_top1 = (
+            one.new_zeros(mask.shape).masked_scatter(mask, one) for one in found
+        )
+        loss = -log_probs.sum() / (mask.sum().clamp(min=1) if items is None else items)
+        return FusedCausalLMOutput(
+            loss=loss,
+            log_probs=log_probs,
+            entropy=entropy,
+            mean_logits=mean_logits,
+            is_top1=is_top1,
+            label_mask=mask,
+        )
+
+    core.forward = types.MethodType(forward, core)
+
+
+def _scores(layer: Any, hidden: torch.Tensor, labels: torch.Tensor, temperature: float) -> list[torch.Tensor]:
+    """Of tokens [tokens, hidden] and their labels [tokens]: what `_tile` gives for each."""
+    parts = list(zip(hidden.split(TILE_TOKENS), labels.split(TILE_TOKENS), strict=True))
+    if len(parts) == 1:
+        return list(_tile(layer, *parts[0], temperature))
+    tiles = [checkpoint(_tile, layer, *part, temperature, use_reentrant=False) for part in parts]
+    return [torch.cat(pieces) for pieces in zip(*tiles, strict=True)]
+
+
+def _tile(layer: Any, hidden: torch.Tensor, labels: torch.Tensor, temperature: float) -> tuple[torch.Tensor, ...]:
+    """Log-probability of each label; without gradient entropy, mean of the logits, whether the label is likeliest."""
+    logits = layer(hidden).float() / temperature
+    log_probs = -torch.nn.functional.cross_entropy(logits, labels, reduction="none")
+    with torch.no_grad():
+        probs = logits.softmax(-1)
+        entropy = logits.logsumexp(-1) - (probs * logits).sum(-1)
+        return log_probs, entropy, logits.mean(-1), logits.argmax(-1) == labels
+
+
+def _scales_logits(model: Any) -> bool:
+    shape = model.config.get_text_config()
+    return any(getattr(shape, name, None) for name in SCALED_LOGITS)

@@ -1,0 +1,89 @@
+"""The output layer only where there is loss: TRL's own numbers, over runs on the embedded model and token by token."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from trl.trainer.utils import add_fused_lm_head
+
+from amends.config import TrainSettings
+from amends.data.sources import load_instructions
+from amends.models.loading import find_model, load_model
+from amends.records import Message, Sample
+from amends.training import output_layer
+from amends.training.fit import fit
+from amends.training.recipe import Recipe
+
+SETTINGS = TrainSettings(
+    batch_size=3, gradient_accumulation=2, max_steps=3, learning_rate=1e-3, target_modules=["q_proj"]
+)
+
+
+def samples() -> list[Sample]:
+    rows = load_instructions("bundled:redteam/train", None, None, 18, False)
+    return [
+        Sample(
+            id=row.id,
+            kind="safe",
+            prompt=[Message(role="user", content=row.prompt)],
+            completion=[Message(role="assistant", content=str(row.chosen)[:200])],
+        )
+        for row in rows
+    ]
+
+
+def losses(directory: Path) -> list[float]:
+    shutil.rmtree(directory, ignore_errors=True)
+    facts = fit("sft", samples(), directory, Recipe("embedded", SETTINGS), "test")
+    return [entry["loss"] for entry in facts["log"]]
+
+
+def test_loss_over_a_run_is_the_plain_trainers_within_a_percent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = losses(tmp_path / "ours")
+    monkeypatch.setattr(output_layer, "score_labels_alone", lambda *_: None)
+    assert ours == pytest.approx(losses(tmp_path / "plain"), rel=0.01)
+    assert len(ours) == 3
+    assert ours[0] != ours[1]
+
+
+@pytest.mark.parametrize(("tile", "temperature"), [(1024, 1.0), (3, 0.7)])
+def test_every_token_has_the_score_and_the_gradient_that_trl_gives_it(
+    monkeypatch: pytest.MonkeyPatch, tile: int, temperature: float
+) -> None:
+    monkeypatch.setattr(output_layer, "TILE_TOKENS", tile)
+    model = load_model(find_model("embedded")).float()
+    ids = torch.arange(40, 60).reshape(2, 10)
+    labels = ids.clone()
+    labels[0, :4] = labels[1, 7:] = -100
+    weight = model.model.layers[0].self_attn.q_proj.weight
+    weight.requires_grad_(True)
+
+    def scored() -> tuple[Any, torch.Tensor]:
+        found = model(input_ids=ids, attention_mask=torch.ones_like(ids), labels=labels, fused_lm_head=True)
+        return found, torch.autograd.grad(found.loss, weight)[0]
+
+    fields = ("log_probs", "entropy", "mean_logits", "is_top1")
+    add_fused_lm_head(model, temperature, outputs=fields)
+    theirs, their_gradient = scored()
+    output_layer.score_labels_alone(model, temperature)
+    ours, our_gradient = scored()
+    for name in ("loss", *fields, "label_mask"):
+        torch.testing.assert_close(getattr(ours, name).float(), getattr(theirs, name).float(), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(our_gradient, their_gradient, rtol=1e-3, atol=1e-6)
+    assert model(input_ids=ids).logits.shape == (2, 10, model.config.vocab_size), "what else it does is unchanged"
+
+
+@pytest.mark.parametrize(("setting", "value", "scaled"), [("logit_scale", 0.5, True), ("other", 2.0, False)])
+def test_models_that_scale_their_logits_are_left_to_trl(setting: str, value: float, scaled: bool) -> None:
+    class Shape:
+        def get_text_config(self) -> Any:
+            return self
+
+    shape = Shape()
+    setattr(shape, setting, value)
+    model = type("Model", (), {"config": shape})()
+    assert output_layer._scales_logits(model) is scaled
