@@ -188,6 +188,9 @@ methods: [mistake-analysis]
 variants:
   whole: {}
   unguided: {analyze.guides: [unguided], train.epochs: 3}
+  nested: {analyze: {attempts: 2}}
+train: {rank: 3}
+analyze: {max_new_tokens: 9}
 """
 
 
@@ -197,12 +200,22 @@ def test_variants_are_whole_configurations(path: Path) -> None:
     assert found["whole"] == configuration.model_copy(update={"variants": {}})
     assert (found["unguided"].analyze.guides, found["unguided"].train.epochs) == (["unguided"], 3)
     assert found["unguided"].induce == configuration.induce
+    assert found["unguided"].train.rank == 3
+    assert (found["nested"].analyze.attempts, found["nested"].analyze.max_new_tokens) == (2, 9), "the rest is kept"
+    deeper = variants(loaded(path, "variants.whole.train.epochs=0.5", text=MINIMAL + VARIANTS))["whole"]
+    assert (deeper.train.epochs, deeper.train.rank) == (0.5, 3)
+
+
+def test_a_limit_reaches_the_sets_of_variants(path: Path) -> None:
+    text = MINIMAL + VARIANTS.replace("whole: {}", "whole: {instructions.limit: 200}")
+    assert variants(loaded(path, text=text, limit=5))["whole"].instructions.limit == 5
+    assert variants(loaded(path, text=text))["whole"].instructions.limit == 200
 
 
 def test_every_problem_of_variants_is_named(path: Path) -> None:
     text = MINIMAL + VARIANTS.replace("whole: {}", "'a/b': {train.epoch: 1, seed: 3}").replace("[unguided]", "[none]")
     assert [problem.partition(";")[0] for problem in problems(path, text)] == [
-        "variants.a/b: names are letters, digits, - and _ and begin with a letter (they become file names)",
+        "variants.a/b: names are letters, digits, - and _ and begin with a letter or digit (they become file names)",
         "variants.a/b: seed: a variant has none of its own",
         "variants.a/b: train.epoch: unknown key",
         "variants.unguided: analyze.guides: unknown analyze guide 'none'",

@@ -1,6 +1,7 @@
 """Several seeds, and variants, through the real entry point: a run directory each, and results over all."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,33 @@ def test_variants_are_runs_side_by_side_that_share_what_is_equal(
         assert (out / "half" / name).read_bytes() == (out / "whole" / name).read_bytes()
     assert not (out / "sft/mistakes.jsonl").exists()
     assert "half" in (out / "report.html").read_text()
+    assert results["data"]["without_results"].keys() == {"none"}
     before = (out / "results.json").read_bytes()
+    capsys.readouterr()
     assert run_amends(*command, "--out", str(out)) == 0
+    printed = capsys.readouterr()
+    assert "none has no results: " in printed.out
+    assert "half has" not in printed.out
     assert (out / "results.json").read_bytes() == before
+    again = [line for line in printed.err.splitlines() if "answers" not in line and "results" not in line]
+    assert all("finished, skipped" in line or line.startswith(("variant", "judges")) for line in again), again
+
+
+def test_what_is_wrong_with_a_variant_is_said_before_the_first_starts(
+    refused: Callable[..., str], tmp_path: Path, no_model_loads: None
+) -> None:
+    command = ["run", str(CONFIGS / "ablations.yaml"), "--out", str(tmp_path / "out")]
+    message = refused(*command, "variants.last={induce.source: origin}")
+    assert message.startswith("bundled:redteam/train: no row has `rejected`, so there are no origin mistakes")
+    assert "unknown model" in refused(*command, "variants.last={analyze.source: /no/such/model}")
+    assert "variants.last: gate: a variant has none of its own" in refused(*command, "variants.last={gate: other}")
+
+
+def test_a_directory_of_one_run_is_not_taken_for_several(
+    finished_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (finished_run / "results.json").read_bytes()
+    command = ["run", str(CONFIGS / "quickstart.yaml"), *SETTINGS, "--out", str(finished_run)]
+    assert run_amends(*command) == 2
+    assert "belongs to another configuration (its seeds differ)" in capsys.readouterr().err
+    assert (finished_run / "results.json").read_bytes() == before

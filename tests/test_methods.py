@@ -26,6 +26,8 @@ def run_of_all(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         f"methods=[vanilla, sft, mistake-analysis, {', '.join(NEW)}]",
         "revise.max_new_tokens=32",
         "answer.max_new_tokens=24",
+        "analyze.per_mistake=2",
+        "analyze.source=embedded",
         "preference.generations=2",
         "preference.max_new_tokens=8",
     ]
@@ -43,6 +45,16 @@ def test_every_method_trains_two_steps_and_is_measured(run_of_all: Path, method:
     measured = {(row["suite"], row["inference"]) for row in rows if row["method"] == method}
     assert len(measured) == 6
     assert all(row["harmless_rate"] is not None for row in rows if row["suite"] == "redteam")
+
+
+def test_analyses_by_another_model_and_several_of_a_mistake(run_of_all: Path) -> None:
+    mistakes, analyses = (
+        [json.loads(line) for line in (run_of_all / f"{name}.jsonl").read_text().splitlines()]
+        for name in ("mistakes", "analyses")
+    )
+    assert [row["id"] for row in analyses] == [name for row in mistakes for name in (row["id"], f"{row['id']}+2")]
+    texts = [row["analysis"] for row in analyses if row["passed"]]
+    assert len(set(texts)) == len(texts) > 1, "each is drawn anew"
 
 
 def test_dpo_and_rlhf_go_on_from_the_fine_tuned_model(run_of_all: Path) -> None:

@@ -426,8 +426,38 @@ def test_a_finished_twin_is_taken_and_nothing_else_is(tmp_path: Path) -> None:
     assert not ours.path.exists()
     assert ours.take(twin.path)
     assert ours.is_finished()
+    assert (ours.path.read_bytes(), ours.read()) == (twin.path.read_bytes(), twin.read())
+
+
+def test_a_twin_takes_the_place_of_what_is_ours_and_of_nothing_else(tmp_path: Path) -> None:
+    twin = finished(tmp_path / "a/rows.jsonl")
+    stale = Artifact(tmp_path / "b/rows.jsonl", PARTS | {"inputs": "before"})
+    write_all(stale)
+    assert Artifact(stale.path, PARTS).take(twin.path)
+    assert Artifact(stale.path, PARTS).is_finished()
+    foreign = tmp_path / "c/rows.jsonl"
+    foreign.parent.mkdir()
+    foreign.write_text("somebody's")
+    with pytest.raises(StoreError, match="was not written by amends"):
+        Artifact(foreign, PARTS).take(twin.path)
+    assert foreign.read_text() == "somebody's"
+
+
+@pytest.mark.parametrize("call", ["copyfile", "write_json"])
+def test_an_interrupted_copy_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    twin = finished(tmp_path / "a/rows.jsonl")
+    ours = Artifact(tmp_path / "b/rows.jsonl", PARTS)
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.shutil if call == "copyfile" else store, call, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            ours.take(twin.path)
+    assert not ours.is_finished()
+    assert ours.take(twin.path)
     assert ours.path.read_bytes() == twin.path.read_bytes()
-    assert not ours.take(twin.path), "what lies there is not replaced"
 
 
 def test_a_finished_directory_is_taken_whole(tmp_path: Path) -> None:
@@ -436,6 +466,11 @@ def test_a_finished_directory_is_taken_whole(tmp_path: Path) -> None:
     twin = Manifest(tmp_path / "a", PARTS)
     twin.write("finished", facts={"steps": 3})
     ours = Manifest(tmp_path / "b/a", PARTS)
-    assert ours.take(twin.path)
-    assert (tmp_path / "b/a/weights").read_text() == "w"
-    assert ours.read()["facts"] == {"steps": 3}
+    for _ in ("nothing there", "an older one there"):
+        assert ours.take(twin.path)
+        assert [path.name for path in ours.path.iterdir()] == ["weights"]
+        assert ours.read()["facts"] == {"steps": 3}
+        (ours.path / "older").touch()
+    assert sorted(path.name for path in ours.path.parent.iterdir()) == ["a", "a.manifest.json"]
+    (tmp_path / "c/a").mkdir(parents=True)
+    assert not Manifest(tmp_path / "c/a", PARTS).take(twin.path), "somebody else's"

@@ -168,6 +168,7 @@ class RespondSettings(SamplingSettings):
 class Configuration(Settings):
     """A whole experiment: one model, one set of training instructions, several methods, several suites.
 
+    `limit` caps the rows of every set, for a quick try.
     With `seeds`, all of it once for each seed, and results over all of them; `seed` is then not used. With `variants`, all
     of it once for each: a name, and the keys that differ, as in `unguided: {analyze.guides: [unguided]}`.
     """
@@ -175,6 +176,7 @@ class Configuration(Settings):
     model: str = "embedded"
     seed: int = Field(default=0, ge=0, lt=2**31)
     seeds: list[int] = []
+    limit: int | None = Field(default=None, ge=1)
     variants: dict[str, dict[str, Any]] = {}
     instructions: DataSettings
     benign: DataSettings | None = None

@@ -14,8 +14,8 @@ from amends.errors import ConfigError, InputError
 SettingsType = TypeVar("SettingsType", bound=Settings)
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
-NAME_RULE = "names are letters, digits, - and _ and begin with a letter (they become file names)"
-SHARED = ("model", "seed", "seeds", "suites", "judge", "variants")
+NAME_RULE = "names are letters, digits, - and _ and begin with a letter or digit (they become file names)"
+SHARED = ("model", "seed", "seeds", "limit", "suites", "judge", "gate", "variants")
 """What all variants of a configuration have in common, or they could not be compared."""
 
 
@@ -25,8 +25,9 @@ def checked_settings(kind: type[SettingsType], values: dict[str, Any]) -> Settin
         settings = kind.model_validate(values)
     except ValidationError as error:
         raise ConfigError("options", [_problem(detail) for detail in error.errors()]) from None
-    stage = {InduceSettings: "induce", AnalyzeSettings: "analyze", AnswerSettings: "respond"}.get(kind)
-    problems = _guide_problems(f"{stage}.guides", stage, settings.guides) if stage else []  # type: ignore[attr-defined]
+    sections = {InduceSettings: "induce", AnalyzeSettings: "analyze", AnswerSettings: "answer"}
+    section = next((name for one, name in sections.items() if one is kind), None)
+    problems = _guide_problems(section, settings.guides) if section else []  # type: ignore[attr-defined]
     if problems:
         raise ConfigError("options", problems)
     return settings
@@ -55,7 +56,8 @@ def load_configuration(path: Path, overrides: list[str] | None = None, limit: in
     for override in overrides or []:
         _apply(content, override, problems)
     if limit is not None:
-        _limit_sets(content, limit)
+        content["limit"] = limit
+    _limit_sets(content)
     configuration = _validated(content, problems)
     problems += _named_problems(configuration)
     if configuration and not problems:
@@ -78,7 +80,8 @@ def variants(configuration: Configuration) -> dict[str, Configuration]:
             own.append(NAME_RULE)
         own += [f"{key}: a variant has none of its own" for key in changes if key.split(".")[0] in SHARED]
         for key, value in changes.items():
-            _put(content, key, value, f"{key!r}", own)
+            _merge(content, key, value, own)
+        _limit_sets(content)
         variant = _validated(content, own)
         own += _named_problems(variant)
         problems += [f"variants.{name}: {problem}" for problem in own]
@@ -102,6 +105,15 @@ def _apply(content: dict[str, Any], override: str, problems: list[str]) -> None:
         _put(content, key, yaml.safe_load(text), f"override {override!r}", problems)
     except yaml.YAMLError:
         problems.append(f"override {override!r}: the value is not YAML")
+
+
+def _merge(content: dict[str, Any], key: str, value: Any, problems: list[str]) -> None:
+    """Sets a dotted key; of a section, the keys that are named and no others."""
+    if isinstance(value, dict) and isinstance(content.get(key), dict):
+        for name, part in value.items():
+            _put(content[key], str(name), part, f"{key}.{name}", problems)
+    else:
+        _put(content, key, value, f"{key!r}", problems)
 
 
 def _put(content: dict[str, Any], key: str, value: Any, where: str, problems: list[str]) -> None:
@@ -157,10 +169,9 @@ def _named_problems(configuration: Configuration | None) -> list[str]:
     if configuration is None:
         return []
     problems: list[str] = []
-    problems += _guide_problems("induce.guides", "induce", configuration.induce.guides)
-    problems += _guide_problems("analyze.guides", "analyze", configuration.analyze.guides)
-    problems += _guide_problems("answer.guides", "respond", configuration.answer.guides)
-    problems += _guide_problems("respond.guide", "respond", [configuration.respond.guide])
+    for section in ("induce", "analyze", "answer"):
+        problems += _guide_problems(section, getattr(configuration, section).guides)
+    problems += _guide_problems("respond", [configuration.respond.guide])
     problems += [f"suites.{name}: {NAME_RULE}" for name in configuration.suites if not re.fullmatch(NAME, name)]
     if len(set(configuration.seeds)) < len(configuration.seeds) or len(configuration.seeds) == 1:
         problems.append("seeds: name at least two different ones (or seed alone)")
@@ -177,17 +188,22 @@ def _named_problems(configuration: Configuration | None) -> list[str]:
     return problems
 
 
-def _guide_problems(key: str, stage: Any, names: list[str]) -> list[str]:
-    from amends.prompts import guides
+def _guide_problems(section: str, names: list[str]) -> list[str]:
+    """Answers are given under the guides of guided inference."""
+    from amends.prompts import GuideStage, guides
 
+    stages: dict[str, GuideStage] = {"induce": "induce", "analyze": "analyze"}
     try:
-        guides(stage, names)
+        guides(stages.get(section, "respond"), names)
     except InputError as error:
-        return [f"{key}: {error}"]
+        return [f"{section}.{'guide' if section == 'respond' else 'guides'}: {error}"]
     return []
 
 
-def _limit_sets(content: dict[str, Any], limit: int) -> None:
+def _limit_sets(content: dict[str, Any]) -> None:
+    limit = content.get("limit")
+    if not isinstance(limit, int):
+        return
     suites = content.get("suites")
     sets = [content.get("instructions"), content.get("benign"), *(suites.values() if isinstance(suites, dict) else [])]
     for one in sets:

@@ -4,11 +4,12 @@ from pathlib import Path
 
 from amends.config import Configuration
 from amends.config_file import variants
-from amends.errors import YieldError
-from amends.pipeline import Run
+from amends.errors import SampleError, YieldError
+from amends.evaluation.collect import pooled_results
+from amends.pipeline import Run, refuse_foreign
 from amends.progress import Reporter, Silent
 from amends.report.render import write_report
-from amends.store import write_json
+from amends.store import locked, write_json
 
 
 def run_experiment(configuration: Configuration, directory: Path, reporter: Reporter | None = None) -> Path:
@@ -16,42 +17,58 @@ def run_experiment(configuration: Configuration, directory: Path, reporter: Repo
 
     With `seeds`, each has a whole run of its own in `seed-N/`; with `variants`, each has one in `NAME/` (and its seeds in
     there). What two variants have in common, equal in settings and inputs, is made once and copied. The directory's own
-    results and report are over all of them.
+    results and report are over all of them. A variant in which nothing passes a gate is left out of them, and named.
+
+    Raises:
+        AmendsError: as `Run`; what is wrong with any variant is said before the first one starts.
+        YieldError: no variant has results.
     """
     reporter = reporter or Silent()
+    if not configuration.seeds and not configuration.variants:
+        return Run(configuration, directory, reporter).run()
     parts = variants(configuration) if configuration.variants else {"": configuration}
-    runs: dict[str, list[Path]] = {}
+    runs: dict[str, list[Run]] = {}
     for name, part in parts.items():
-        others = [earlier for made in runs.values() for earlier in made]
-        if not name:
-            runs[name] = _run_seeds(part, directory, others, reporter)
-            continue
-        reporter.say(f"variant {name}")
-        try:
-            runs[name] = _run_seeds(part, directory / name, others, reporter)
-        except YieldError as error:  # a finding about this variant, and no reason to lose the others
-            reporter.say(f"variant {name} has no results: {error}")
-    if not runs:
-        raise YieldError(f"{directory}: no variant has results; see what each of them said")
-    if runs == {"": [directory]}:
-        return directory / "results.json"
-    from amends.evaluation.collect import pooled_results
-
+        others = [one.directory for earlier in runs.values() for one in earlier]
+        runs[name] = [Run(one, directory / name / seed, reporter, others) for seed, one in _seeds(part).items()]
+    for found in runs.values():
+        found[0].check()
     path = directory / "results.json"
-    write_json(directory / "run.json", {"configuration": configuration.model_dump(mode="json")})
-    write_json(path, pooled_results(configuration, {name: parts[name] for name in runs}, runs).model_dump(mode="json"))
-    write_report(directory)
+    with locked(directory / ".lock", directory):
+        refuse_foreign(configuration, directory)
+        failed = _run_all(runs, reporter)
+        finished = {name: [one.directory for one in found] for name, found in runs.items() if name not in failed}
+        if not finished:
+            raise YieldError(f"{directory}: no variant has results: " + "; ".join(failed.values()))
+        results = pooled_results(configuration, {name: parts[name] for name in finished}, finished)
+        results.data["without_results"] = failed
+        write_json(directory / "run.json", {"configuration": configuration.model_dump(mode="json")})
+        write_json(path, results.model_dump(mode="json"))
+        write_report(directory)
     return path
 
 
-def _run_seeds(configuration: Configuration, directory: Path, others: list[Path], reporter: Reporter) -> list[Path]:
-    """Runs a configuration with each of its seeds, or with its one, and returns the run directories."""
+def _seeds(configuration: Configuration) -> dict[str, Configuration]:
+    """A configuration for each seed by the name of its directory; the only one has none."""
     if not configuration.seeds:
-        Run(configuration, directory, reporter, others).run()
-        return [directory]
-    directories = []
-    for seed in configuration.seeds:
-        reporter.say(f"seed {seed}")
-        directories.append(directory / f"seed-{seed}")
-        Run(configuration.model_copy(update={"seed": seed, "seeds": []}), directories[-1], reporter, others).run()
-    return directories
+        return {"": configuration}
+    return {
+        f"seed-{seed}": configuration.model_copy(update={"seed": seed, "seeds": []}) for seed in configuration.seeds
+    }
+
+
+def _run_all(runs: dict[str, list[Run]], reporter: Reporter) -> dict[str, str]:
+    """Runs everything, and returns why variants have no results, by name."""
+    failed = {}
+    for name, found in runs.items():
+        try:
+            for one in found:
+                seed = f"seed {one.configuration.seed}"
+                reporter.say(f"variant {name}, {seed}" if name else seed)
+                one.run()
+        except (YieldError, SampleError) as error:  # a finding about this variant, and no reason to lose the others
+            if not name:
+                raise
+            failed[name] = str(error)
+            reporter.say(f"variant {name} has no results: {error}")
+    return failed

@@ -1,7 +1,7 @@
 """What a step reads: rows of a set, how many they are, hashes of their files; and what it puts around prompts."""
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,14 +37,19 @@ def made_rows(name: str, settings: DataSettings) -> Iterator[Any]:
 
 
 def paired_rows(a: Path, b: Path, limit: int | None) -> Iterator[tuple[Response, Response]]:
-    """The responses of two files to the same prompts, by id. Raises InputError where they have none in common."""
+    """The responses of two files to the same prompts, by id.
+
+    Raises InputError where they have no id in common, or one id stands for two prompts.
+    """
     of_b = {row.id: row for row in read_rows(b, Response)}
     found = first(((row, of_b[row.id]) for row in read_rows(a, Response) if row.id in of_b), limit)
     pair = next(found, None)
     if pair is None:
         raise InputError(f"{a} and {b}: no id in both; compare responses to the same prompts")
-    yield pair
-    yield from found
+    for one, other in chain([pair], found):
+        if one.prompt != other.prompt:
+            raise InputError(f"{a} and {b}: id {one.id!r} is of two prompts; compare responses to the same prompts")
+        yield one, other
 
 
 def copies(rows: Iterable[RowType], count: int) -> Iterator[RowType]:

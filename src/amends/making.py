@@ -1,9 +1,10 @@
 """The stages in which a model makes training data, as a table: what each reads and writes, and whose guides it uses."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from amends.methods import METHODS, NEEDS
 from amends.prompts import Guide, GuideStage, guides
 from amends.stages.analyze import analyze
 from amends.stages.answer import answer
@@ -41,5 +42,13 @@ MAKING = {
     "answer": Making(answer, "instructions", "answers", "answer", "respond", "chosen"),
 }
 """By the name of the command and of its section in a configuration, in an order in which they can run."""
+
+
+def stages_for(methods: Iterable[str]) -> list[str]:
+    """The stages that methods need, in order, with those whose output these read."""
+    needed = {name for method in methods for kind in METHODS[method].kinds for name in NEEDS[kind]}
+    needed |= {making.reads for making in MAKING.values() if making.writes in needed}
+    return [stage for stage, making in MAKING.items() if making.writes in needed]
+
 
 MADE_BY = {making.writes: name for name, making in MAKING.items()}

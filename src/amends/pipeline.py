@@ -8,17 +8,36 @@ from amends.data.rows import read_rows
 from amends.data.sources import check_disjoint
 from amends.errors import InputError, StoreError
 from amends.judges.named import load_judge
-from amends.making import MADE_BY, MAKING
+from amends.making import MAKING, stages_for
 from amends.methods import METHODS, NEEDS, Method
 from amends.models.local import LocalModel
 from amends.progress import Reporter, Silent
 from amends.records import Inference, Instruction
 from amends.seeds import derive_seed
-from amends.steps import Steps
+from amends.steps import Steps, check_origin
 from amends.store import locked, read_json, write_json
 from amends.training.recipe import Recipe
 
 IDENTITY = ("model", "instructions")
+SHAPE = ("seeds", "variants")
+
+
+def refuse_foreign(configuration: Configuration, directory: Path) -> None:
+    """Raises StoreError where a run directory belongs to another experiment: other data, or other runs in it."""
+    path = directory / "run.json"
+    if not path.exists():
+        return
+    content = read_json(path)
+    ours = configuration.model_dump(mode="json")
+    theirs = content.get("configuration") if isinstance(content, dict) else None
+    theirs = theirs if isinstance(theirs, dict) else {}
+    foreign = [key for key in IDENTITY if theirs.get(key) != ours[key]]
+    foreign += [key for key in SHAPE if bool(theirs.get(key)) != bool(ours[key])]
+    if foreign:
+        raise StoreError(
+            f"{directory}: belongs to another configuration (its {' and '.join(foreign)} differ); choose another "
+            "directory with --out, or delete this one"
+        )
 
 
 class Run:
@@ -56,14 +75,13 @@ class Run:
             InputError: rows that cannot be used, or an evaluation prompt among the training instructions.
             YieldError: no mistake, or no analysis, passed its gate.
         """
-        if self.judge.fingerprint == self.gate.fingerprint:
-            raise InputError("judge and gate are the same: what chose the training data cannot judge the systems")
+        self.check()
         with locked(self.directory / ".lock", self.directory):
-            self._refuse_foreign()
+            refuse_foreign(self.configuration, self.directory)
             self._data()
             write_json(self.directory / "run.json", {"configuration": self.configuration.model_dump(mode="json")})
+            self._prepare()
             methods = [METHODS[name] for name in self.configuration.methods]
-            self._prepare({name for method in methods for kind in method.kinds for name in NEEDS[kind]})
             for method in methods:
                 if method.kinds:
                     self._train(method)
@@ -72,18 +90,12 @@ class Run:
             self._judge()
             return self._results()
 
-    def _refuse_foreign(self) -> None:
-        path = self.directory / "run.json"
-        ours = self.configuration.model_dump(mode="json")
-        if path.exists():
-            content = read_json(path)
-            theirs = content.get("configuration") if isinstance(content, dict) else None
-            foreign = [key for key in IDENTITY if not isinstance(theirs, dict) or theirs.get(key) != ours[key]]
-            if foreign:
-                raise StoreError(
-                    f"{self.directory}: belongs to another configuration (its {' and '.join(foreign)} differ); choose "
-                    "another directory with --out, or delete this one"
-                )
+    def check(self) -> None:
+        """Refuses at once what would otherwise be found out after hours. Raises InputError."""
+        if self.judge.fingerprint == self.gate.fingerprint:
+            raise InputError("judge and gate are the same: what chose the training data cannot judge the systems")
+        for stage in stages_for(self.configuration.methods):
+            check_origin(stage, self.configuration.instructions, getattr(self.configuration, stage))
 
     def _data(self) -> None:
         for name, settings in self._training_sets().items():
@@ -110,19 +122,18 @@ class Run:
     def _set(self, name: str) -> DataSettings:
         return DataSettings(source=str(self.directory / f"{name}.jsonl"))
 
-    def _prepare(self, needed: set[str]) -> None:
+    def _prepare(self) -> None:
         """What the model makes for the methods at hand, and what that is made of in turn."""
-        needed |= {MAKING[MADE_BY[name]].reads for name in needed if name in MADE_BY}
-        for stage, making in MAKING.items():
-            if making.writes in needed:
-                out, settings = self.directory / f"{making.writes}.jsonl", getattr(self.configuration, stage)
-                model = self.analyst if stage == "analyze" else self.base
-                if model is not self.base:
-                    self.base.release()
-                self.steps.make(stage, self._set(making.reads), out, model, self.gate, settings)
+        for stage in stages_for(self.configuration.methods):
+            making = MAKING[stage]
+            out, settings = self.directory / f"{making.writes}.jsonl", getattr(self.configuration, stage)
+            model = self.analyst if stage == "analyze" else self.base
+            if model is not self.base:
+                self.base.release()
+            self.steps.make(stage, self._set(making.reads), out, model, self.gate, settings)
+            if model is not self.base:
+                model.release()
         self.gate.release()
-        if self.analyst is not self.base:
-            self.analyst.release()
 
     def _train(self, method: Method) -> Path:
         """Trains a method, after the one that it goes on from, and returns the directory of what was trained."""
@@ -181,8 +192,8 @@ class Run:
                         responses = self._evaluation(method, inference, suite, "responses")
                         verdicts = self._evaluation(method, inference, suite, "verdicts")
                         self.steps.judge(f"{method} {inference}: verdicts on {suite}", responses, verdicts, self.judge)
-        mistakes = self.directory / "mistakes.jsonl"
-        if mistakes.exists():
+        if "induce" in stages_for(self.configuration.methods):
+            mistakes = self.directory / "mistakes.jsonl"
             self.steps.agreement(mistakes, self.directory / "agreement.json", self.judge, self.gate)
 
     def _results(self) -> Path:

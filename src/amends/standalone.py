@@ -14,6 +14,7 @@ from amends.config import (
 )
 from amends.data.rows import read_rows
 from amends.errors import InputError
+from amends.inputs import count
 from amends.judges.named import load_judge, load_preference_judge
 from amends.judges.probe import ProbeJudge
 from amends.methods import METHODS
@@ -21,7 +22,7 @@ from amends.models.loading import check_adapter, find_model
 from amends.models.local import LocalModel
 from amends.progress import Reporter
 from amends.prompts import nearest
-from amends.records import PairVerdict, Sample, Trainer, Verdict
+from amends.records import PairVerdict, Response, Sample, Trainer, Verdict
 from amends.seeds import derive_seed
 from amends.steps import Steps
 from amends.training.recipe import Recipe
@@ -130,6 +131,7 @@ def prefer_files(a: Path, b: Path, judge: str, out: Path, limit: int | None, rep
         "tie": counts["tie"],
         "lose": lose,
         "unscored": counts["unscored"],
+        "unpaired": count(read_rows(a, Response)) - counts.total(),
         "p_value": sign_test(win, lose),
     }
 

@@ -81,12 +81,8 @@ class Steps:
             InputError: the data set's own texts are wanted, and it has none.
             YieldError: nothing passed the gate.
         """
+        check_origin(stage, rows, settings)
         making = MAKING[stage]
-        if making.origin and settings.source == "origin" and not any(getattr(r, making.origin) for r in rows_of(rows)):
-            raise InputError(
-                f"{rows.source}: no row has `{making.origin}`, so there are no origin {making.writes}; map a column to it, "
-                "or set source to own"
-            )
         artifact = Artifact(out, self._parts(rows, settings, model.fingerprint, gate.fingerprint))
         guides, times = making.guides(settings), getattr(settings, "per_mistake", 1)
         self._run(
@@ -299,6 +295,16 @@ class Steps:
         if changed := manifest.changed_parts():
             self.reporter.say(f"{name}: made anew, since its {' and '.join(changed)} changed")
         return False
+
+
+def check_origin(stage: str, rows: DataSettings, settings: Any) -> None:
+    """Raises InputError where a stage wants the data set's own texts, and there are none."""
+    making = MAKING[stage]
+    if making.origin and settings.source == "origin" and not any(getattr(row, making.origin) for row in rows_of(rows)):
+        raise InputError(
+            f"{rows.source}: no row has `{making.origin}`, so there are no origin {making.writes}; map a column to it, "
+            "or set source to own"
+        )
 
 
 def _held(out: Path) -> AbstractContextManager[None]:

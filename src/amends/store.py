@@ -106,24 +106,29 @@ class Manifest:
         return [name for name, value in self.parts.items() if name in before and before[name] != value]
 
     def take(self, path: Path) -> bool:
-        """Copies a file or directory that was finished from these very parts elsewhere, with its manifest.
+        """Copies a directory that was finished from these very parts elsewhere, with its manifest, if there is one.
 
-        Returns whether there was one. What lies here already is not replaced.
+        A directory of ours that was made from other parts is replaced; nobody else's is.
         """
+        twin = self._twin(path)
+        if not twin.is_finished() or (self.path.exists() and not self.read()):
+            return False
+        part = self.path.with_name(self.path.name + ".part")  # while it is there, what lies here is known to be ours
+        with _device_errors(self.path):
+            shutil.rmtree(part, ignore_errors=True)
+            (part / "finished").mkdir(parents=True)
+            for file in path.iterdir():
+                shutil.copyfile(file, part / "finished" / file.name)
+            shutil.rmtree(self.path, ignore_errors=True)
+            (part / "finished").replace(self.path)
+        self.write("finished", **_facts(twin.read()))
+        shutil.rmtree(part, ignore_errors=True)
+        return True
+
+    def _twin(self, path: Path) -> "Manifest":
         twin = type(self)(path, {})
         twin.fingerprint = self.fingerprint
-        if self.path.exists() or not twin.is_finished():
-            return False
-        part = self.path.with_name(self.path.name + ".copy")
-        with _device_errors(self.path):
-            part.parent.mkdir(parents=True, exist_ok=True)
-            if path.is_dir():
-                shutil.copytree(path, part, dirs_exist_ok=True)
-            else:
-                shutil.copyfile(path, part)
-            part.replace(self.path)
-        write_json(self.manifest_path, twin.read())
-        return True
+        return twin
 
     def write(self, state: str, **facts: Any) -> None:
         """Writes the manifest atomically."""
@@ -204,6 +209,19 @@ class Artifact(Manifest):
             self.part.replace(self.path)
         self.write("finished", **facts)
 
+    def take(self, path: Path) -> bool:
+        """As for any manifest, but of a file. Raises StoreError where the file here is not one of ours."""
+        twin = self._twin(path)
+        if not twin.is_finished():
+            return False
+        earlier = self._refuse_foreign(self.read()) if self.path.exists() else {}
+        with _device_errors(self.path):
+            self.part.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, self.part)
+        self.write("running", **earlier)
+        self.finish(**_facts(twin.read()))
+        return True
+
     def is_finished(self) -> bool:
         """As for any manifest; and where a writer was killed between the renaming and the manifest, writes the latter."""
         content = self.read()
@@ -218,6 +236,11 @@ class Artifact(Manifest):
         if not self.path.exists() and self.part.exists() and self.part.stat().st_size == 0:
             self.part.unlink()
             self.manifest_path.unlink(missing_ok=True)
+
+
+def _facts(manifest: dict[str, Any]) -> dict[str, Any]:
+    """What a finished manifest says beside its state."""
+    return {key: value for key, value in manifest.items() if key not in ("state", "fingerprint", "parts")}
 
 
 @contextmanager

@@ -34,6 +34,7 @@ ROWS: dict[str, Callable[[int], Row]] = {
 }
 COMMANDS = {
     "induce": ("instructions", ["induce", "--instructions"]),
+    "answer": ("instructions", ["answer", "--instructions"]),
     "respond": ("instructions", ["respond", "--prompts"]),
     "compose": ("instructions", ["compose", "--method", "sft", "--instructions"]),
     "analyze": ("mistakes", ["analyze", "--mistakes"]),

@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from amends.cli import evaluate, stages
-from amends.config import AnalyzeSettings, InduceSettings, RespondSettings, ReviseSettings, TrainSettings
+from amends.config import (
+    AnalyzeSettings,
+    AnswerSettings,
+    InduceSettings,
+    RespondSettings,
+    ReviseSettings,
+    TrainSettings,
+)
 
 
 @pytest.mark.parametrize(
@@ -16,6 +23,7 @@ from amends.config import AnalyzeSettings, InduceSettings, RespondSettings, Revi
         (stages.induce, InduceSettings),
         (stages.analyze, AnalyzeSettings),
         (stages.revise, ReviseSettings),
+        (stages.answer, AnswerSettings),
         (stages.train, TrainSettings),
         (evaluate.respond, RespondSettings),
     ],

@@ -65,7 +65,7 @@ def test_other_files_of_compose_are_checked_too(tmp_path: Path, refused: Callabl
     assert refused(*start, "--analyses", str(missing), *out).startswith(f"{missing}: no such file")
     assert refused(*start, "--analyses", rows, "--benign", str(missing), *out).startswith(f"{missing}: no such file")
     wrong_kind = refused(*start, "--analyses", rows, *out)
-    assert wrong_kind.startswith(f"{rows}: line 1: column 'response' is missing")
+    assert wrong_kind.startswith(f"{rows}: line 1: column 'passed' is missing")
 
 
 def test_instructions_without_answers_give_no_samples(tmp_path: Path, refused: Callable[..., str]) -> None:
@@ -139,13 +139,19 @@ def test_model_without_a_chat_template(tmp_path: Path, refused: Callable[..., st
 
 
 @pytest.mark.parametrize(
-    ("command", "guide", "near"), [("induce", "plane", "plain"), ("analyze", "told-sufix", "told-suffix")]
+    ("command", "guide", "near"),
+    [
+        ("induce", "plane", "plain"),
+        ("analyze", "told-sufix", "told-suffix"),
+        ("answer", "remindr", "reminder"),
+    ],
 )
 def test_unknown_guide(tmp_path: Path, refused: Callable[..., str], command: str, guide: str, near: str) -> None:
     kind, start = COMMANDS[command]
     path = good_file(tmp_path, kind)
     message = refused(*start, str(path), "--guide", guide, "--out", str(tmp_path / "out"))
-    assert f"unknown {command} guide {guide!r}; did you mean {near!r}?" in message
+    assert f"{command}.guides: unknown " in message
+    assert f"guide {guide!r}; did you mean {near!r}?" in message
 
 
 def test_unknown_method(tmp_path: Path, refused: Callable[..., str]) -> None:

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.usefixtures("no_model_loads")
         ("mistake-analysis", "method 'mistake-analysis' needs instructions; name --instructions"),
         ("dpo", "method 'dpo' needs mistakes; make them with `amends induce`, name --mistakes"),
         ("rlhf", "method 'rlhf' needs mistakes; make them with `amends induce`, name --mistakes"),
+        ("mistake-analysis-plus", "method 'mistake-analysis-plus' needs answers; make them with `amends answer`"),
         ("chain-of-hindsight", "method 'chain-of-hindsight' needs mistakes; make them with `amends induce`"),
         ("vanilla", "method 'vanilla' is the model as it is: there is nothing to compose"),
     ],

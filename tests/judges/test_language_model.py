@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from local_server import Server
 
 from amends.errors import InputError, ModelError
 from amends.judges.asking import read_form
@@ -18,6 +17,7 @@ from amends.models.scripted import ScriptedModel
 from amends.records import Response, Verdict
 from amends.stages.judge import judge_responses
 from amends.store import Artifact
+from local_server import Server
 
 GOOD = '{"explanation": "It hurts nobody.", "harmless": 9, "helpful": 7}'
 
@@ -95,6 +95,17 @@ def test_a_server_that_is_busy_is_asked_again(serve: Callable[..., Server], tmp_
     assert len(server.requests) == 2
 
 
+def test_what_was_answered_before_a_failure_is_kept(
+    serve: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("amends.judges.asking.KEPT_AT_ONCE", 1)
+    server = serve(lambda question, _: (500, "broken") if "poison" in question else (200, GOOD))
+    judge = LanguageModelJudge(EndpointModel("m", server.url, Rating), tmp_path / "c.jsonl")
+    with pytest.raises(ModelError, match="What it has answered is kept"):
+        judge.rate(PAIRS[:2])
+    assert len((tmp_path / "c.jsonl").read_text().splitlines()) == 1
+
+
 def test_a_server_that_does_not_answer_is_one_clear_error(tmp_path: Path) -> None:
     judge = LanguageModelJudge(EndpointModel("m", "http://127.0.0.1:9/v1", Rating), tmp_path / "c.jsonl")
     with pytest.raises(ModelError, match=r"127\.0\.0\.1:9/v1: model 'm' does not answer .*is the server running"):
@@ -119,6 +130,8 @@ def test_the_key_goes_to_the_server_and_nowhere_else(
         (GOOD, 9),
         (f"Here it is:\n```json\n{GOOD}\n```", 9),
         ('{"a": 1} ' + GOOD, 9),
+        ('{"explanation": "It says {x} and }.", "harmless": 9, "helpful": 7} Done.', 9),
+        ("A brace { and then " + GOOD, 9),
         ('{"explanation": "x", "harmless": 11, "helpful": 2}', None),
         ('{"explanation": "x", "harmless": 3}', None),
         ("harmless: 9", None),

@@ -69,7 +69,7 @@ def test_the_command_counts_wins_ties_and_losses(
     command = ["prefer", *files, "--judge", f"endpoint:m@{serve(safest).url}", "--out", str(tmp_path / "out.jsonl")]
     assert run_amends(*command, "--json") == 0
     found = json.loads(capsys.readouterr().out)
-    assert found == {"win": 1, "tie": 1, "lose": 1, "unscored": 1, "p_value": 1.0}
+    assert found == {"win": 1, "tie": 1, "lose": 1, "unscored": 1, "unpaired": 0, "p_value": 1.0}
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [row["preferred"] for row in rows] == ["a", "tie", "b", "unscored"]
     assert run_amends(*command) == 0
@@ -81,7 +81,11 @@ def test_what_cannot_compare_is_refused(refused: Callable[..., str], tmp_path: P
     (tmp_path / "a.jsonl").write_text(row)
     (tmp_path / "b.jsonl").write_text(row.replace('"1"', '"2"'))
     files, out = [str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl")], ["--out", str(tmp_path / "out.jsonl")]
+    (tmp_path / "c.jsonl").write_text(row.replace('"q"', '"another"'))
     message = refused("prefer", *files, "--judge", "probe", *out)
     assert message == "judge 'probe' cannot compare two responses; name endpoint:MODEL@URL or local:MODEL"
     message = refused("prefer", *files, "--judge", "endpoint:m@http://127.0.0.1:9/v1", *out)
     assert message == f"{files[0]} and {files[1]}: no id in both; compare responses to the same prompts"
+    files[1] = str(tmp_path / "c.jsonl")
+    message = refused("prefer", *files, "--judge", "endpoint:m@http://127.0.0.1:9/v1", *out)
+    assert message == f"{files[0]} and {files[1]}: id '1' is of two prompts; compare responses to the same prompts"

@@ -12,6 +12,7 @@ from amends.errors import InputError, StoreError
 from amends.evaluation.measurement import Measurement, measure
 from amends.evaluation.results import Results, compare, system_row
 from amends.records import Analysis, Inference, Mistake, ReferenceLoss, Response, SuiteKind, Verdict, VerdictLabel
+from amends.report import plots
 from amends.report.render import write_report
 
 SYSTEMS: list[tuple[str, Inference, float]] = [
@@ -254,6 +255,15 @@ def test_the_frontier_has_every_method_and_each_price_that_was_measured(html: st
     for text in ("vanilla", "sft", "mistake-analysis", "refused on over-refusal, %", "loss on benign, nats per token"):
         assert text in frontier
     assert "helpful score" not in frontier, "no judge rated it"
+
+
+def test_nine_methods_look_different_in_the_frontier() -> None:
+    places = [plots.Place(f"m{number}", True, number / 10, 0.5) for number in range(9)]
+    drawn = plots.frontier_plot({"price": (places, False)}, "many")
+    colors = [f"var(--series-{number})" for number in range(8)]
+    assert all(color in drawn for color in colors)
+    shapes = re.findall(r'<use href="#(many-m[0-9a-f]+)"[^>]*style="fill: (var\(--series-\d\))', drawn)
+    assert len(set(shapes)) >= 9
 
 
 def test_no_frontier_without_a_price(tmp_path: Path) -> None:

@@ -68,6 +68,8 @@ def _show_results(path: Path, as_json: bool) -> None:
             console.print(table)
     for stage, facts in results.yields.items():
         console.print(options.yield_text(Path(stage), facts), markup=False, highlight=False)
+    for name, why in results.data.get("without_results", {}).items():
+        console.print(f"{name} has no results: {why}", markup=False, highlight=False)
     reports = [path.with_name("report.html"), *sorted(path.parent.glob("*/**/report.html"))]
     files = [str(one) for one in (path, *reports) if one.exists()]
     console.print("\n" + "\n".join(files), markup=False, highlight=False)

@@ -12,7 +12,7 @@ from amends.evaluation.measurement import Measurement, measure
 from amends.evaluation.results import Results, compare, system_row
 from amends.evaluation.seeds import pooled_comparisons, pooled_row
 from amends.judges.named import load_judge
-from amends.making import MAKING
+from amends.making import MAKING, stages_for
 from amends.records import Inference, Instruction, ReferenceLoss, Response, SuiteKind, Verdict
 from amends.refusal import is_refusal
 from amends.store import read_json
@@ -25,9 +25,13 @@ def collect_results(configuration: Configuration, directory: Path) -> Results:
         model=configuration.model,
         seed=configuration.seed,
         **_compared([measured], configuration.seed),
-        yields=_yields(directory),
+        yields=_yields(configuration, directory),
         judges=_judges(configuration, directory),
-        data=_data(configuration, directory),
+        data={
+            "amends": __version__,
+            "sets": _sets(configuration, directory),
+            "training": _training(configuration, directory),
+        },
     )
 
 
@@ -48,20 +52,27 @@ def pooled_results(
         ]
         for number in range(len(configuration.seeds) or 1)
     ]
-    first = runs[next(iter(runs))][0]
-    data = _data(configuration, first)
-    data["training"] = {
-        _name(variant, method, part): facts
-        for variant, part in variants.items()
-        for method, facts in _training(part, runs[variant][0]).items()
-    }
+    sets: dict[str, Any] = {}
+    for variant, part in variants.items():
+        for name, facts in _sets(part, runs[variant][0]).items():
+            same = sets.setdefault(name, facts) == facts
+            sets |= {} if same else {f"{name} of {variant}": facts}
+    first = next(iter(variants))
     return Results(
         model=configuration.model,
         seed=configuration.seeds[0] if configuration.seeds else configuration.seed,
         seeds=configuration.seeds,
         **_compared(by_seed, configuration.seed),
-        judges=_judges(configuration, first),
-        data=data,
+        judges=_judges(variants[first], runs[first][0]),
+        data={
+            "amends": __version__,
+            "sets": sets,
+            "training": {
+                _name(variant, method, part): facts
+                for variant, part in variants.items()
+                for method, facts in _training(part, runs[variant][0]).items()
+            },
+        },
     )
 
 
@@ -134,28 +145,26 @@ def _pairs(measured: list[Measurement]) -> list[tuple[Measurement, Measurement]]
     return pairs
 
 
-def _yields(directory: Path) -> dict[str, dict[str, Any]]:
-    found = {}
-    for stage, making in MAKING.items():
-        path = directory / f"{making.writes}.jsonl.manifest.json"
-        if path.exists():
-            found[stage] = read_json(path)["yield"]
-    return found
+def _yields(configuration: Configuration, directory: Path) -> dict[str, dict[str, Any]]:
+    """Of the stages that the methods at hand need; what lies there from others is not this run's."""
+    files = {stage: directory / f"{MAKING[stage].writes}.jsonl" for stage in stages_for(configuration.methods)}
+    return {stage: read_json(path.with_name(path.name + ".manifest.json"))["yield"] for stage, path in files.items()}
 
 
 def _judges(configuration: Configuration, directory: Path) -> dict[str, Any]:
     roles = {"evaluation": load_judge(configuration.judge).facts, "gate": load_judge(configuration.gate).facts}
-    agreement = directory / "agreement.json"
-    return roles | ({"agreement": read_json(agreement)} if agreement.exists() else {})
+    agreed = "induce" in stages_for(configuration.methods)
+    return roles | ({"agreement": read_json(directory / "agreement.json")} if agreed else {})
 
 
-def _data(configuration: Configuration, directory: Path) -> dict[str, Any]:
+def _sets(configuration: Configuration, directory: Path) -> dict[str, Any]:
+    """Where each set is from, how many rows it has, and their hash."""
     sets: dict[str, Any] = {"instructions": configuration.instructions, "benign": configuration.benign}
     sets = {name: settings for name, settings in sets.items() if settings is not None}
     files = {name: directory / f"{name}.jsonl" for name in sets}
     files |= {f"suite {name}": directory / "suites" / f"{name}.jsonl" for name in configuration.suites}
     sets |= {f"suite {name}": settings for name, settings in configuration.suites.items()}
-    described = {
+    return {
         name: {
             "source": sets[name].source,
             "rows": sum(1 for _ in path.open("rb")),
@@ -163,7 +172,6 @@ def _data(configuration: Configuration, directory: Path) -> dict[str, Any]:
         }
         for name, path in files.items()
     }
-    return {"amends": __version__, "sets": described, "training": _training(configuration, directory)}
 
 
 def _training(configuration: Configuration, directory: Path) -> dict[str, dict[str, Any]]:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from amends.protocols import Generator, Prompt, Sampling
 from amends.records import Message
 from amends.store import cache_directory, fingerprint
 
 ANSWER_TOKENS = 300
+KEPT_AT_ONCE = 64  # answers that a failure can lose
 
 Form = TypeVar("Form", bound=BaseModel)
 
@@ -38,8 +39,7 @@ class Asker(Generic[Form]):
     def __init__(self, model: Writer, form: type[Form], cache: Path | None = None) -> None:
         self.model = model
         self.form = form
-        name = fingerprint(model=model.fingerprint, form=form.model_json_schema())
-        self._path = cache or cache_directory() / "answers" / f"{name[:32]}.jsonl"
+        self._cache = cache
         self._known: dict[str, Form] | None = None
 
     def ask(self, questions: Sequence[str]) -> list[Form | None]:
@@ -47,11 +47,19 @@ class Asker(Generic[Form]):
         known = self._load()
         keys = [fingerprint(question=question) for question in questions]
         wanted = {key: question for key, question in zip(keys, questions, strict=True) if key not in known}
-        prompts = [Prompt((Message(role="user", content=question),)) for question in wanted.values()]
-        made = self.model.generate(prompts, Sampling(ANSWER_TOKENS, temperature=0.0), 0) if prompts else []
-        read = {key: read_form(self.form, one.text) for key, one in zip(wanted, made, strict=True)}
-        self._keep({key: answer for key, answer in read.items() if answer is not None})
+        pending = list(wanted.items())
+        for start in range(0, len(pending), KEPT_AT_ONCE):
+            some = pending[start : start + KEPT_AT_ONCE]
+            prompts = [Prompt((Message(role="user", content=question),)) for _, question in some]
+            made = self.model.generate(prompts, Sampling(ANSWER_TOKENS, temperature=0.0), 0)
+            read = {key: read_form(self.form, one.text) for (key, _), one in zip(some, made, strict=True)}
+            self._keep({key: answer for key, answer in read.items() if answer is not None})
         return [known.get(key) for key in keys]
+
+    @property
+    def _path(self) -> Path:
+        name = fingerprint(model=self.model.fingerprint, form=self.form.model_json_schema())
+        return self._cache or cache_directory() / "answers" / f"{name[:32]}.jsonl"
 
     def _load(self) -> dict[str, Form]:
         if self._known is None:
@@ -77,9 +85,10 @@ class Asker(Generic[Form]):
 
 def read_form(form: type[Form], text: str) -> Form | None:
     """The form in a model's answer, which may stand in a code block or between words; None where there is none."""
-    for found in re.finditer(r"\{[^{}]*\}", text, re.DOTALL):
+    for found in re.finditer(r"\{", text):
         try:
-            return form.model_validate_json(found.group())
-        except ValidationError:
+            value, _ = json.JSONDecoder().raw_decode(text, found.start())
+            return form.model_validate(value)
+        except ValueError:  # no JSON begins here, or it is not the form
             continue
     return None

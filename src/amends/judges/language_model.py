@@ -38,8 +38,7 @@ class LanguageModelJudge:
     def __init__(self, model: Writer, cache: Path | None = None) -> None:
         self.model = model
         self.name = f"language model/{model.name}"
-        self._cache = cache
-        self._asker: Asker[Rating] | None = None
+        self._asker = Asker(model, Rating, cache)
 
     @property
     def fingerprint(self) -> str:
@@ -57,8 +56,6 @@ class LanguageModelJudge:
 
     def rate(self, pairs: Sequence[tuple[str, str]]) -> list[Rating | None]:
         """A rating for each (prompt, response); None for an empty response, or where no rating could be read."""
-        if self._asker is None:  # not before: it hashes the model's files
-            self._asker = Asker(self.model, Rating, self._cache)
         asked = [number for number, (_, response) in enumerate(pairs) if response.strip()]
         found = self._asker.ask([rating_question(*pairs[number]) for number in asked])
         of_pair = dict(zip(asked, found, strict=True))

@@ -31,7 +31,6 @@ class PreferenceJudge:
 
     def __init__(self, model: Writer, cache: Path | None = None) -> None:
         self.model = model
-        self.name = f"language model/{model.name}"
         self._asker = Asker(model, Choice, cache)
 
     @property
@@ -53,10 +52,6 @@ class PreferenceJudge:
         found = self._asker.ask(questions)
         of_row = {number: _both(found[2 * place], found[2 * place + 1]) for place, number in enumerate(asked)}
         return [of_row.get(number, "unscored") for number in range(len(rows))]
-
-    def release(self) -> None:
-        """Frees the model."""
-        self.model.release()
 
 
 def _both(forward: Choice | None, backward: Choice | None) -> Preferred:

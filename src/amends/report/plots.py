@@ -99,7 +99,10 @@ def frontier_plot(panels: Mapping[str, tuple[Sequence[Place], bool]], name: str)
                 color = _SERIES[index % len(_SERIES)]
                 own = [place for place in places if place.method == method]
                 prices, rates = [place.price for place in own], [100 * place.rate for place in own]
-                marker, label = _MARKERS[index % len(_MARKERS)], method if one is axes[0] else None
+                marker, label = (
+                    _MARKERS[(index + index // len(_SERIES)) % len(_MARKERS)],
+                    method if one is axes[0] else None,
+                )
                 one.plot(prices, rates, color=color, linewidth=1.0)
                 for place in own:
                     style = {"color": color, "markersize": 8, "label": label if place is own[-1] else None}

@@ -58,10 +58,10 @@ def answer(
 
 
 def _rulings(pairs: Sequence[tuple[str, str]], gate: Judge, at_least: float) -> list[Ruling]:
-    # What the attempts keep of rejected texts is the lowest score: here the probability of harmful.
+    scores = gate.score(pairs)
     return [
-        Ruling(_reason(text, score, at_least), None if score is None else 1 - score)
-        for (_, text), score in zip(pairs, gate.score(pairs), strict=True)
+        Ruling.of_harmless(_reason(text, score, at_least), score)
+        for (_, text), score in zip(pairs, scores, strict=True)
     ]
 
 
@@ -80,13 +80,14 @@ def _answer(row: Instruction, attempt: Attempt) -> Answer:
         id=row.id,
         prompt=row.prompt,
         response=attempt.text,
-        score=None if attempt.score is None else round(1 - attempt.score, 6),
+        score=attempt.harmless,
         **attempt.facts(),
     )
 
 
 def _origin_answers(chunk: Sequence[Instruction], gate: Judge, at_least: float) -> dict[str, Answer]:
-    rulings = _rulings([(row.prompt, row.chosen or "") for row in chunk], gate, at_least)
+    scores = gate.score([(row.prompt, row.chosen or "") for row in chunk])
+    reasons = [_reason(row.chosen or "", score, at_least) for row, score in zip(chunk, scores, strict=True)]
     return {
         row.id: Answer(
             id=row.id,
@@ -94,10 +95,10 @@ def _origin_answers(chunk: Sequence[Instruction], gate: Judge, at_least: float) 
             response=row.chosen or "",
             source="origin",
             attempts=0,
-            passed=not ruling.reason,
-            score=None if ruling.score is None else round(1 - ruling.score, 6),
-            reason=ruling.reason,
-            rejections=[ruling.reason] if ruling.reason and row.chosen else [],
+            passed=not reason,
+            score=score,
+            reason=reason,
+            rejections=[reason] if reason and row.chosen else [],
         )
-        for row, ruling in zip(chunk, rulings, strict=True)
+        for row, score, reason in zip(chunk, scores, reasons, strict=True)
     }

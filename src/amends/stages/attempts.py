@@ -1,4 +1,4 @@
-"""Trying guides in turn until a gate is content: what induction and analysis have in common."""
+"""Trying guides in turn until a gate is content: what the stages that make training data have in common."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +26,11 @@ class Attempt:
     tried: int = 0
     rejections: list[str] = field(default_factory=list)
 
+    @property
+    def harmless(self) -> float | None:
+        """The probability of harmless, where the gate wants harmless texts."""
+        return None if self.score is None else round(1 - self.score, 6)
+
     def facts(self) -> dict[str, Any]:
         """What a record says of how its text came about."""
         return {
@@ -39,10 +44,18 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Ruling:
-    """What a gate says of one text: `reason` is empty when it passes."""
+    """What a gate says of one text: `reason` is empty when it passes.
+
+    `score` is lower the nearer the text is to what is wanted: of harmful texts the probability of harmless.
+    """
 
     reason: str
     score: float | None = None
+
+    @classmethod
+    def of_harmless(cls, reason: str, score: float | None) -> "Ruling":
+        """Where harmless texts are wanted: `score` is the probability of harmless."""
+        return cls(reason, None if score is None else 1 - score)
 
 
 Gate = Callable[[Sequence[tuple[Row, Guide, str, Generation]]], list[Ruling]]
@@ -62,7 +75,7 @@ def try_guides(
     """Up to `attempts` rounds over the rows that have not passed; round k uses guide k, in turn.
 
     Texts that the token limit ended are cut back to whole sentences. Among rejected texts the one with the lowest score
-    (least probably harmless) is kept where the gate scores, the last one elsewhere.
+    is kept where the gate scores, the last one elsewhere.
     """
     results = [Attempt() for _ in rows]
     for round_number in range(attempts):

@@ -79,10 +79,8 @@ def _revision_prompt(row: Mistake, critique: str) -> Prompt:
 
 def _rulings(texts: Sequence[tuple[Mistake, str]], gate: Judge) -> list[Ruling]:
     scores = gate.score([(row.prompt, text) for row, text in texts])
-    # What the attempts keep of rejected texts is the lowest score: here the probability of harmful.
     return [
-        Ruling(_reason(row, text, score), None if score is None else 1 - score)
-        for (row, text), score in zip(texts, scores, strict=True)
+        Ruling.of_harmless(_reason(row, text, score), score) for (row, text), score in zip(texts, scores, strict=True)
     ]
 
 
@@ -103,7 +101,7 @@ def _revision(row: Mistake, critique: str, attempt: Attempt) -> Revision:
         response=row.response,
         critique=critique,
         revision=attempt.text,
-        score=None if attempt.score is None else round(1 - attempt.score, 6),
+        score=attempt.harmless,
         **attempt.facts(),
     )
 
