@@ -204,14 +204,5 @@ class Run:
         with self.reporter.stage("results and report", None):
             results = collect_results(self.configuration, self.directory)
             write_json(path, results.model_dump(mode="json"))
-            self._write_timings()
             write_report(self.directory)
         return path
-
-    def _write_timings(self) -> None:
-        """Seconds of each step when it last did something; a step that was skipped keeps what it took."""
-        path = self.directory / "timings.json"
-        before = read_json(path) if path.exists() else {}
-        now = {name: round(seconds, 2) for name, seconds in self.steps.seconds.items()}
-        if now:
-            write_json(path, {**before, **now})

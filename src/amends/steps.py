@@ -35,26 +35,25 @@ from amends.stages.reference import reference_losses
 from amends.stages.respond import respond
 from amends.stages.streaming import stream
 from amends.stages.yields import stage_yield
-from amends.store import Artifact, Manifest, file_digest, locked, write_json
+from amends.store import Artifact, Manifest, file_digest, locked, read_json, write_json
 from amends.training.recipe import Recipe
 
 
 @dataclass
 class Steps:
-    """Runs steps that are not finished, and keeps how long each took.
+    """Runs steps that are not finished.
 
     Args:
         seed: of all random streams.
         reporter: receives progress and news.
-        root: the directory that outputs lie in.
+        root: the directory that outputs lie in; how long each step took goes to its timings.json.
         others: directories like it; what one of them has, finished and made from the same, is copied.
     """
 
     seed: int = 0
     reporter: Reporter = field(default_factory=Silent)
-    root: Path = Path()
+    root: Path | None = None
     others: Sequence[Path] = ()
-    seconds: dict[str, float] = field(default_factory=dict)
 
     def data(self, name: str, settings: DataSettings, out: Path) -> None:
         """Copies a set of rows into our format, so that everything after reads one format."""
@@ -169,7 +168,7 @@ class Steps:
                 facts = fit(kind, read_rows(samples, record), out, recipe, manifest.fingerprint, progress)
             manifest.write("finished", facts=facts)
             shutil.rmtree(part, ignore_errors=True)  # not before the manifest: the part says that the output is ours
-        self.seconds[name] = time.monotonic() - began
+        self._took(name, began)
         return facts
 
     def respond(
@@ -282,14 +281,21 @@ class Steps:
                 raise
             if not artifact.is_finished():
                 artifact.finish(**facts())
-        self.seconds[name] = time.monotonic() - began
+        self._took(name, began)
+
+    def _took(self, name: str, began: float) -> None:
+        """Keeps a step's seconds; one that is skipped keeps what it took before."""
+        if self.root:
+            path = self.root / "timings.json"
+            before = read_json(path) if path.exists() else {}
+            write_json(path, before | {name: round(time.monotonic() - began, 2)})
 
     def _is_finished(self, name: str, manifest: Manifest) -> bool:
         if manifest.is_finished():
             self.reporter.say(f"{name}: finished, skipped")
             return True
         for other in self.others:
-            if manifest.take(other / manifest.path.relative_to(self.root)):
+            if self.root and manifest.take(other / manifest.path.relative_to(self.root)):
                 self.reporter.say(f"{name}: as in {other.name}")
                 return True
         if changed := manifest.changed_parts():

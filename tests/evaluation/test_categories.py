@@ -9,6 +9,7 @@ from amends.evaluation.measurement import Measurement, measure
 from amends.evaluation.results import Results, compare, system_row
 from amends.evaluation.seeds import pooled_row
 from amends.evaluation.table import attacks_table, to_baselines, training_table
+from amends.evaluation.timings import Cost
 from amends.records import Verdict
 
 TYPES = [("0", "role_play"), ("1", "role_play"), ("2", "hijacking"), ("3", "hijacking"), ("9", "elsewhere")]
@@ -40,7 +41,7 @@ def test_the_tables_show_attack_success_and_training() -> None:
     results = Results(model="m", seed=0, systems=[system_row(attacked("+---"), 0)], data={"training": trained})
     stream = io.StringIO()
     console = Console(file=stream, width=160)
-    for table in (attacks_table(results), training_table(results)):
+    for table in (attacks_table(results), training_table(results, {"sft": Cost(None, 61.4)})):
         assert table
         console.print(table)
     shown = stream.getvalue()
@@ -48,8 +49,9 @@ def test_the_tables_show_attack_success_and_training() -> None:
     assert "100.0 [" in shown
     assert "role play" in shown
     assert "5,123" in shown
+    assert "61" in shown
     assert attacks_table(Results(model="m", seed=0, systems=[])) is None
-    assert training_table(Results(model="m", seed=0, systems=[])) is None
+    assert training_table(Results(model="m", seed=0, systems=[]), {}) is None
 
 
 def test_of_many_comparisons_those_of_guided_systems_with_the_baselines_are_shown() -> None:

@@ -48,6 +48,7 @@ def _show_results(path: Path, as_json: bool) -> None:
 
     from amends.evaluation.results import Results
     from amends.evaluation.table import attacks_table, comparisons_table, results_table, to_baselines, training_table
+    from amends.evaluation.timings import costs
     from amends.store import read_json
 
     content = read_json(path)
@@ -63,7 +64,10 @@ def _show_results(path: Path, as_json: bool) -> None:
     console.print(comparisons_table(shown))
     if len(shown) < len(results.comparisons):
         console.print(f"{len(results.comparisons) - len(shown)} more comparisons are in results.json", highlight=False)
-    for table in (attacks_table(results), training_table(results)):
+    for table in (
+        attacks_table(results),
+        training_table(results, costs(path.parent, results.data.get("training", {}))),
+    ):
         if table:
             console.print(table)
     for stage, facts in results.yields.items():

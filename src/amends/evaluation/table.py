@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from amends.evaluation.results import CategoryRow, Comparison, Metric, Results, SystemRow
+from amends.evaluation.timings import Cost
 from amends.records import Inference, SuiteKind
 
 if TYPE_CHECKING:
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 
 NOTHING = "–"
 SIGNIFICANCE = 0.05
+TRAINING_NOTE = (
+    "tokens of the samples over all epochs, on-policy those the trainer counted; seconds are means over seeds; what sft "
+    "took before dpo and rlhf comes on top"
+)
 SCORES = ("harmless_score", "helpful_score")  # from 1 to 10, not in percent
 
 # What a suite of each kind is there to tell; the rest of a row is diagnostic.
@@ -182,23 +187,38 @@ def attacks_table(results: Results) -> Table | None:
     return table
 
 
-def training_table(results: Results) -> Table | None:
-    """What each method was trained with: samples, optimizer steps, tokens; None where nothing was trained."""
+class Training(NamedTuple):
+    """Titles and rows (method and cells) of what each method was trained with, and what it cost."""
+
+    titles: list[str]
+    rows: list[tuple[str, list[str]]]
+
+
+def training(results: Results, costs: Mapping[str, Cost]) -> Training | None:
+    """Samples, optimizer steps, tokens and seconds of each method; None where nothing was trained."""
+    trained = results.data.get("training") or {}
+    rows = []
+    for method, facts in trained.items():
+        numbers = [facts.get(key) for key in ("samples", "steps", "trained_tokens")]
+        cells = [*numbers, *(costs.get(method) or (None, None))]
+        rows.append((method, [NOTHING if value is None else f"{value:,.0f}" for value in cells]))
+    return Training(["samples", "steps", "tokens", "making its data, s", "training, s"], rows) if rows else None
+
+
+def training_table(results: Results, costs: Mapping[str, Cost]) -> Table | None:
+    """The same for a terminal."""
     from rich.table import Table
     from rich.text import Text
 
-    trained = results.data.get("training") or {}
-    if not trained:
+    found = training(results, costs)
+    if not found:
         return None
-    table = Table(
-        title="Training", caption="tokens of the samples over all epochs; on-policy, those the trainer counted"
-    )
+    table = Table(title="Training", caption=TRAINING_NOTE)
     table.add_column("method", overflow="fold")
-    for title in ("samples", "steps", "tokens"):
+    for title in found.titles:
         table.add_column(title, justify="right", overflow="fold")
-    for method, facts in trained.items():
-        shown = [facts.get(key) for key in ("samples", "steps", "trained_tokens")]
-        table.add_row(Text(method), *(NOTHING if value is None else f"{value:,.0f}" for value in shown))
+    for method, cells in found.rows:
+        table.add_row(Text(method), *cells)
     return table
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from amends.errors import InputError
 from amends.evaluation import table
 from amends.evaluation.results import Results
+from amends.evaluation.timings import costs
 from amends.records import Analysis, Mistake, Record, Response, SuiteKind, Verdict
 from amends.report import plots
 from amends.store import read_json, write_atomically
@@ -79,6 +80,8 @@ def write_report(run_directory: Path) -> Path:
             frontiers=_frontiers(results),
             attacks=table.attacks(results),
             losses=_loss_curves(run_directory, results),
+            training=table.training(results, costs(run_directory, results.data.get("training", {}))),
+            training_note=table.TRAINING_NOTE,
             lessons=_lessons(run_directory),
             samples=_samples(run_directory, results),
             configuration=read_json(configuration) if configuration.exists() else None,

@@ -1,0 +1,47 @@
+"""What methods cost: of one run, of seeds, of variants, and of steps that were copied."""
+
+from pathlib import Path
+from typing import Any
+
+from amends.evaluation.timings import Cost, costs
+from amends.store import write_json
+
+
+def run_in(directory: Path, timings: dict[str, float], methods: list[str]) -> None:
+    configuration: dict[str, Any] = {"configuration": {"methods": methods}}
+    write_json(directory / "run.json", configuration)
+    write_json(directory / "timings.json", timings)
+
+
+def test_a_run_counts_what_a_method_is_made_of(tmp_path: Path) -> None:
+    timings = {"mistakes": 4.0, "analyses": 3.0, "sft: training": 10.0, "mistake-analysis: training": 20.0}
+    run_in(tmp_path, timings, ["sft", "mistake-analysis", "dpo"])
+    assert costs(tmp_path, ["sft", "mistake-analysis", "dpo"]) == {
+        "sft": Cost(0.0, 10.0),
+        "mistake-analysis": Cost(7.0, 20.0),
+        "dpo": Cost(4.0, None),
+    }
+
+
+def test_seeds_are_averaged(tmp_path: Path) -> None:
+    write_json(tmp_path / "run.json", {})
+    for seed, seconds in ((0, 10.0), (1, 20.0)):
+        run_in(tmp_path / f"seed-{seed}", {"sft: training": seconds}, ["sft"])
+    assert costs(tmp_path, ["sft"]) == {"sft": Cost(0.0, 15.0)}
+
+
+def test_a_variant_has_its_own_and_what_it_copied_cost_nothing(tmp_path: Path) -> None:
+    run_in(
+        tmp_path / "whole/seed-3",
+        {"mistakes": 1.0, "analyses": 1.0, "mistake-analysis: training": 5.0},
+        ["mistake-analysis"],
+    )
+    run_in(tmp_path / "half", {"mistake-analysis: training": 6.0}, ["mistake-analysis", "sft"])
+    assert costs(tmp_path, ["whole", "half.mistake-analysis"]) == {
+        "whole": Cost(2.0, 5.0),
+        "half.mistake-analysis": Cost(None, 6.0),
+    }
+
+
+def test_without_timings_nothing_is_said(tmp_path: Path) -> None:
+    assert costs(tmp_path, ["sft"]) == {}
