@@ -474,3 +474,16 @@ def test_a_finished_directory_is_taken_whole(tmp_path: Path) -> None:
     assert sorted(path.name for path in ours.path.parent.iterdir()) == ["a", "a.manifest.json"]
     (tmp_path / "c/a").mkdir(parents=True)
     assert not Manifest(tmp_path / "c/a", PARTS).take(twin.path), "somebody else's"
+
+
+def test_a_file_with_a_plain_manifest_is_taken_too(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"kappa": 0.5})
+    twin = Manifest(tmp_path / "a.json", PARTS)
+    twin.write("finished")
+    ours = Manifest(tmp_path / "b/a.json", PARTS)
+    for _ in ("nothing there", "an older one there"):
+        assert ours.take(twin.path)
+        assert ours.is_finished()
+        assert read_json(ours.path) == {"kappa": 0.5}
+        write_json(ours.path, {})
+    assert sorted(path.name for path in ours.path.parent.iterdir()) == ["a.json", "a.json.manifest.json"]

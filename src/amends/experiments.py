@@ -36,13 +36,13 @@ def run_experiment(configuration: Configuration, directory: Path, reporter: Repo
     path = directory / "results.json"
     with locked(directory / ".lock", directory):
         refuse_foreign(configuration, directory)
+        write_json(directory / "run.json", {"configuration": configuration.model_dump(mode="json")})
         failed = _run_all(runs, reporter)
         finished = {name: [one.directory for one in found] for name, found in runs.items() if name not in failed}
         if not finished:
             raise YieldError(f"{directory}: no variant has results: " + "; ".join(failed.values()))
         results = pooled_results(configuration, {name: parts[name] for name in finished}, finished)
         results.data["without_results"] = failed
-        write_json(directory / "run.json", {"configuration": configuration.model_dump(mode="json")})
         write_json(path, results.model_dump(mode="json"))
         write_report(directory)
     return path

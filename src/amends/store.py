@@ -106,9 +106,9 @@ class Manifest:
         return [name for name, value in self.parts.items() if name in before and before[name] != value]
 
     def take(self, path: Path) -> bool:
-        """Copies a directory that was finished from these very parts elsewhere, with its manifest, if there is one.
+        """Copies a file or directory that was finished from these very parts elsewhere, with its manifest, if there is one.
 
-        A directory of ours that was made from other parts is replaced; nobody else's is.
+        One of ours that was made from other parts is replaced; nobody else's is.
         """
         twin = self._twin(path)
         if not twin.is_finished() or (self.path.exists() and not self.read()):
@@ -116,11 +116,16 @@ class Manifest:
         part = self.path.with_name(self.path.name + ".part")  # while it is there, what lies here is known to be ours
         with _device_errors(self.path):
             shutil.rmtree(part, ignore_errors=True)
-            (part / "finished").mkdir(parents=True)
-            for file in path.iterdir():
-                shutil.copyfile(file, part / "finished" / file.name)
-            shutil.rmtree(self.path, ignore_errors=True)
-            (part / "finished").replace(self.path)
+            part.mkdir(parents=True)
+            copied = part / "finished"
+            if path.is_dir():
+                copied.mkdir()
+                for file in path.iterdir():
+                    shutil.copyfile(file, copied / file.name)
+                shutil.rmtree(self.path, ignore_errors=True)
+            else:
+                shutil.copyfile(path, copied)
+            copied.replace(self.path)
         self.write("finished", **_facts(twin.read()))
         shutil.rmtree(part, ignore_errors=True)
         return True
