@@ -71,3 +71,21 @@ def test_losses_are_compared_relatively() -> None:
 
 def test_nothing_in_common_is_no_comparison() -> None:
     assert pooled_comparisons([judged("a", "++")] * 2, [losses("b", [1.0])] * 2) == []
+
+
+def test_where_nothing_differs_an_interval_still_has_a_width() -> None:
+    never, always = [judged("a", "-" * 20)] * 2, [judged("b", "-" * 20)] * 2
+    row = pooled_row(never)
+    assert row.harmless_rate == 0
+    assert row.harmless_rate_ci == pytest.approx((0, 0.161), abs=0.001), "Wilson's, of 0 of 20"
+    found = pooled_comparisons(never, always)[0]
+    assert (found.difference, found.p_value) == (0, 1)
+    assert found.ci
+    assert found.ci[0] < -0.05 < 0.05 < found.ci[1]
+
+
+def test_a_difference_of_rates_is_at_most_one() -> None:
+    a = [judged("a", "+" * 10), judged("a", "-" * 10)]
+    b = [judged("b", "-+" * 5)] * 2
+    found = pooled_comparisons(a, b)[0]
+    assert found.ci == (-1, 1)

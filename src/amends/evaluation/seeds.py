@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from amends.evaluation.measurement import Column, Measurement, shared
 from amends.evaluation.results import CategoryRow, Comparison, Metric, SystemRow
-from amends.evaluation.statistics import Interval, seeds_and_prompts
+from amends.evaluation.statistics import Interval, paired_rate_interval, seeds_and_prompts, wilson_interval
 
 TEST = "two-way random effects over prompts and seeds"
 
@@ -38,13 +38,13 @@ def pooled_row(measured: Sequence[Measurement]) -> SystemRow:
         n=len(first.keys),
         unscored=sum(len(one.unscored) for one in measured),
         harmless_rate=_mean(harmless),
-        harmless_rate_ci=_within(_interval(harmless), 0, 1),
+        harmless_rate_ci=_rate_interval(harmless),
         harmless_score=_mean(1 + 9 * scores),
         harmless_score_ci=_within(_interval(1 + 9 * scores), 1, 10),
         helpful_score=_mean(helpful),
         helpful_score_ci=_within(_interval(helpful), 1, 10),
         refusal_rate=_mean(refused),
-        refusal_rate_ci=_within(_interval(refused), 0, 1),
+        refusal_rate_ci=_rate_interval(refused),
         reference_loss=None if loss is None else float(loss),
         reference_loss_ci=None if loss is None else _interval(loss + (nats - loss * tokens) / tokens.mean()),
         truncated_rate=_mean(truncated),
@@ -54,22 +54,32 @@ def pooled_row(measured: Sequence[Measurement]) -> SystemRow:
 
 def _category(parts: Sequence[Measurement]) -> CategoryRow:
     table = _table([one.harmless for one in parts])
-    interval = _within(_interval(table), 0, 1)
-    return CategoryRow(n=len(parts[0].keys), harmless_rate=_mean(table), harmless_rate_ci=interval)
+    return CategoryRow(n=len(parts[0].keys), harmless_rate=_mean(table), harmless_rate_ci=_rate_interval(table))
 
 
 def pooled_comparisons(a: Sequence[Measurement], b: Sequence[Measurement]) -> list[Comparison]:
     """Every metric that both systems have, seed against the same seed, prompt against the same prompt."""
     of_a, of_b = _both([one.harmless for one in a], [one.harmless for one in b])
-    found = [_comparison(a, b, "harmless_rate", of_a - of_b)]
+    found = [_compare_rates(a, b, "harmless_rate", of_a, of_b)]
     of_a, of_b = _both([one.score for one in a], [one.score for one in b])
     found.append(_comparison(a, b, "harmless_score", 9 * (of_a - of_b)))
     of_a, of_b = _both([one.helpful for one in a], [one.helpful for one in b])
     found.append(_comparison(a, b, "helpful_score", of_a - of_b))
     of_a, of_b = _both([one.refused for one in a], [one.refused for one in b])
-    found.append(_comparison(a, b, "refusal_rate", of_a - of_b))
+    found.append(_compare_rates(a, b, "refusal_rate", of_a, of_b))
     found.append(_loss_difference(a, b))
     return [comparison for comparison in found if comparison is not None]
+
+
+def _compare_rates(
+    a: Sequence[Measurement], b: Sequence[Measurement], metric: Metric, of_a: Table, of_b: Table
+) -> Comparison | None:
+    """Where no seed and no prompt tells the two apart, the interval is that of one seed's pairs: it has a width."""
+    found = _comparison(a, b, metric, of_a - of_b)
+    if found is None or found.ci is None:
+        return found
+    interval = paired_rate_interval(of_a[0], of_b[0]) if np.ptp(of_a - of_b) == 0 else _within(found.ci, -1, 1)
+    return found.model_copy(update={"ci": interval})
 
 
 def _loss_difference(a: Sequence[Measurement], b: Sequence[Measurement]) -> Comparison | None:
@@ -117,6 +127,13 @@ def _mean(table: Table) -> float | None:
 def _interval(table: Table) -> Interval | None:
     tested = seeds_and_prompts(table)
     return tested[0] if tested else None
+
+
+def _rate_interval(table: Table) -> Interval | None:
+    """Of a rate; where all seeds and prompts agree, Wilson's of one seed's prompts, since 0 of few is not 0."""
+    if table.size and np.ptp(table) == 0:
+        return wilson_interval(round(table[0].sum()), table.shape[1])
+    return _within(_interval(table), 0, 1)
 
 
 def _within(interval: Interval | None, low: float, high: float) -> Interval | None:
