@@ -96,7 +96,8 @@ def config_file(directory: Path, **changes: Any) -> Path:
 
 
 def run_files(*names: str) -> list[str]:
-    return [f"run/{name}" for name in names]
+    """What a run may have written when it is refused: these, and how long they took."""
+    return [f"run/{name}" for name in (*names, "timings.json")]
 
 
 DATA = [
