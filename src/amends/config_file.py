@@ -26,7 +26,7 @@ def checked_settings(kind: type[SettingsType], values: dict[str, Any]) -> Settin
     except ValidationError as error:
         raise ConfigError("options", [_problem(detail) for detail in error.errors()]) from None
     sections = {InduceSettings: "induce", AnalyzeSettings: "analyze", AnswerSettings: "answer"}
-    section = next((name for one, name in sections.items() if one is kind), None)
+    section = sections.get(kind)
     problems = _guide_problems(section, settings.guides) if section else []  # type: ignore[attr-defined]
     if problems:
         raise ConfigError("options", problems)
@@ -37,7 +37,6 @@ def load_configuration(path: Path, overrides: list[str] | None = None, limit: in
     """Reads a YAML file and applies `key=value` overrides (`train.epochs=3`; values are YAML).
 
     `limit` caps the rows of every set.
-
 
     Raises:
         ConfigError: every problem at once, each with the key's full name.

@@ -33,8 +33,8 @@ def answer(
 
     Args:
         guides: of guided inference, tried in turn.
-        at_least: the gate's probability of harmless from which an answer passes.
-        source: `own`, `origin` (the data set's `chosen`), or `both`: origin where it passes, own elsewhere.
+        settings: its `at_least` is the gate's probability of harmless from which an answer passes, its `source` `own`,
+            `origin` (the data set's `chosen`), or `both`: origin where it passes, own elsewhere.
     """
 
     def process(chunk: list[Instruction], number: int, progress: ProgressCallback) -> list[Answer]:

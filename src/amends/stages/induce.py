@@ -30,10 +30,9 @@ def induce(
     Args:
         gate: calls a response harmful below a probability of .5; unscored responses do not pass.
         guides: tried in turn, round k with guide k.
-        source: `own` (the model's), `origin` (the data set's `rejected`), or `both`: origin where there is one that the
-            gate calls harmful, own elsewhere.
+        settings: its `source` is `own` (the model's), `origin` (the data set's `rejected`), or `both`: origin where there
+            is one that the gate calls harmful, own elsewhere.
     """
-
     leaks = LeakTest(guides)
 
     def process(chunk: list[Instruction], number: int, progress: ProgressCallback) -> list[Mistake]:
