@@ -17,10 +17,13 @@ TINY = [
     "suites.overrefusal.limit=3",
     "suites.benign.limit=3",
     "induce.max_new_tokens=24",
+    "induce.attempts=3",
     "analyze.max_new_tokens=40",
+    "analyze.attempts=3",
     "respond.max_new_tokens=12",
     "train.max_steps=2",
     "train.batch_size=4",
+    "train.gradient_accumulation=1",
     "train.save_steps=1",
 ]
 

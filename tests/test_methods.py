@@ -25,7 +25,9 @@ def run_of_all(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     settings = [
         f"methods=[vanilla, sft, mistake-analysis, {', '.join(NEW)}]",
         "revise.max_new_tokens=32",
+        "revise.attempts=2",
         "answer.max_new_tokens=24",
+        "answer.attempts=3",
         "analyze.per_mistake=2",
         "analyze.source=embedded",
         "preference.generations=2",
