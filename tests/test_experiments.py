@@ -63,6 +63,7 @@ def test_variants_are_runs_side_by_side_that_share_what_is_equal(
         ("sft/guided", "half/guided"),
         ("half/guided", "whole/unguided"),
     }
+    assert results["yields"].keys() == {"induce", "analyze"}, "the same for all that have them"
     trained = results["data"]["training"]
     assert trained["sft"]["samples"] < trained["half"]["samples"] < trained["whole"]["samples"]
     for name in ("mistakes.jsonl", "mistakes.jsonl.manifest.json", "analyses.jsonl"):

@@ -40,6 +40,8 @@ def pooled_results(
 ) -> Results:
     """The results of several runs as one: of seeds, which are pooled, and of variants, each a method of its own.
 
+    What is said of sets, yields and training is of the first seed.
+
     Args:
         variants: configurations by name; "" is the name of the only one.
         runs: the run directories of each variant, one a seed.
@@ -52,21 +54,17 @@ def pooled_results(
         ]
         for number in range(len(configuration.seeds) or 1)
     ]
-    sets: dict[str, Any] = {}
-    for variant, part in variants.items():
-        for name, facts in _sets(part, runs[variant][0]).items():
-            same = sets.setdefault(name, facts) == facts
-            sets |= {} if same else {f"{name} of {variant}": facts}
     first = next(iter(variants))
     return Results(
         model=configuration.model,
         seed=configuration.seeds[0] if configuration.seeds else configuration.seed,
         seeds=configuration.seeds,
         **_compared(by_seed, configuration.seed),
+        yields=_merged({variant: _yields(part, runs[variant][0]) for variant, part in variants.items()}),
         judges=_judges(variants[first], runs[first][0]),
         data={
             "amends": __version__,
-            "sets": sets,
+            "sets": _merged({variant: _sets(part, runs[variant][0]) for variant, part in variants.items()}),
             "training": {
                 _name(variant, method, part): facts
                 for variant, part in variants.items()
@@ -74,6 +72,16 @@ def pooled_results(
             },
         },
     )
+
+
+def _merged(facts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Facts of all variants by name; where a variant's differ from the first ones, as `NAME of VARIANT`."""
+    merged: dict[str, Any] = {}
+    for variant, named in facts.items():
+        for name, fact in named.items():
+            if merged.setdefault(name, fact) != fact:
+                merged[f"{name} of {variant}"] = fact
+    return merged
 
 
 def _name(variant: str, method: str, configuration: Configuration) -> str:
