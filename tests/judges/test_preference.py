@@ -73,7 +73,10 @@ def test_the_command_counts_wins_ties_and_losses(
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [row["preferred"] for row in rows] == ["a", "tie", "b", "unscored"]
     assert run_amends(*command) == 0
-    assert "1 wins of" in capsys.readouterr().out
+    assert "1 unscored, p 1.000 (sign test)" in capsys.readouterr().out
+    swapped = ["prefer", *files[::-1], *command[3:-1], str(tmp_path / "swapped.jsonl")]
+    assert run_amends(*swapped) == 0
+    assert "1 unscored, 1 not compared, p 1.000 (sign test)" in capsys.readouterr().out
 
 
 def test_what_cannot_compare_is_refused(refused: Callable[..., str], tmp_path: Path) -> None:

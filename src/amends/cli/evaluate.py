@@ -82,9 +82,9 @@ def prefer(
 
     found = prefer_files(a, b, judge, out, limit, Console())
     p_value = "" if found["p_value"] is None else f", p {found['p_value']:.3f} (sign test)"
-    text = (
-        f"{found['win']} wins of {a}, {found['tie']} ties, {found['lose']} lost, {found['unscored']} unscored{p_value}"
-    )
+    unpaired = f", {found['unpaired']} not compared" if found["unpaired"] else ""
+    counts = f"{found['win']} wins of {a}, {found['tie']} ties, {found['lose']} lost, {found['unscored']} unscored"
+    text = f"{counts}{unpaired}{p_value}"
     options.show(found, as_json, f"{text}\n{out}")
 
 
