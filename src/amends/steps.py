@@ -84,10 +84,15 @@ class Steps:
         making = MAKING[stage]
         artifact = Artifact(out, self._parts(rows, settings, model.fingerprint, gate.fingerprint))
         guides, times = making.guides(settings), getattr(settings, "per_mistake", 1)
+
+        def total() -> int | None:
+            read = count_rows(rows, making.reads)
+            return None if read is None else times * read
+
         self._run(
             making.writes,
             artifact,
-            lambda: times * (count_rows(rows, making.reads) or 0) or None,
+            total,
             lambda progress: making.work(
                 copies(made_rows(making.reads, rows), times),
                 artifact,
