@@ -144,8 +144,9 @@ def main() -> None:
     logging.disable(logging.WARNING)
     disable_progress_bars()
     peers = Peers(given.samples)
-    defaults = {"dtype": torch.float32, "bf16": False}
-    recipe = {"dtype": torch.bfloat16, "bf16": False, "gradient_checkpointing": False}
+    autocast = torch.cuda.is_available()  # SFTTrainer's default where there is a card
+    defaults = {"dtype": torch.float32, "bf16": autocast}
+    recipe = {"dtype": torch.bfloat16, "bf16": autocast, "gradient_checkpointing": False}
     makers: dict[str, Callable[[Path], Any]] = {
         "amends": peers.amends,
         "SFTTrainer, defaults": lambda directory: peers.trl(directory, dict(defaults)),

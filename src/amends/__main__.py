@@ -3,6 +3,11 @@
 import os
 import sys
 
+MEMORY_IS_FULL = (
+    "the memory is full; what is finished is kept. In training lower train.batch_size and raise "
+    "train.gradient_accumulation by as much, or set train.gradient_checkpointing=true; elsewhere use a smaller model"
+)
+
 
 def main() -> None:
     """Runs the command line. Exit codes: 0 done, 1 a run or a gate failed, 2 usage or input, 130 interrupted."""
@@ -18,11 +23,25 @@ def main() -> None:
     except AmendsError as error:
         print(f"amends: error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except (RuntimeError, MemoryError) as error:
+        if not _memory_is_full(error):
+            raise
+        print(f"amends: error: {MEMORY_IS_FULL}", file=sys.stderr)
+        sys.exit(1)
     except (KeyboardInterrupt, SystemExit) as leaving:
         if isinstance(leaving, SystemExit) and leaving.code != 130:  # typer's code for Ctrl-C, which it leaves unsaid
             raise
         print("amends: interrupted; what is finished is kept, the same command goes on from there", file=sys.stderr)
         sys.exit(130)
+
+
+def _memory_is_full(error: Exception) -> bool:
+    """Whether the device, or this machine, had no room left; by name, since torch is not loaded for every command."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "DefaultCPUAllocator" in str(error)
+    )
 
 
 if __name__ == "__main__":

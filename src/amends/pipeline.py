@@ -88,6 +88,8 @@ class Run:
                 self._respond(method)
             self.base.release()
             self._judge()
+            self.judge.release()
+            self.gate.release()
             return self._results()
 
     def check(self) -> None:

@@ -45,7 +45,7 @@ class Generator(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Identifies weights, tokenizer and settings: equal fingerprints give equal outputs."""
+        """Identifies weights, tokenizer and settings: on one device equal fingerprints give equal outputs."""
 
     def generate(
         self, prompts: Sequence[Prompt], sampling: Sampling, seed: int, progress: ProgressCallback = no_progress

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from bad_input import (
     DATA,
     HOLDER,
@@ -265,6 +266,20 @@ def test_ctrl_c_exits_with_130_and_says_that_it_resumes(
     assert message == "amends: interrupted; what is finished is kept, the same command goes on from there"
     assert not out.is_file()
     assert not list(tmp_path.rglob("*.responses.jsonl"))
+
+
+def test_full_memory_exits_with_1_and_says_what_to_lower(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def allocate(*_: Any) -> None:
+        torch.empty(1 << 50)
+
+    monkeypatch.setattr("amends.steps.respond", allocate)
+    out = tmp_path / "out.jsonl"
+    assert run_amends("respond", "--prompts", str(good_file(tmp_path)), "--out", str(out)) == 1
+    *_, message = capsys.readouterr().err.splitlines()
+    assert message.startswith("amends: error: the memory is full; what is finished is kept. In training lower")
+    assert not out.exists()
 
 
 def test_a_real_ctrl_c(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def best_dtype(device: str) -> Any:
     import torch
 
     if device == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
 
 
@@ -134,9 +134,10 @@ def load_model(source: ModelSource, device: str | None = None, adapter: Path | N
             f"{source.name}: cannot be loaded: {_first_line(error)}; name `embedded`, a model directory with "
             "safetensors weights, or a hub id that can be reached (offline: download it first)"
         ) from error
+    model = model.to(device)
     if adapter is not None:
         model = _with_adapter(model, source, adapter)
-    return model.to(device).eval()
+    return model.eval()
 
 
 def check_adapter(source: ModelSource, adapter: Path) -> None:

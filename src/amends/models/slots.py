@@ -7,7 +7,10 @@ import torch
 from transformers import Cache, DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-CACHE_SHARE = {"cpu": 0.05, "cuda": 0.4}  # of the device's whole memory, so that a device gives the same batches always
+CACHE_SHARE = {
+    "cpu": 0.05,
+    "cuda": 0.4,
+}  # of the memory; of a card, what the weights leave
 SLOTS = {"cpu": 128, "cuda": 512}
 
 
@@ -83,6 +86,7 @@ def slots_for(model: Any, tokens: int) -> int:
     kind = model.device.type
     if kind == "cuda":
         memory = torch.cuda.get_device_properties(model.device).total_memory
+        memory = max(0, memory - model.get_memory_footprint())
     else:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return max(1, min(SLOTS[kind], int(memory * CACHE_SHARE[kind]) // row_bytes))

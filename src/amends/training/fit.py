@@ -1,5 +1,6 @@
 """Training as a job over a directory: checkpoints, resume, progress, the finished adapter, and the facts about it."""
 
+import gc
 import json
 import shutil
 from collections.abc import Callable, Iterable, Sequence
@@ -32,6 +33,7 @@ def fit(
 ) -> dict[str, Any]:
     """Trains on the samples and writes a PEFT adapter directory (or, in full, a model directory) to `output`.
 
+    TRL's trainers bind a model's forward to the model, a cycle that would keep its weights: they are collected here.
     Checkpoints lie in `output.part/` while it trains; an interrupted training goes on from the last one, with the same
     bytes at the end; checkpoints of another `fingerprint` (samples, settings, seed) are thrown away. `output` appears
     whole, by renaming; the caller removes `output.part/`. Returns tokens, steps and the loss curve.
@@ -52,6 +54,7 @@ def fit(
     tokens = sum(len(sample.input_ids) for sample in tokenized)
     if kind == "rlhf":
         rlhf.train_reward(tokenized, tokenizer, part / "reward", recipe, _step_reporter(progress, tokens))
+        gc.collect()
     trainer = MAKERS[kind](rows, tokenized, tokenizer, part, recipe)
     silence(trainer)
     trainer.add_callback(_step_reporter(progress, tokens))
@@ -60,6 +63,8 @@ def fit(
         raise SampleError(f"{len(rows)} samples made no whole step; lower train.batch_size or add samples")
     _write_output(trainer, tokenizer, part, output, full=recipe.train.adapter == "full")
     facts = _facts(len(rows), tokenized, trainer)
+    del trainer
+    gc.collect()
     reward = part / "reward" / "log.json"
     return facts | ({"reward_log": json.loads(reward.read_text())} if reward.exists() else {})
 

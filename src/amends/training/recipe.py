@@ -76,7 +76,7 @@ class Recipe:
             "gradient_checkpointing": train.gradient_checkpointing,
             "use_cpu": device == "cpu",
             "bf16": device == "cuda" and best_dtype(device) == torch.bfloat16,
-            "fp16": False,
+            "fp16": device == "cuda" and best_dtype(device) == torch.float16,
             "save_steps": train.save_steps,
             "save_total_limit": 1,
             "logging_steps": 1,
@@ -100,6 +100,12 @@ class Recipe:
         """Optimizer steps where the recipe fixes steps or tokens; None where epochs decide."""
         fixed = self.train.max_steps or self.train.max_tokens
         return self.train.steps(samples, tokens) if fixed else None
+
+
+def one_device(arguments: Any) -> Any:
+    """TRL's arguments, for one card where there are more: in one process its trainers refuse several."""
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments
 
 
 def silence(trainer: Any) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from amends.records import Sample
-from amends.training.recipe import Recipe
+from amends.training.recipe import Recipe, one_device
 from amends.training.samples import TokenizedSample
 
 
@@ -32,7 +32,7 @@ def make_trainer(
     }
     trainer = SFTTrainer(
         model=recipe.load(max(len(sample.input_ids) for sample in tokenized)),
-        args=arguments,
+        args=one_device(arguments),
         train_dataset=Dataset.from_dict(rows),
         processing_class=tokenizer,
         peft_config=recipe.lora(),
