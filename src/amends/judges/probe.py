@@ -186,7 +186,7 @@ class Extractor:
                 input_ids=ids.to(device),
                 attention_mask=mask.to(device),
                 past_key_values=self._cache(prefix, len(batch)),
-                output_hidden_states=True,
+                output_hidden_states=self.layers,  # the others are not kept
                 use_cache=bool(prefix),
             ).hidden_states
             means = [torch.einsum("bt,bth->bh", pooled, states[layer].float()) for layer in self.layers]
