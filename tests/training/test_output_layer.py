@@ -1,5 +1,6 @@
 """The output layer only where there is loss: TRL's own numbers, over runs on the embedded model and token by token."""
 
+import gc
 import shutil
 from pathlib import Path
 from typing import Any
@@ -40,10 +41,16 @@ def losses(directory: Path) -> list[float]:
     return [entry["loss"] for entry in facts["log"]]
 
 
+def models_alive() -> int:
+    return sum(type(one).__name__ == "LlamaForCausalLM" for one in gc.get_objects())
+
+
 def test_loss_over_a_run_is_the_plain_trainers_within_a_percent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    before = models_alive()
     ours = losses(tmp_path / "ours")
+    assert models_alive() == before, "a card needs the room for what comes next"
     monkeypatch.setattr(output_layer, "score_labels_alone", lambda *_: None)
     assert ours == pytest.approx(losses(tmp_path / "plain"), rel=0.01)
     assert len(ours) == 3
