@@ -10,7 +10,6 @@ import argparse
 import functools
 import importlib
 import json
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -94,13 +93,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         run_experiment(configuration, Path(directory) / "run")
     whole = time.perf_counter() - began
-    found = {kind: round(seconds, 1) for kind, seconds in clock.seconds.items()}
-    rest = whole - sum(clock.seconds.values())
+    found = {**clock.seconds, "the rest": whole - sum(clock.seconds.values()), "all": whole}
     if given.json:
-        print(json.dumps({"seconds": round(whole, 1), "kinds": found, "rest": round(rest, 1), "share": rest / whole}))
+        print(json.dumps({kind: round(seconds, 1) for kind, seconds in found.items()}))
         return
-    for kind, seconds in [*clock.seconds.items(), ("the rest", rest), ("all", whole)]:
-        print(f"{kind:<20}{seconds:>8.1f} s{seconds / whole:>8.1%}", file=sys.stdout)
+    for kind, seconds in found.items():
+        print(f"{kind:<20}{seconds:>8.1f} s{seconds / whole:>8.1%}")
 
 
 if __name__ == "__main__":

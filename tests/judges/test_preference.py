@@ -73,7 +73,9 @@ def test_the_command_counts_wins_ties_and_losses(
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [row["preferred"] for row in rows] == ["a", "tie", "b", "unscored"]
     assert run_amends(*command) == 0
-    assert "1 unscored, p 1.000 (sign test)" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "1 wins of" in printed
+    assert "1 unscored, p 1.000 (sign test)" in printed
     swapped = ["prefer", *files[::-1], *command[3:-1], str(tmp_path / "swapped.jsonl")]
     assert run_amends(*swapped) == 0
     assert "1 unscored, 1 not compared, p 1.000 (sign test)" in capsys.readouterr().out

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from amends.records import Sample
-from amends.training.recipe import Recipe, one_device
+from amends.training.recipe import Recipe
 from amends.training.samples import TokenizedSample
 
 
@@ -41,13 +41,14 @@ def make_trainer(
     steps = recipe.budget(len(pairs), sum(len(one.input_ids) for one in tokenized))
     return TokenizedDPOTrainer(
         model=recipe.load(max(len(one.input_ids) for one in tokenized)),
-        args=one_device(
-            DPOConfig(
-                **recipe.arguments(directory, recipe.preference.dpo_learning_rate, steps),
-                beta=recipe.preference.beta,
-                max_length=None,
-                precompute_ref_log_probs=True,
-            )
+        args=recipe.arguments(
+            DPOConfig,
+            directory,
+            recipe.preference.dpo_learning_rate,
+            steps,
+            beta=recipe.preference.beta,
+            max_length=None,
+            precompute_ref_log_probs=True,
         ),
         train_dataset=Dataset.from_dict(rows),
         processing_class=tokenizer,

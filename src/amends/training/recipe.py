@@ -1,5 +1,6 @@
 """What all trainers share: the recipe, the model to begin from, TRL's arguments, the adapter."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,12 +59,17 @@ class Recipe:
             task_type=task,
         )
 
-    def arguments(self, directory: Path, learning_rate: float, steps: int | None) -> dict[str, Any]:
-        """What every TRL configuration is given; `steps` None trains for the recipe's epochs."""
+    def arguments(
+        self, kind: Callable[..., Any], directory: Path, learning_rate: float, steps: int | None, **own: Any
+    ) -> Any:
+        """A TRL configuration of that kind, with what all are given and its own; no `steps` means the recipe's epochs.
+
+        It is for one card where there are more: in one process TRL's trainers refuse several.
+        """
         import torch
 
         device, train = best_device(), self.train
-        return {
+        common = {
             "output_dir": str(directory),
             "num_train_epochs": train.epochs,
             "max_steps": steps or -1,
@@ -87,6 +93,9 @@ class Recipe:
             "data_seed": self.seed % 2**31,
             "dataloader_pin_memory": device == "cuda",
         }
+        arguments = kind(**common | own)
+        arguments._n_gpu = min(arguments.n_gpu, 1)
+        return arguments
 
     def all_steps(self, kind: Trainer, rows: int) -> int:
         """Steps to report progress on: of rlhf, those of its reward model too."""
@@ -100,12 +109,6 @@ class Recipe:
         """Optimizer steps where the recipe fixes steps or tokens; None where epochs decide."""
         fixed = self.train.max_steps or self.train.max_tokens
         return self.train.steps(samples, tokens) if fixed else None
-
-
-def one_device(arguments: Any) -> Any:
-    """TRL's arguments, for one card where there are more: in one process its trainers refuse several."""
-    arguments._n_gpu = min(arguments.n_gpu, 1)
-    return arguments
 
 
 def silence(trainer: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from amends.models.batches import length_batches, right_padded
 from amends.models.loading import best_device, best_dtype
 from amends.records import Sample
-from amends.training.recipe import Recipe, one_device, silence
+from amends.training.recipe import Recipe, silence
 from amends.training.samples import TokenizedSample, tokenize_text
 
 Reward = Callable[[Sequence[tuple[str, str]]], list[float]]
@@ -41,15 +41,14 @@ def train_reward(
     }
     trainer = RewardTrainer(
         model=_scorer(recipe, tokenizer),
-        args=one_device(
-            RewardConfig(
-                **{
-                    **recipe.arguments(directory / "checkpoints", recipe.train.learning_rate, None),
-                    "num_train_epochs": recipe.preference.reward_epochs,
-                    "save_strategy": "no",
-                },
-                max_length=None,
-            )
+        args=recipe.arguments(
+            RewardConfig,
+            directory / "checkpoints",
+            recipe.train.learning_rate,
+            None,
+            num_train_epochs=recipe.preference.reward_epochs,
+            save_strategy="no",
+            max_length=None,
         ),
         train_dataset=Dataset.from_dict(rows),
         processing_class=tokenizer,
@@ -116,13 +115,14 @@ def make_trainer(
     trainer = RLOOTrainer(
         model=recipe.load(longest),
         reward_funcs=reward_of_text,
-        args=one_device(
-            RLOOConfig(
-                **recipe.arguments(directory, settings.rlhf_learning_rate, steps),
-                beta=settings.kl,
-                num_generations=settings.generations,
-                max_completion_length=settings.max_new_tokens,
-            )
+        args=recipe.arguments(
+            RLOOConfig,
+            directory,
+            settings.rlhf_learning_rate,
+            steps,
+            beta=settings.kl,
+            num_generations=settings.generations,
+            max_completion_length=settings.max_new_tokens,
         ),
         train_dataset=Dataset.from_dict({"prompt": prompts}),
         processing_class=tokenizer,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from amends.records import Sample
-from amends.training.recipe import Recipe, one_device
+from amends.training.recipe import Recipe
 from amends.training.samples import TokenizedSample
 
 
@@ -19,8 +19,11 @@ def make_trainer(
     from amends.training.output_layer import score_labels_alone
 
     steps = recipe.budget(len(tokenized), sum(len(sample.input_ids) for sample in tokenized))
-    arguments = SFTConfig(
-        **recipe.arguments(directory, recipe.train.learning_rate, steps),
+    arguments = recipe.arguments(
+        SFTConfig,
+        directory,
+        recipe.train.learning_rate,
+        steps,
         max_length=None,  # lengths were checked; nothing is cut
         completion_only_loss=True,
         train_sampling_strategy="group_by_length",
@@ -32,7 +35,7 @@ def make_trainer(
     }
     trainer = SFTTrainer(
         model=recipe.load(max(len(sample.input_ids) for sample in tokenized)),
-        args=one_device(arguments),
+        args=arguments,
         train_dataset=Dataset.from_dict(rows),
         processing_class=tokenizer,
         peft_config=recipe.lora(),
