@@ -1,4 +1,4 @@
-"""What a step reads: rows of a set, how many they are, hashes of their files; and what it puts around prompts."""
+"""What a step reads: rows of a set, how many they are, what they are made from; and what it puts around prompts."""
 
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from amends.config import DataSettings, RespondSettings
 from amends.data.rows import read_rows
-from amends.data.sources import load_instructions, source_files
+from amends.data.sources import BUNDLED_PREFIX, load_instructions, source_files
 from amends.errors import InputError
 from amends.prompts import Guide, guide, template
 from amends.records import Analysis, Answer, Instruction, Mistake, Record, Response, Revision
@@ -75,6 +75,15 @@ def count(rows: Iterable[Any]) -> int:
     return sum(1 for _ in rows)
 
 
-def digests(rows: DataSettings) -> dict[str, str]:
-    """Hashes of the local files of a set, by name."""
-    return {path.name: file_digest(path) for path in source_files(rows.source) if path.is_file()}
+def identity(rows: DataSettings) -> dict[str, Any]:
+    """What a set is, for fingerprints: which rows of it are taken, and hashes of its files.
+
+    A file of the user's counts by its content, so that it can be moved; a bundled set and one of the hub by their names.
+    """
+    files = source_files(rows.source)
+    named = not files or rows.source.startswith(BUNDLED_PREFIX)
+    taken = rows.model_dump(mode="json", exclude={"source", "kind"})
+    return {
+        "rows": taken | ({"source": rows.source} if named else {}),
+        "inputs": [file_digest(path) for path in files],
+    }

@@ -17,9 +17,8 @@ from amends.config import (
     RespondSettings,
 )
 from amends.data.rows import read_rows
-from amends.data.sources import source_files
 from amends.errors import InputError, StoreError, YieldError
-from amends.inputs import answering_guide, copies, count, count_rows, digests, first, made_rows, paired_rows, rows_of
+from amends.inputs import answering_guide, copies, count, count_rows, first, identity, made_rows, paired_rows, rows_of
 from amends.judges.preference import PreferenceJudge
 from amends.making import MADE_BY, MAKING
 from amends.methods import NEEDS, Method
@@ -57,13 +56,7 @@ class Steps:
 
     def data(self, name: str, settings: DataSettings, out: Path) -> None:
         """Copies a set of rows into our format, so that everything after reads one format."""
-        artifact = Artifact(
-            out,
-            {
-                "settings": settings.model_dump(mode="json", exclude={"kind"}),
-                "inputs": {path.name: file_digest(path) for path in source_files(settings.source)},
-            },
-        )
+        artifact = Artifact(out, identity(settings))
         self._run(
             name,
             artifact,
@@ -123,17 +116,12 @@ class Steps:
                 made = f"make them with `amends {MADE_BY[name]}`, " if name in MADE_BY else ""
                 raise InputError(f"method {method.name!r} needs {name}; {made}name --{name}")
         used = {name: sets[name] for name in needed if name in sets}
-        inputs = [path for rows in used.values() for path in source_files(rows.source)]
-        for path in inputs:
-            if not path.exists():
-                raise InputError(f"{path}: no such file")
         shares = settings.model_dump()
         artifact = Artifact(
             out,
             {
                 "settings": {"method": method.name, "shares": {kind: shares[kind] for kind in method.kinds}},
-                "sets": [rows.model_dump(exclude={"source"}) for rows in used.values()],
-                "inputs": {str(number): file_digest(path) for number, path in enumerate(inputs)},
+                "inputs": {name: identity(rows) for name, rows in used.items()},
                 "templates": templates_fingerprint(),
             },
         )
@@ -223,7 +211,7 @@ class Steps:
     def judge(self, name: str, responses: Path, out: Path, judge: Judge, limit: int | None = None) -> None:
         """Writes verdicts on responses."""
         source = DataSettings(source=str(responses), limit=limit)
-        artifact = Artifact(out, {"judge": judge.fingerprint, "limit": limit, "inputs": digests(source)})
+        artifact = Artifact(out, {"judge": judge.fingerprint} | identity(source))
         self._run(
             name,
             artifact,
@@ -233,7 +221,7 @@ class Steps:
 
     def prefer(self, a: Path, b: Path, out: Path, judge: PreferenceJudge, limit: int | None = None) -> None:
         """Writes which of two systems' responses a language model prefers, on the prompts (by id) that both have."""
-        inputs = [digests(DataSettings(source=str(path))) for path in (a, b)]
+        inputs = [file_digest(path) for path in (a, b)]
         artifact = Artifact(out, {"judge": judge.fingerprint, "limit": limit, "inputs": inputs})
         self._run(
             "preferences",
@@ -255,11 +243,9 @@ class Steps:
         manifest.write("finished")
 
     def _parts(self, rows: DataSettings, settings: Any, model: str, gate: str | None) -> dict[str, Any]:
-        return {
+        return identity(rows) | {
             "settings": settings.model_dump(mode="json"),
             "seed": self.seed,
-            "rows": {"limit": rows.limit, "columns": rows.columns, "split": rows.split, "once": rows.distinct_prompts},
-            "inputs": digests(rows),
             "templates": templates_fingerprint(),
             "model": model,
             "gate": gate,
