@@ -68,7 +68,9 @@ def train_file(
     known = list(get_args(Trainer))
     if kind not in known:
         raise InputError(f"unknown trainer {kind!r}{nearest(kind, known)}")
-    if start:
+    if start and settings.adapter == "full":
+        find_model(str(start))
+    elif start:
         check_adapter(find_model(model), start)
     recipe = Recipe(model=model, train=settings, seed=derive_seed(seed, "train"), start=start)
     return Steps(seed, reporter).train("training", samples, out, cast(Trainer, kind), recipe)

@@ -166,7 +166,7 @@ def train(
     model: options.Model = "embedded",
     trainer: Annotated[str, typer.Option("--trainer", help="sft; dpo or rlhf for preferences.")] = "sft",
     start: Annotated[
-        Path | None, typer.Option("--start", help="The adapter to go on from, as dpo and rlhf do.")
+        Path | None, typer.Option("--start", help="The adapter (with --full, model) to go on from.")
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Train all weights instead of a LoRA adapter.")] = False,
     epochs: Annotated[float, typer.Option("--epochs", min=0.01)] = 2.0,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from amends.models.batches import length_batches, right_padded
-from amends.models.loading import best_device, best_dtype
+from amends.models.loading import best_device, best_dtype, find_model
 from amends.records import Sample
 from amends.training.recipe import Recipe, silence
 from amends.training.samples import TokenizedSample, tokenize_text
@@ -138,7 +138,7 @@ def _scorer(recipe: Recipe, tokenizer: Any) -> Any:
 
     set_seed(recipe.seed % 2**31)  # the new output's first weights
     model = AutoModelForSequenceClassification.from_pretrained(
-        recipe.source.location,
+        find_model(recipe.model).location,
         num_labels=1,
         dtype=best_dtype(best_device()),
         use_safetensors=True,
