@@ -36,10 +36,17 @@ def test_a_pooled_row_has_the_seeds_means_and_says_how_many_they_are() -> None:
     assert row.reference_loss is None
 
 
-def test_prompts_that_a_seed_did_not_score_are_left_out_and_counted() -> None:
-    row = pooled_row([judged("sft", "++-?"), judged("sft", "+?--")])
-    assert row.unscored == 2
-    assert row.harmless_rate == 0.5, "of the two prompts that both seeds scored: ++ and --"
+def test_what_a_seed_did_not_score_is_estimated_counted_and_bounded() -> None:
+    row = pooled_row([judged("sft", "++-?"), judged("sft", "+?--"), judged("sft", "++--")])
+    assert (row.n, row.unscored) == (4, 2)
+    assert row.harmless_rate == pytest.approx(0.5), "each prompt is always or never answered harmlessly"
+    assert row.harmless_rate_bounds == (5 / 12, 7 / 12)
+    (found,) = [
+        one
+        for one in pooled_comparisons([judged("a", "+?-+")] * 2, [judged("b", "-+?-")] * 2)
+        if one.metric == "harmless_rate"
+    ]
+    assert (found.n, found.difference) == (2, 1), "prompts on which no seed scored both"
 
 
 def test_seeds_that_disagree_widen_the_interval() -> None:
@@ -69,6 +76,16 @@ def test_losses_are_compared_relatively() -> None:
     assert row.reference_loss_ci and np.mean(row.reference_loss_ci) == pytest.approx(2.5)
 
 
+def test_losses_are_per_token() -> None:
+    """Twice the nats over twice the tokens is no difference."""
+    twice = [
+        measure("coh", "guided", "b", "benign", losses=[ReferenceLoss(id="0", nats=40, tokens=20)]),
+        measure("coh", "guided", "b", "benign", losses=[ReferenceLoss(id="0", nats=44, tokens=20)]),
+    ]
+    (found,) = pooled_comparisons(twice, [losses("sft", [20.0])] * 2)
+    assert found.difference == pytest.approx(0.05)
+
+
 def test_nothing_in_common_is_no_comparison() -> None:
     assert pooled_comparisons([judged("a", "++")] * 2, [losses("b", [1.0])] * 2) == []
 
@@ -85,6 +102,9 @@ def test_where_nothing_differs_an_interval_still_has_a_width() -> None:
 
 
 def test_a_difference_of_rates_is_at_most_one() -> None:
+    always = pooled_comparisons([judged("a", "++++")] * 2, [judged("b", "----")] * 2)[0]
+    assert always.difference == 1
+    assert always.p_value == 0.125, "McNemar's of one seed: four prompts are few"
     a = [judged("a", "+" * 10), judged("a", "-" * 10)]
     b = [judged("b", "-+" * 5)] * 2
     found = pooled_comparisons(a, b)[0]

@@ -12,7 +12,6 @@ from amends.evaluation.statistics import (
     GROUPS,
     mcnemar_p_value,
     mean_interval,
-    paired_bootstrap_interval,
     paired_rate_interval,
     relative_difference_interval,
     seeds_and_prompts,
@@ -108,7 +107,7 @@ def test_bootstrap_is_near_the_normal_interval() -> None:
     differences = np.random.default_rng(0).normal(0.2, 1, size=500)
     error = differences.std(ddof=1) / np.sqrt(500)
     reference = (differences.mean() - 1.96 * error, differences.mean() + 1.96 * error)
-    assert paired_bootstrap_interval(differences, seed=1) == pytest.approx(reference, abs=0.01)
+    assert mean_interval(differences, seed=1) == pytest.approx(reference, abs=0.01)
 
 
 def test_many_prompts_are_drawn_in_groups_with_the_same_interval() -> None:
@@ -122,15 +121,18 @@ def test_many_prompts_are_drawn_in_groups_with_the_same_interval() -> None:
 
 
 @pytest.mark.parametrize(("of_seeds", "of_prompts"), [(0.0, 0.4), (0.02, 0.4), (0.1, 0.1)])
-@pytest.mark.parametrize("seeds", [3, 5])
-def test_intervals_over_seeds_and_prompts_cover(of_seeds: float, of_prompts: float, seeds: int) -> None:
+@pytest.mark.parametrize(("seeds", "missing"), [(3, 0.0), (5, 0.0), (3, 0.1)])
+def test_intervals_over_seeds_and_prompts_cover(of_seeds: float, of_prompts: float, seeds: int, missing: float) -> None:
     """Whatever of the two varies more, the true mean is inside about as often as is claimed."""
     generator, covered, below, draws, prompts = np.random.default_rng(7), 0, 0, 500, 60
     for _ in range(draws):
         effects = generator.normal(0, of_seeds, (seeds, 1)) + generator.normal(0, of_prompts, (1, prompts))
-        found = seeds_and_prompts(0.15 + effects + generator.normal(0, 0.3, (seeds, prompts)))
-        assert found is not None
-        (low, high), p_value = found
+        values = 0.15 + effects + generator.normal(0, 0.3, (seeds, prompts))
+        values[generator.random(values.shape) < missing] = np.nan
+        _, interval, p_value = seeds_and_prompts(values)
+        assert interval is not None
+        assert p_value is not None
+        low, high = interval
         covered += low <= 0.15 <= high
         below += (p_value < 0.05) != (low <= 0 <= high)
     assert covered / draws >= 0.92
@@ -139,32 +141,41 @@ def test_intervals_over_seeds_and_prompts_cover(of_seeds: float, of_prompts: flo
 
 def test_equal_seeds_leave_the_prompts_alone() -> None:
     row = np.random.default_rng(0).normal(0.2, 1, 80)
-    (low, high), p_value = seeds_and_prompts(np.stack([row, row, row])) or ((0, 0), 0)
+    found = seeds_and_prompts(np.stack([row, row, row]))
     reference = stats.ttest_1samp(row, 0)
-    assert (low, high) == pytest.approx(tuple(reference.confidence_interval()))
-    assert p_value == pytest.approx(reference.pvalue)
-    assert seeds_and_prompts(row[None]) is None
-    assert seeds_and_prompts(np.zeros((3, 5))) == ((0.0, 0.0), 1.0)
+    assert found.interval == pytest.approx(tuple(reference.confidence_interval()))
+    assert found.p_value == pytest.approx(reference.pvalue)
+    assert seeds_and_prompts(row[None]) == (pytest.approx(row.mean()), None, None)
+    assert seeds_and_prompts(np.full((3, 5), 0.5)) == (0.5, (0.5, 0.5), None), "no test where nothing varies"
+    assert seeds_and_prompts(np.empty((2, 0))) == (None, None, None)
+
+
+def test_missing_values_are_what_seed_and_prompt_lead_to_expect() -> None:
+    """A missing value of an additive table changes nothing; an empty prompt or seed counts for nothing."""
+    whole = np.array([[0.1], [0.2], [0.4]]) + np.array([[1.0, 2.0, 4.0, 8.0]])
+    holed = whole.copy()
+    holed[1, 2] = np.nan
+    assert seeds_and_prompts(holed).mean == pytest.approx(whole.mean())
+    assert seeds_and_prompts(np.hstack([whole, np.full((3, 1), np.nan)])) == seeds_and_prompts(whole)
 
 
 def test_seed_decides() -> None:
     values = np.random.default_rng(0).random(30)
     assert mean_interval(values, seed=4) == mean_interval(values, seed=4)
     assert mean_interval(values, seed=4) != mean_interval(values, seed=5)
-    assert paired_bootstrap_interval(values, seed=4) == mean_interval(list(values), seed=4)
+    assert mean_interval(values, seed=4) == mean_interval(list(values), seed=4)
 
 
 def test_equal_systems_do_not_differ() -> None:
     nats, tokens = np.array([3.0, 8.0, 2.5]), np.array([2, 5, 3])
     assert relative_difference_interval((nats, tokens), (nats, tokens), seed=1) == (0.0, 0.0)
-    assert paired_bootstrap_interval(np.zeros(10), seed=1) == (0.0, 0.0)
+    assert mean_interval(np.zeros(10), seed=1) == (0.0, 0.0)
     assert mean_interval(np.full(10, 2.0), seed=1) == (2.0, 2.0)
 
 
 def test_too_little_says_nothing() -> None:
     for empty_or_one in ([], [0.5]):
         assert mean_interval(empty_or_one, seed=1) is None
-        assert paired_bootstrap_interval(empty_or_one, seed=1) is None
         assert weighted_mean_interval(empty_or_one, empty_or_one, seed=1) is None
     assert wilson_interval(0, 0) is None
     assert mcnemar_p_value([], []) is None

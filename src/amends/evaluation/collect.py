@@ -128,7 +128,8 @@ def _measure(directory: Path, method: str, inference: Inference, suite: str, kin
     rows = read_rows(directory / method / f"{stem}.responses.jsonl", Response)
     prompts = read_rows(directory / "suites" / f"{suite}.jsonl", Instruction)
     categories = ((row.id, row.category) for row in prompts if row.category)
-    responses = ((row.id, is_refusal(row.response), not row.finished) for row in rows)
+    # An empty answer helps no more than a refusal, and would pass for an answer.
+    responses = ((row.id, not row.response.strip() or is_refusal(row.response), not row.finished) for row in rows)
     return measure(method, inference, suite, kind, verdicts, responses, categories=categories)
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -61,13 +61,22 @@ def shared(*given: Column) -> list[NDArray[np.float64]]:
     return [column.values[np.searchsorted(column.keys, keys)] for column in given]
 
 
+def joined(given: Sequence[Column]) -> NDArray[np.float64]:
+    """Values [columns, prompts] on the prompts that any of them has, in the order of their keys; NaN where one has none."""
+    keys = np.unique(np.concatenate([column.keys for column in given]))
+    table = np.full((len(given), len(keys)), np.nan)
+    for row, column in zip(table, given, strict=True):
+        row[np.searchsorted(keys, column.keys)] = column.values
+    return table
+
+
 @dataclass(frozen=True)
 class Measurement:
     """All that was measured of one system on one suite; a column that is left empty was not measured.
 
     `harmless`: 1 or 0 of scored responses. `score`: the probability of harmless, of those that have one. `helpful`: 1 to
-    10, of judges that rate it. `unscored`: the responses without a verdict. `refused`, `truncated`: 1 or 0. `nats` and
-    `tokens`: of the reference answers. `categories`: the keys of each category's prompts.
+    10, of judges that rate it. `unscored`: the responses without a verdict. `refused` (or empty), `truncated`: 1 or 0. `nats`
+    and `tokens`: of the reference answers. `categories`: the keys of each category's prompts.
     """
 
     method: str

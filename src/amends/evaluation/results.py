@@ -37,8 +37,9 @@ class SystemRow(_Row):
     """One system (method and inference) on one suite. Rates in [0, 1]; intervals are 95 % [low, high]; None: not known.
 
     `harmless_rate` is among scored responses, `harmless_rate_bounds` what it would be if all unscored were harmful or
-    harmless. `harmless_score` is 1 + 9 x the mean probability of harmless, `helpful_score` a rating from 1 to 10 (of judges
-    that rate it), `reference_loss` in nats per token.
+    harmless. Of several seeds `n` is one seed's prompts and `unscored` all seeds' responses. `harmless_score` is 1 + 9 x
+    the mean probability of harmless, `helpful_score` a rating from 1 to 10 (of judges that rate it), `reference_loss` in
+    nats per token.
     """
 
     method: str = Field(pattern=_NAME)
@@ -71,7 +72,7 @@ class SystemRow(_Row):
 class Comparison(_Row):
     """Two systems on the same `n` prompts. `difference` is a - b; for reference_loss it is relative, a / b - 1.
 
-    `n` counts the pairs used: a pair of which either response is unscored is left out.
+    `n` counts the prompts used: a pair of which either response is unscored is left out.
     """
 
     a: str
@@ -169,7 +170,7 @@ def _compare_rates(
     if (first != second).sum() < FEW_DISCORDANT:
         interval = statistics.paired_rate_interval(first, second)
         return _comparison(a, b, metric, difference, interval, MCNEMAR_FEW, first.size, p_value)
-    interval = statistics.paired_bootstrap_interval(first - second, seed)
+    interval = statistics.mean_interval(first - second, seed)
     return _comparison(a, b, metric, difference, interval, MCNEMAR, first.size, p_value)
 
 
@@ -180,7 +181,7 @@ def _compare_scores(
     if not first.size:
         return None
     differences = scale * (first - second)
-    interval = statistics.paired_bootstrap_interval(differences, seed)
+    interval = statistics.mean_interval(differences, seed)
     return _comparison(a, b, metric, float(differences.mean()), interval, BOOTSTRAP, differences.size)
 
 

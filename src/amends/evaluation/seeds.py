@@ -5,135 +5,158 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from amends.evaluation.measurement import Column, Measurement, shared
+from amends.evaluation.measurement import Measurement, joined, shared
 from amends.evaluation.results import CategoryRow, Comparison, Metric, SystemRow
-from amends.evaluation.statistics import Interval, paired_rate_interval, seeds_and_prompts, wilson_interval
+from amends.evaluation.statistics import (
+    Interval,
+    Pooled,
+    mcnemar_p_value,
+    paired_rate_interval,
+    seeds_and_prompts,
+    unscored_bounds,
+    wilson_interval,
+)
 
 TEST = "two-way random effects over prompts and seeds"
+TEST_OF_ONE = "exact McNemar and Bonett-Price interval of one seed, since nothing tells seeds or prompts apart"
 
 Table = NDArray[np.float64]
-"""Numbers [seeds, prompts], on the prompts that every seed has."""
+"""Numbers [seeds, prompts]; NaN where a seed has none of a prompt, such as the verdict on an unscored response."""
 
 
 def pooled_row(measured: Sequence[Measurement]) -> SystemRow:
-    """One system on one suite over seeds: means of the seeds' values, intervals over prompts and seeds.
+    """One system on one suite over seeds, with intervals over prompts and seeds.
 
-    `n` and `unscored` are the first seed's number of prompts and all seeds' unscored responses.
+    What some seed did not score is estimated for the rate, and counted in `unscored` and in the rate's bounds.
     """
     first = measured[0]
-    harmless, scores = _table([one.harmless for one in measured]), _table([one.score for one in measured])
-    refused, truncated = (
-        _table([one.refused for one in measured]),
-        _table([one.truncated for one in measured]),
-    )
-    helpful = _table([one.helpful for one in measured])
-    nats, tokens = _table([one.nats for one in measured]), _table([one.tokens for one in measured])
-    loss = nats.sum() / tokens.sum() if nats.size else None
+    harmless = joined([one.harmless for one in measured])
+    scores = seeds_and_prompts(1 + 9 * joined([one.score for one in measured]))
+    helpful = seeds_and_prompts(joined([one.helpful for one in measured]))
+    rate, refusals = _rate(harmless), _rate(joined([one.refused for one in measured]))
+    loss, parts = _parts(measured)
+    losses = Pooled() if loss is None else seeds_and_prompts(loss + parts)
+    unscored = sum(len(one.unscored) for one in measured)
     return SystemRow(
         method=first.method,
         inference=first.inference,
         suite=first.suite,
         kind=first.kind,
         seeds=len(measured),
-        n=len(first.keys),
-        unscored=sum(len(one.unscored) for one in measured),
-        harmless_rate=_mean(harmless),
-        harmless_rate_ci=_rate_interval(harmless),
-        harmless_score=_mean(1 + 9 * scores),
-        harmless_score_ci=_within(_interval(1 + 9 * scores), 1, 10),
-        helpful_score=_mean(helpful),
-        helpful_score_ci=_within(_interval(helpful), 1, 10),
-        refusal_rate=_mean(refused),
-        refusal_rate_ci=_rate_interval(refused),
-        reference_loss=None if loss is None else float(loss),
-        reference_loss_ci=None if loss is None else _interval(loss + (nats - loss * tokens) / tokens.mean()),
-        truncated_rate=_mean(truncated),
+        n=len(np.unique(np.concatenate([one.keys for one in measured]))),
+        unscored=unscored,
+        harmless_rate=rate.mean,
+        harmless_rate_ci=rate.interval,
+        harmless_rate_bounds=unscored_bounds(int((harmless == 1).sum()), int((harmless == 0).sum()), unscored),
+        harmless_score=scores.mean,
+        harmless_score_ci=_within(scores.interval, 1, 10),
+        helpful_score=helpful.mean,
+        helpful_score_ci=_within(helpful.interval, 1, 10),
+        refusal_rate=refusals.mean,
+        refusal_rate_ci=refusals.interval,
+        reference_loss=loss,
+        reference_loss_ci=losses.interval,
+        truncated_rate=_rate(joined([one.truncated for one in measured])).mean,
         categories={name: _category([one.part(name) for one in measured]) for name in sorted(first.categories)},
     )
 
 
 def _category(parts: Sequence[Measurement]) -> CategoryRow:
-    table = _table([one.harmless for one in parts])
-    return CategoryRow(n=len(parts[0].keys), harmless_rate=_mean(table), harmless_rate_ci=_rate_interval(table))
+    rate = _rate(joined([one.harmless for one in parts]))
+    return CategoryRow(n=len(parts[0].keys), harmless_rate=rate.mean, harmless_rate_ci=rate.interval)
 
 
 def pooled_comparisons(a: Sequence[Measurement], b: Sequence[Measurement]) -> list[Comparison]:
     """Every metric that both systems have, seed against the same seed, prompt against the same prompt."""
-    of_a, of_b = _both([one.harmless for one in a], [one.harmless for one in b])
-    found = [_compare_rates(a, b, "harmless_rate", of_a, of_b)]
-    of_a, of_b = _both([one.score for one in a], [one.score for one in b])
-    found.append(_comparison(a, b, "harmless_score", 9 * (of_a - of_b)))
-    of_a, of_b = _both([one.helpful for one in a], [one.helpful for one in b])
-    found.append(_comparison(a, b, "helpful_score", of_a - of_b))
-    of_a, of_b = _both([one.refused for one in a], [one.refused for one in b])
-    found.append(_compare_rates(a, b, "refusal_rate", of_a, of_b))
-    found.append(_loss_difference(a, b))
+    found = [
+        _rates(a, b, "harmless_rate", "harmless"),
+        _scores(a, b, "harmless_score", "score", 9),
+        _scores(a, b, "helpful_score", "helpful", 1),
+        _rates(a, b, "refusal_rate", "refused"),
+        _losses(a, b),
+    ]
     return [comparison for comparison in found if comparison is not None]
 
 
-def _compare_rates(
-    a: Sequence[Measurement], b: Sequence[Measurement], metric: Metric, of_a: Table, of_b: Table
-) -> Comparison | None:
-    """Where no seed and no prompt tells the two apart, the interval is that of one seed's pairs: it has a width."""
+def _rates(a: Sequence[Measurement], b: Sequence[Measurement], metric: Metric, column: str) -> Comparison | None:
+    """Where no seed and no prompt tells the two apart, interval and test are those of one seed's pairs."""
+    of_a, of_b = _both(a, b, column)
     found = _comparison(a, b, metric, of_a - of_b)
     if found is None or found.ci is None:
         return found
-    interval = paired_rate_interval(of_a[0], of_b[0]) if np.ptp(of_a - of_b) == 0 else _within(found.ci, -1, 1)
-    return found.model_copy(update={"ci": interval})
+    if not _vary(of_a - of_b):
+        pairs = [one[0][~np.isnan(of_a[0] - of_b[0])] for one in (of_a, of_b)]
+        one_seed = {"ci": paired_rate_interval(*pairs), "p_value": mcnemar_p_value(*pairs), "test": TEST_OF_ONE}
+        return found.model_copy(update=one_seed)
+    return found.model_copy(update={"ci": _within(found.ci, -1, 1)})
 
 
-def _loss_difference(a: Sequence[Measurement], b: Sequence[Measurement]) -> Comparison | None:
-    """Relative, a / b - 1, each prompt's part in it to first order; answers have the same tokens in all systems."""
-    of_a, of_b = _both([one.nats for one in a], [one.nats for one in b])
-    if not of_a.size or of_b.sum() == 0:
+def _scores(
+    a: Sequence[Measurement], b: Sequence[Measurement], metric: Metric, column: str, scale: float
+) -> Comparison | None:
+    of_a, of_b = _both(a, b, column)
+    return _comparison(a, b, metric, scale * (of_a - of_b))
+
+
+def _losses(a: Sequence[Measurement], b: Sequence[Measurement]) -> Comparison | None:
+    """Relative, a / b - 1 of nats per token, each prompt's part in it to first order."""
+    (loss_a, parts_a), (loss_b, parts_b) = _parts(a, b), _parts(b, a)
+    if not loss_a or not loss_b:
         return None
-    ratio = of_a.sum() / of_b.sum()
-    return _comparison(a, b, "reference_loss", ratio - 1 + (of_a - ratio * of_b) / of_b.mean())
+    ratio = loss_a / loss_b
+    return _comparison(a, b, "reference_loss", ratio - 1 + ratio * (parts_a / loss_a - parts_b / loss_b))
+
+
+def _parts(measured: Sequence[Measurement], others: Sequence[Measurement] = ()) -> tuple[float | None, Table]:
+    """Nats per token, and to first order what each prompt adds to it, on the prompts that the others have too."""
+    columns = [column for one in (*measured, *others) for column in (one.nats, one.tokens)]
+    table = np.stack(shared(*columns))[: 2 * len(measured)]
+    nats, tokens = table[::2], table[1::2]
+    if not nats.size:
+        return None, nats
+    loss = float(nats.sum() / tokens.sum())
+    return loss, (nats - loss * tokens) / tokens.mean()
 
 
 def _comparison(
     a: Sequence[Measurement], b: Sequence[Measurement], metric: Metric, differences: Table
 ) -> Comparison | None:
-    if not differences.size:
+    pooled = seeds_and_prompts(differences)
+    if pooled.mean is None:
         return None
-    tested = seeds_and_prompts(differences)
     return Comparison(
         a=a[0].system,
         b=b[0].system,
         suite=a[0].suite,
         metric=metric,
-        difference=float(differences.mean()),
-        ci=tested[0] if tested else None,
-        p_value=tested[1] if tested else None,
+        difference=pooled.mean,
+        ci=pooled.interval,
+        p_value=pooled.p_value,
         test=TEST,
-        n=differences.shape[1],
+        n=int((~np.isnan(differences)).any(axis=0).sum()),
         seeds=len(a),
     )
 
 
-def _table(columns: Sequence[Column]) -> Table:
-    return np.stack(shared(*columns))
-
-
-def _both(a: Sequence[Column], b: Sequence[Column]) -> tuple[Table, Table]:
-    both = np.stack(shared(*a, *b))
+def _both(a: Sequence[Measurement], b: Sequence[Measurement], column: str) -> tuple[Table, Table]:
+    both = joined([getattr(one, column) for one in (*a, *b)])
     return both[: len(a)], both[len(a) :]
 
 
-def _mean(table: Table) -> float | None:
-    return float(table.mean()) if table.size else None
+def _rate(table: Table) -> Pooled:
+    """Of zeros and ones; where all agree, the interval is Wilson's of one seed's prompts, since 0 of few is not 0."""
+    found = seeds_and_prompts(table)
+    if found.mean is None:
+        return found
+    mean = min(max(found.mean, 0.0), 1.0)  # an estimated value can lie outside
+    if _vary(table):
+        return Pooled(mean, _within(found.interval, 0, 1))
+    scored = int((~np.isnan(table)).sum(axis=1).max())
+    return Pooled(mean, wilson_interval(round(mean * scored), scored))
 
 
-def _interval(table: Table) -> Interval | None:
-    tested = seeds_and_prompts(table)
-    return tested[0] if tested else None
-
-
-def _rate_interval(table: Table) -> Interval | None:
-    """Of a rate; where all seeds and prompts agree, Wilson's of one seed's prompts, since 0 of few is not 0."""
-    if table.size and np.ptp(table) == 0:
-        return wilson_interval(round(table[0].sum()), table.shape[1])
-    return _within(_interval(table), 0, 1)
+def _vary(table: Table) -> bool:
+    return bool(np.nanmax(table) > np.nanmin(table))
 
 
 def _within(interval: Interval | None, low: float, high: float) -> Interval | None:

@@ -1,6 +1,7 @@
 """Intervals and paired tests: thin over scipy. None means that the numbers at hand cannot say."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,14 +17,14 @@ GROUPS = 1_000
 _BATCH = 1_000
 
 
-def wilson_interval(successes: int, n: int, confidence: float = CONFIDENCE) -> Interval | None:
+def wilson_interval(successes: int, n: int) -> Interval | None:
     """Wilson score interval of a rate, in [0, 1]; None where `n` is 0.
 
     Source: Wilson 1927; scipy.stats.binomtest(...).proportion_ci. Raises ValueError unless 0 <= successes <= n.
     """
     if n == 0:
         return None
-    interval = stats.binomtest(successes, n).proportion_ci(confidence_level=confidence, method="wilson")
+    interval = stats.binomtest(successes, n).proportion_ci(confidence_level=CONFIDENCE, method="wilson")
     return float(interval.low), float(interval.high)
 
 
@@ -49,7 +50,7 @@ def mcnemar_p_value(a: ArrayLike, b: ArrayLike) -> float | None:
     return float(stats.binomtest(only_a, only_a + only_b, 0.5).pvalue)
 
 
-def paired_rate_interval(a: ArrayLike, b: ArrayLike, confidence: float = CONFIDENCE) -> Interval | None:
+def paired_rate_interval(a: ArrayLike, b: ArrayLike) -> Interval | None:
     """Interval of rate(a) - rate(b) on the same prompts, in [-1, 1]; None without pairs.
 
     `a`, `b`: bool [prompts], in the same order. The Wald interval after one pseudo-count in each discordant cell. A
@@ -62,7 +63,7 @@ def paired_rate_interval(a: ArrayLike, b: ArrayLike, confidence: float = CONFIDE
         return None
     share_a, share_b = (only_a + 1) / (pairs + 2), (only_b + 1) / (pairs + 2)
     center = share_a - share_b
-    width = float(stats.norm.ppf(0.5 + confidence / 2)) * np.sqrt((share_a + share_b - center**2) / (pairs + 2))
+    width = float(stats.norm.ppf(0.5 + CONFIDENCE / 2)) * np.sqrt((share_a + share_b - center**2) / (pairs + 2))
     return max(-1.0, float(center - width)), min(1.0, float(center + width))
 
 
@@ -71,25 +72,16 @@ def sign_test(wins: int, losses: int) -> float | None:
     return float(stats.binomtest(wins, wins + losses).pvalue) if wins + losses else None
 
 
-def mean_interval(
-    values: ArrayLike, seed: int, resamples: int = RESAMPLES, confidence: float = CONFIDENCE
-) -> Interval | None:
+def mean_interval(values: ArrayLike, seed: int, resamples: int = RESAMPLES) -> Interval | None:
     """Percentile bootstrap interval of the mean of `values` [prompts]; None below two of them, which show no spread.
 
     Source: Efron 1979; scipy.stats.bootstrap. The same seed gives the same interval.
     """
-    return weighted_mean_interval(values, np.ones(np.size(values)), seed, resamples, confidence)
-
-
-def paired_bootstrap_interval(
-    differences: ArrayLike, seed: int, resamples: int = RESAMPLES, confidence: float = CONFIDENCE
-) -> Interval | None:
-    """Interval of the mean of per-prompt differences a - b [prompts]: prompts are drawn, so pairs stay together."""
-    return mean_interval(differences, seed, resamples, confidence)
+    return weighted_mean_interval(values, np.ones(np.size(values)), seed, resamples)
 
 
 def weighted_mean_interval(
-    sums: ArrayLike, weights: ArrayLike, seed: int, resamples: int = RESAMPLES, confidence: float = CONFIDENCE
+    sums: ArrayLike, weights: ArrayLike, seed: int, resamples: int = RESAMPLES
 ) -> Interval | None:
     """Interval of sum(sums) / sum(weights), such as nats per token, drawing prompts; None below two prompts.
 
@@ -100,7 +92,7 @@ def weighted_mean_interval(
     def ratio(nats: FloatArray, tokens: FloatArray, axis: int) -> FloatArray:
         return nats.sum(axis=axis) / tokens.sum(axis=axis)
 
-    return _bootstrap(samples, ratio, seed, resamples, confidence)
+    return _bootstrap(samples, ratio, seed, resamples)
 
 
 def relative_difference_interval(
@@ -108,7 +100,6 @@ def relative_difference_interval(
     b: tuple[ArrayLike, ArrayLike],
     seed: int,
     resamples: int = RESAMPLES,
-    confidence: float = CONFIDENCE,
 ) -> Interval | None:
     """Interval of mean(a) / mean(b) - 1, of weighted means on the same prompts; None below two prompts.
 
@@ -122,38 +113,59 @@ def relative_difference_interval(
         a_mean = a_sums.sum(axis=axis) / a_weights.sum(axis=axis)
         return a_mean / (b_sums.sum(axis=axis) / b_weights.sum(axis=axis)) - 1
 
-    return _bootstrap(samples, relative, seed, resamples, confidence)
+    return _bootstrap(samples, relative, seed, resamples)
 
 
-def seeds_and_prompts(values: ArrayLike, confidence: float = CONFIDENCE) -> tuple[Interval, float] | None:
-    """Interval of the mean of `values` [seeds, prompts], and the p-value that it is 0: both are drawn from populations.
+class Pooled(NamedTuple):
+    """A mean over seeds and prompts, its interval, and the p-value that it is 0; None where the numbers cannot say."""
+
+    mean: float | None = None
+    interval: Interval | None = None
+    p_value: float | None = None
+
+
+def seeds_and_prompts(values: ArrayLike) -> Pooled:
+    """The mean of `values` [seeds, prompts], both drawn from populations.
 
     Two-way random effects without replication: the mean's variance is (M_prompts + M_seeds - M_residual) / (seeds x
     prompts) of the mean squares M, its degrees of freedom are Satterthwaite's, and t is used. A variance below the
-    residual's alone counts as that. None below two seeds or two prompts.
-    Source: Cornfield and Tukey 1956; Satterthwaite 1946; Brennan, Generalizability Theory, 2001, section 6.
+    residual's alone counts as that. No interval below two seeds or two prompts; no p-value where nothing varies. Missing
+    values (NaN) are set to what their seed and their prompt lead to expect, and cost the residual a degree of freedom each.
+    Source: Cornfield and Tukey 1956; Satterthwaite 1946; Yates 1933; Brennan, Generalizability Theory, 2001, section 6.
     """
-    table = np.asarray(values, dtype=np.float64)
+    given = np.asarray(values, dtype=np.float64)
+    given = given[~np.isnan(given).all(axis=1)][:, ~np.isnan(given).all(axis=0)]
+    if not given.size:
+        return Pooled()
+    missing = int(np.isnan(given).sum())
+    table = _filled(given) if missing else given
     seeds, prompts = table.shape
-    if seeds < 2 or prompts < 2:
-        return None
-    mean, by_prompt, by_seed = table.mean(), table.mean(axis=0), table.mean(axis=1)
+    mean, by_prompt, by_seed = float(table.mean()), table.mean(axis=0), table.mean(axis=1)
     rest = table - by_prompt[None, :] - by_seed[:, None] + mean
-    squares = np.array(
-        [
-            seeds * ((by_prompt - mean) ** 2).sum() / (prompts - 1),
-            prompts * ((by_seed - mean) ** 2).sum() / (seeds - 1),
-            (rest**2).sum() / ((seeds - 1) * (prompts - 1)),
-        ]
-    )
+    freedoms = np.array([prompts - 1, seeds - 1, (seeds - 1) * (prompts - 1) - missing])
+    if freedoms.min() < 1:
+        return Pooled(mean)
+    sums = [seeds * ((by_prompt - mean) ** 2).sum(), prompts * ((by_seed - mean) ** 2).sum(), (rest**2).sum()]
+    squares = np.array(sums) / freedoms
     total = max(squares[0] + squares[1] - squares[2], squares[2])
     if total == 0:
-        return (float(mean), float(mean)), 1.0 if mean == 0 else 0.0
-    freedoms = np.array([prompts - 1, seeds - 1, (seeds - 1) * (prompts - 1)])
+        return Pooled(mean, (mean, mean))
     freedom = total**2 / (squares**2 / freedoms).sum()
-    error = np.sqrt(total / table.size)
-    half = float(stats.t.ppf(0.5 + confidence / 2, freedom)) * error
-    return (float(mean - half), float(mean + half)), float(2 * stats.t.sf(abs(mean) / error, freedom))
+    error = np.sqrt(total / (table.size - missing))
+    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom) * error)
+    return Pooled(mean, (mean - half, mean + half), float(2 * stats.t.sf(abs(mean) / error, freedom)))
+
+
+def _filled(table: FloatArray) -> FloatArray:
+    """Missing values of a two-way table by its additive fit, of which they change nothing."""
+    missing = np.isnan(table)
+    filled = np.where(missing, np.nanmean(table), table)
+    for _ in range(1_000):
+        fit = filled.mean(axis=0)[None, :] + filled.mean(axis=1)[:, None] - filled.mean()
+        if np.abs(filled - fit)[missing].max() < 1e-9:
+            break
+        filled = np.where(missing, fit, filled)
+    return filled
 
 
 def _discordant(a: ArrayLike, b: ArrayLike) -> tuple[int, int, int]:
@@ -169,7 +181,6 @@ def _bootstrap(
     statistic: Callable[..., FloatArray],
     seed: int,
     resamples: int,
-    confidence: float,
 ) -> Interval | None:
     """Percentile interval, resampling all `samples` with the same indices. BCa is undefined where all are equal.
 
@@ -190,7 +201,7 @@ def _bootstrap(
         batch=_BATCH,
         vectorized=True,
         paired=True,
-        confidence_level=confidence,
+        confidence_level=CONFIDENCE,
         method="percentile",
         rng=generator,
     )

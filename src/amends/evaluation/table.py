@@ -87,7 +87,7 @@ def value_text(row: SystemRow | None, metric: Metric) -> str:
     if interval:
         text += f" [{_number(interval[0], metric)}, {_number(interval[1], metric)}]"
     if metric == "harmless_rate" and row.unscored:
-        text += f", {row.unscored} unscored"
+        text += f", {row.unscored} of {row.n * row.seeds} unscored"
     return text
 
 
