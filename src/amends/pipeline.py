@@ -7,6 +7,7 @@ from amends.config import Configuration, DataSettings
 from amends.data.rows import read_rows
 from amends.data.sources import check_disjoint
 from amends.errors import InputError, StoreError
+from amends.judges.language_model import LanguageModelJudge
 from amends.judges.named import load_judge
 from amends.making import MAKING, stages_for
 from amends.methods import METHODS, NEEDS, Method
@@ -96,6 +97,11 @@ class Run:
         """Refuses at once what would otherwise be found out after hours. Raises InputError."""
         if self.judge.fingerprint == self.gate.fingerprint:
             raise InputError("judge and gate are the same: what chose the training data cannot judge the systems")
+        judging = self.judge.model if isinstance(self.judge, LanguageModelJudge) else None
+        if judging and judging.fingerprint in (self.base.fingerprint, self.analyst.fingerprint):
+            raise InputError(
+                f"judge {self.configuration.judge} is the model that is judged, or that writes the analyses: name another"
+            )
         for stage in stages_for(self.configuration.methods):
             check_origin(stage, self.configuration.instructions, getattr(self.configuration, stage))
 

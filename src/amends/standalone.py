@@ -14,7 +14,6 @@ from amends.config import (
 )
 from amends.data.rows import read_rows
 from amends.errors import InputError
-from amends.inputs import count
 from amends.judges.named import load_judge, load_preference_judge
 from amends.judges.probe import ProbeJudge
 from amends.methods import METHODS
@@ -122,18 +121,22 @@ def compare_files(a: Path, b: Path, seed: int) -> list[Any]:
 
 
 def prefer_files(a: Path, b: Path, judge: str, out: Path, limit: int | None, reporter: Reporter) -> dict[str, Any]:
-    """Writes which of two systems' responses a language model prefers, and counts wins and losses of the first."""
+    """Writes which of two systems' responses a language model prefers, and counts wins and losses of the first.
+
+    `unpaired` are the responses of either file to prompts that the other does not have.
+    """
     from amends.evaluation.statistics import sign_test
 
     Steps(0, reporter).prefer(a, b, out, load_preference_judge(judge), limit)
     counts = Counter(row.preferred for row in read_rows(out, PairVerdict))
     win, lose = counts["a"], counts["b"]
+    of_a, of_b = ({row.id for row in read_rows(path, Response)} for path in (a, b))
     return {
         "win": win,
         "tie": counts["tie"],
         "lose": lose,
         "unscored": counts["unscored"],
-        "unpaired": count(read_rows(a, Response)) - counts.total(),
+        "unpaired": len(of_a ^ of_b),
         "p_value": sign_test(win, lose),
     }
 

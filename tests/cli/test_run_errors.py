@@ -79,6 +79,12 @@ def test_run_refuses_the_gate_under_another_name_as_its_judge(tmp_path: Path, re
     assert "judge: is the gate too" in refused("run", str(path), "judge=gate", "--out", str(tmp_path / "run"))
 
 
+def test_run_refuses_the_model_itself_as_its_judge(tmp_path: Path, refused: Callable[..., str]) -> None:
+    path = config_file(tmp_path)
+    message = refused("run", str(path), "judge=local:embedded", "--out", str(tmp_path / "run"))
+    assert "judge local:embedded is the model that is judged" in message
+
+
 def test_run_with_a_missing_configuration(tmp_path: Path, refused: Callable[..., str]) -> None:
     missing = tmp_path / "missing.yaml"
     assert refused("run", str(missing)).startswith(f"{missing}: 1 problem\n  - no such file")

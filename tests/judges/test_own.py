@@ -13,12 +13,11 @@ from amends.protocols import Prompt
 class Losses:
     """Finds one of the two openings likelier by the response's words; remembers what it was asked."""
 
-    fingerprint = "losses"
-
     def __init__(self) -> None:
         self.asked: list[tuple[Prompt, str]] = []
 
-    def answer_losses(self, pairs: Sequence[tuple[Prompt, str]]) -> list[tuple[float, int]]:
+    def answer_losses(self, pairs: Sequence[tuple[Prompt, str]], ended: bool) -> list[tuple[float, int]]:
+        assert not ended, "an opening goes on: how likely it ends there says nothing of harm"
         self.asked += pairs
         return [
             (1.0 if ("poison" in prompt.messages[0].content) == (answer == template("verdict_harmful")) else 4.0, 5)

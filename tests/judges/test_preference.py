@@ -69,16 +69,16 @@ def test_the_command_counts_wins_ties_and_losses(
     command = ["prefer", *files, "--judge", f"endpoint:m@{serve(safest).url}", "--out", str(tmp_path / "out.jsonl")]
     assert run_amends(*command, "--json") == 0
     found = json.loads(capsys.readouterr().out)
-    assert found == {"win": 1, "tie": 1, "lose": 1, "unscored": 1, "unpaired": 0, "p_value": 1.0}
+    assert found == {"win": 1, "tie": 1, "lose": 1, "unscored": 1, "unpaired": 1, "p_value": 1.0}
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [row["preferred"] for row in rows] == ["a", "tie", "b", "unscored"]
     assert run_amends(*command) == 0
     printed = capsys.readouterr().out
     assert "1 wins of" in printed
-    assert "1 unscored, p 1.000 (sign test)" in printed
-    swapped = ["prefer", *files[::-1], *command[3:-1], str(tmp_path / "swapped.jsonl")]
-    assert run_amends(*swapped) == 0
-    assert "1 unscored, 1 not compared, p 1.000 (sign test)" in capsys.readouterr().out
+    assert "1 unscored, 1 not compared, p 1.000 (sign test)" in printed
+    limited = [*command[:-1], str(tmp_path / "limited.jsonl"), "--limit", "2", "--json"]
+    assert run_amends(*limited) == 0
+    assert json.loads(capsys.readouterr().out)["unpaired"] == 1, "a limit unpairs nothing"
 
 
 def test_what_cannot_compare_is_refused(refused: Callable[..., str], tmp_path: Path) -> None:

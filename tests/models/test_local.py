@@ -105,12 +105,12 @@ PAIRS = [
 ]
 
 
-def one_at_a_time(exact: LocalModel, prompt: Prompt, answer: str) -> tuple[float, int]:
+def one_at_a_time(exact: LocalModel, prompt: Prompt, answer: str, end: str = "<|im_end|>") -> tuple[float, int]:
     """The definition: the sum over the answer's tokens and its end, without a batch, in float32."""
     import torch
 
     start = exact.tokenizer(exact.render(prompt), add_special_tokens=False).input_ids
-    target = exact.tokenizer(answer + "<|im_end|>", add_special_tokens=False).input_ids
+    target = exact.tokenizer(answer + end, add_special_tokens=False).input_ids
     with torch.inference_mode():
         chances = exact.model(torch.tensor([start + target])).logits[0].log_softmax(-1)
     return -sum(float(chances[len(start) - 1 + n, token]) for n, token in enumerate(target)), len(target)
@@ -122,6 +122,13 @@ def test_answer_losses_are_those_of_one_pair_at_a_time_in_float32(model: LocalMo
         expected, tokens = one_at_a_time(exact, prompt, answer)
         assert unrounded[number] == (pytest.approx(expected, rel=1e-4), tokens), answer
         assert rounded[number] == (pytest.approx(expected, rel=0.02), tokens), answer
+
+
+def test_an_opening_is_scored_without_an_end(exact: LocalModel) -> None:
+    prompt, answer = PAIRS[0]
+    (found,) = exact.answer_losses([(prompt, answer)], ended=False)
+    expected, tokens = one_at_a_time(exact, prompt, answer, end="")
+    assert found == (pytest.approx(expected, rel=1e-4), tokens)
 
 
 def test_a_fitting_answer_has_the_lower_loss(model: LocalModel) -> None:

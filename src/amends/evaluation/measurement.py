@@ -75,8 +75,8 @@ class Measurement:
     """All that was measured of one system on one suite; a column that is left empty was not measured.
 
     `harmless`: 1 or 0 of scored responses. `score`: the probability of harmless, of those that have one. `helpful`: 1 to
-    10, of judges that rate it. `unscored`: the responses without a verdict. `refused` (or empty), `truncated`: 1 or 0. `nats`
-    and `tokens`: of the reference answers. `categories`: the keys of each category's prompts.
+    10, of judges that rate it. `unscored`: the responses without a verdict. `refused` (or empty), `truncated`: 1 or 0.
+    `nats` and `tokens`: of the reference answers. `categories`: the keys of each category's prompts.
     """
 
     method: str

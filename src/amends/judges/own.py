@@ -12,22 +12,13 @@ from amends.models.local import LocalModel
 from amends.prompts import analysis_question, template
 from amends.protocols import Prompt
 from amends.records import Message
-from amends.store import fingerprint
 
 
 class OwnVerdict:
     """Scores responses by the two verdicts' likelihoods under `model`."""
 
-    name = "own verdict"
-
     def __init__(self, model: LocalModel) -> None:
         self.model = model
-
-    @property
-    def fingerprint(self) -> str:
-        """Hash of the model and the question."""
-        verdicts = [template("verdict_harmless"), template("verdict_harmful")]
-        return fingerprint(model=self.model.fingerprint, question=analysis_question("", ""), verdicts=verdicts)
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
         """p(harmless) / (p(harmless) + p(harmful)) for each (prompt, response); None for an empty response."""
@@ -37,7 +28,9 @@ class OwnVerdict:
             if response.strip()
         ]
         harmless, harmful = (
-            np.array([nats for nats, _ in self.model.answer_losses([(prompt, template(name)) for prompt in asked])])
+            np.array(
+                [nats for nats, _ in self.model.answer_losses([(one, template(name)) for one in asked], ended=False)]
+            )
             for name in ("verdict_harmless", "verdict_harmful")
         )
         shares = iter(1 / (1 + np.exp(np.clip(harmless - harmful, -60, 60))))

@@ -124,11 +124,14 @@ class LocalModel:
                     f"{self.name}; drop the row or shorten it. It begins: {prompt.messages[-1].content[:80]!r}"
                 )
 
-    def answer_losses(self, pairs: Sequence[tuple[Prompt, str]]) -> list[tuple[float, int]]:
-        """Negative log-likelihood in nats, summed over each answer's tokens with its end of turn, and their number."""
+    def answer_losses(self, pairs: Sequence[tuple[Prompt, str]], ended: bool = True) -> list[tuple[float, int]]:
+        """Negative log-likelihood in nats, summed over each answer's tokens, and their number.
+
+        With its end of turn, unless the answer is an opening that goes on (`ended` is false).
+        """
         contexts = [self._encode(prompt) for prompt, _ in pairs]
-        end = end_of_turn_token(self.tokenizer)
-        answers = [[*self.tokenizer(answer, add_special_tokens=False).input_ids, end] for _, answer in pairs]
+        end = [end_of_turn_token(self.tokenizer)] if ended else []
+        answers = [[*self.tokenizer(answer, add_special_tokens=False).input_ids, *end] for _, answer in pairs]
         results: list[tuple[float, int]] = [(0.0, 0)] * len(pairs)
         lengths = [len(context) + len(answer) for context, answer in zip(contexts, answers, strict=True)]
         for rows in length_batches(lengths, LOSS_TOKENS[self.model.device.type]):
