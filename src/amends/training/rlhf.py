@@ -98,6 +98,7 @@ def make_trainer(
     from datasets import Dataset
     from trl import RLOOConfig, RLOOTrainer
 
+    from amends.training.order import resumable
     from amends.training.output_layer import score_labels_alone
 
     settings = recipe.preference
@@ -112,7 +113,7 @@ def make_trainer(
     prompts = [[one.model_dump() for one in row.prompt] for row in samples]
     prompts *= math.ceil(recipe.train.batch_size * recipe.train.gradient_accumulation / len(prompts))
     longest = max(one.prompt_tokens for one in tokenized) + settings.max_new_tokens
-    trainer = RLOOTrainer(
+    trainer = resumable(RLOOTrainer)(
         model=recipe.load(longest),
         reward_funcs=reward_of_text,
         args=recipe.arguments(

@@ -16,6 +16,7 @@ def make_trainer(
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
+    from amends.training.order import resumable
     from amends.training.output_layer import score_labels_alone
 
     steps = recipe.budget(len(tokenized), sum(len(sample.input_ids) for sample in tokenized))
@@ -33,7 +34,7 @@ def make_trainer(
         "labels": [sample.labels for sample in tokenized],
         "length": [len(sample.input_ids) for sample in tokenized],
     }
-    trainer = SFTTrainer(
+    trainer = resumable(SFTTrainer)(
         model=recipe.load(max(len(sample.input_ids) for sample in tokenized)),
         args=arguments,
         train_dataset=Dataset.from_dict(rows),
