@@ -1,12 +1,17 @@
-"""Steps over files: what a step is made from decides whether it is skipped."""
+"""Steps over files: what a step is made from decides whether it is skipped, and what it took."""
 
+import json
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from amends.config import ComposeSettings, DataSettings
-from amends.inputs import identity
+from amends.inputs import identity, rows_of
 from amends.methods import METHODS
+from amends.protocols import no_progress
+from amends.records import Instruction
 from amends.steps import Steps
 
 
@@ -40,3 +45,25 @@ def test_a_file_counts_by_its_content_and_a_hub_set_by_its_name(tmp_path: Path) 
 def test_which_rows_are_taken_counts(change: dict[str, object]) -> None:
     plain = {"source": "owner/a"}
     assert identity(DataSettings.model_validate(plain | change)) != identity(DataSettings.model_validate(plain))
+
+
+def test_a_step_that_was_interrupted_has_no_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its first part took is not known."""
+    source, out = DataSettings(source="bundled:redteam/train"), tmp_path / "rows.jsonl"
+    steps, timings = Steps(root=tmp_path), tmp_path / "timings.json"
+    with monkeypatch.context() as patch:
+        patch.setattr("amends.steps.rows_of", interrupted_rows)
+        patch.setattr("amends.stages.streaming.stream.__defaults__", (no_progress, 10))
+        with pytest.raises(KeyboardInterrupt):
+            steps.data("instructions", source, out)
+        assert not timings.exists()
+        patch.setattr("amends.steps.rows_of", rows_of)
+        steps.data("instructions", source, out)
+        assert "instructions" not in json.loads(timings.read_text())
+    steps.data("instructions", source.model_copy(update={"limit": 5}), out)
+    assert json.loads(timings.read_text())["instructions"] >= 0
+
+
+def interrupted_rows(settings: DataSettings) -> Iterator[Instruction]:
+    yield from islice(rows_of(settings), 25)
+    raise KeyboardInterrupt

@@ -5,8 +5,8 @@ A run orders these steps; the command line calls them one by one.
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -153,15 +153,14 @@ class Steps:
                 f"{out}: exists and was not written by amends (no {manifest.manifest_path.name} beside it), and would be "
                 "overwritten; move it away or choose another output"
             )
-        began = time.monotonic()
         rows = count(read_rows(samples, record))
         steps = None if recipe.train.max_tokens else recipe.all_steps(kind, rows)
-        with _held(out):
+        mark = part / "fingerprint"
+        with _held(out), self._timed(name, mark.exists() and mark.read_text() == manifest.fingerprint):
             with self.reporter.stage(name, steps, "steps") as progress:
                 facts = fit(kind, read_rows(samples, record), out, recipe, manifest.fingerprint, progress)
             manifest.write("finished", facts=facts)
             shutil.rmtree(part, ignore_errors=True)  # not before the manifest: the part says that the output is ours
-        self._took(name, began)
         return facts
 
     def respond(
@@ -261,9 +260,8 @@ class Steps:
     ) -> None:
         if self._is_finished(name, artifact):
             return
-        began = time.monotonic()
         rows = total()  # refuses bad rows before anything is written, a lock's directory included
-        with _held(artifact.path):
+        with _held(artifact.path), self._timed(name, artifact.is_begun()):
             try:
                 with self.reporter.stage(name, rows) as progress:
                     work(progress)
@@ -272,14 +270,17 @@ class Steps:
                 raise
             if not artifact.is_finished():
                 artifact.finish(**facts())
-        self._took(name, began)
 
-    def _took(self, name: str, began: float) -> None:
-        """Keeps a step's seconds; one that is skipped keeps what it took before."""
+    @contextmanager
+    def _timed(self, name: str, resumed: bool) -> Iterator[None]:
+        """Keeps a step's seconds; one that is skipped keeps what it took before, one that was interrupted has none."""
+        began = time.monotonic()
+        yield
         if self.root:
             path = self.root / "timings.json"
             before = read_json(path) if path.exists() else {}
-            write_json(path, before | {name: round(time.monotonic() - began, 2)})
+            before.pop(name, None)
+            write_json(path, before if resumed else before | {name: round(time.monotonic() - began, 2)})
 
     def _is_finished(self, name: str, manifest: Manifest) -> bool:
         if manifest.is_finished():

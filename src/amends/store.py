@@ -159,13 +159,19 @@ class Artifact(Manifest):
         """
         before = self.read()
         earlier = self._refuse_foreign(before) if self.path.exists() else {}
-        if before.get("fingerprint") == self.fingerprint and before.get("state") == "running" and self.part.exists():
+        if self.is_begun():
             return self._keep_whole_chunks(rows_per_chunk)
         with _device_errors(self.path):
             self.part.parent.mkdir(parents=True, exist_ok=True)
             self.part.write_bytes(b"")
         self.write("running", **earlier)
         return 0
+
+    def is_begun(self) -> bool:
+        """Whether a writer of these very parts was interrupted, and its part is there to go on from."""
+        before = self.read()
+        ours = before.get("fingerprint") == self.fingerprint and before.get("state") == "running"
+        return ours and self.part.exists()
 
     def _refuse_foreign(self, manifest: dict[str, Any]) -> dict[str, Any]:
         """Size and digest of the earlier file; a writer killed while it renamed left those of two."""

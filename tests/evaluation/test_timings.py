@@ -24,15 +24,17 @@ def test_a_run_counts_what_a_method_is_made_of(tmp_path: Path) -> None:
 
 
 def test_seeds_are_averaged(tmp_path: Path) -> None:
-    write_json(tmp_path / "run.json", {})
-    for seed, seconds in ((0, 10.0), (1, 20.0)):
+    """Those of the configuration, and of these those that were not interrupted."""
+    write_json(tmp_path / "run.json", {"configuration": {"seeds": [0, 1, 2]}})
+    for seed, seconds in ((0, 10.0), (1, 20.0), (3, 70.0)):
         run_in(tmp_path / f"seed-{seed}", {"sft: training": seconds}, ["sft"])
+    run_in(tmp_path / "seed-2", {}, ["sft"])
     assert costs(tmp_path, ["sft"]) == {"sft": Cost(0.0, 15.0)}
 
 
 def test_a_variant_has_its_own_and_what_it_copied_cost_nothing(tmp_path: Path) -> None:
     run_in(
-        tmp_path / "whole/seed-3",
+        tmp_path / "whole",
         {"mistakes": 1.0, "analyses": 1.0, "mistake-analysis: training": 5.0},
         ["mistake-analysis"],
     )

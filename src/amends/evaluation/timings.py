@@ -12,7 +12,10 @@ from amends.store import read_json
 
 
 class Cost(NamedTuple):
-    """Seconds, means over seeds; None where a step was copied from elsewhere. Dpo's and rlhf's come on top of sft's."""
+    """Seconds, means over seeds; None where a step was interrupted, or copied from elsewhere.
+
+    Dpo's and rlhf's come on top of sft's.
+    """
 
     making: float | None
     training: float | None
@@ -21,10 +24,12 @@ class Cost(NamedTuple):
 def costs(directory: Path, names: Iterable[str]) -> dict[str, Cost]:
     """The costs of the methods or variants of a results.json in `directory`; those without timings are left out."""
     found = {}
+    path = directory / "run.json"
+    seeds = read_json(path).get("configuration", {}).get("seeds") if path.exists() else None
     for name in names:
         base, method = _place(directory, name)
-        files = [path for path in (base / "timings.json", *sorted(base.glob("seed-*/timings.json"))) if path.exists()]
-        timings = [read_json(path) for path in files]
+        files = [base / f"seed-{seed}" / "timings.json" for seed in seeds or ()] or [base / "timings.json"]
+        timings = [read_json(path) for path in files if path.exists()]
         if timings and method in METHODS:
             steps = [MAKING[stage].writes for stage in stages_for([method])]
             found[name] = Cost(_mean(timings, steps), _mean(timings, [f"{method}: training"]))
@@ -43,6 +48,6 @@ def _place(directory: Path, name: str) -> tuple[Path, str]:
 
 
 def _mean(timings: list[dict[str, Any]], steps: list[str]) -> float | None:
-    """The mean of the steps' sums over runs; 0 where there are none to take."""
+    """The mean of the steps' sums over runs that know all of them; 0 where there are none to take."""
     sums = [sum(one[step] for step in steps) for one in timings if all(step in one for step in steps)]
     return float(np.mean(sums)) if sums else None
