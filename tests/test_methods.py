@@ -67,7 +67,9 @@ def test_dpo_and_rlhf_go_on_from_the_fine_tuned_model(run_of_all: Path) -> None:
         assert trained.keys() == start.keys(), "the reference's copy of the adapter is not saved"
         assert any((trained[key] != start[key]).any() for key in start)
         assert all(abs(trained[key] - start[key]).max() < 0.01 for key in start), "two steps away from it"
-    assert json.loads((run_of_all / "rlhf/training.json").read_text())["reward_log"]
+    facts = json.loads((run_of_all / "rlhf/training.json").read_text())
+    assert facts["reward_steps"] == facts["reward_log"][-1]["step"]
+    assert facts["reward_tokens"] == facts["tokens_per_epoch"]
 
 
 def test_only_chain_of_hindsight_puts_a_phrase_before_its_answers(run_of_all: Path) -> None:

@@ -37,7 +37,9 @@ def test_several_seeds_are_pooled_by_category() -> None:
 
 
 def test_the_tables_show_attack_success_and_training() -> None:
-    trained = {"sft": {"samples": 40, "steps": 12, "trained_tokens": 5123}}
+    reward = {"reward_steps": 4, "reward_tokens": 901}
+    trained = {name: {"samples": 40, "steps": 12, "trained_tokens": 5123} for name in ("sft", "rlhf")}
+    trained["rlhf"] |= reward
     results = Results(model="m", seed=0, systems=[system_row(attacked("+---"), 0)], data={"training": trained})
     stream = io.StringIO()
     console = Console(file=stream, width=160)
@@ -49,6 +51,8 @@ def test_the_tables_show_attack_success_and_training() -> None:
     assert "100.0 [" in shown
     assert "role play" in shown
     assert "5,123" in shown
+    assert "12 + 4" in shown
+    assert "5,123 + 901" in shown
     assert "61" in shown
     assert attacks_table(Results(model="m", seed=0, systems=[])) is None
     assert training_table(Results(model="m", seed=0, systems=[]), {}) is None

@@ -13,6 +13,7 @@ from amends.evaluation.results import Results, compare, system_row
 from amends.evaluation.seeds import pooled_comparisons, pooled_row
 from amends.judges.named import load_judge
 from amends.making import MAKING, stages_for
+from amends.methods import METHODS
 from amends.records import Inference, Instruction, ReferenceLoss, Response, SuiteKind, Verdict
 from amends.refusal import is_refusal
 from amends.store import read_json
@@ -184,9 +185,15 @@ def _sets(configuration: Configuration, directory: Path) -> dict[str, Any]:
 
 
 def _training(configuration: Configuration, directory: Path) -> dict[str, dict[str, Any]]:
-    """What each method was trained with."""
-    wanted = ("samples", "steps", "tokens_per_epoch", "target_tokens_per_epoch", "trained_tokens", "epochs")
-    files = {method: directory / method / "training.json" for method in configuration.methods}
+    """What each method was trained with, those included that others go on from."""
+    wanted = (
+        *("samples", "steps", "tokens_per_epoch", "target_tokens_per_epoch", "trained_tokens", "epochs"),
+        *("reward_steps", "reward_tokens"),
+    )
+    trained = dict.fromkeys(
+        name for method in configuration.methods for name in (METHODS[method].start, method) if name
+    )
+    files = {method: directory / method / "training.json" for method in trained}
     return {
         method: {key: value for key, value in read_json(path).items() if key in wanted}
         for method, path in files.items()

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 NOTHING = "–"
 SIGNIFICANCE = 0.05
 TRAINING_NOTE = (
-    "tokens of the samples over all epochs, on-policy those the trainer counted; seconds are means over seeds; what sft "
-    "took before dpo and rlhf comes on top"
+    "tokens of the samples over all epochs, on-policy those the trainer counted; behind +, the reward model's; seconds are "
+    "means over seeds; what sft took before dpo and rlhf comes on top"
 )
 SCORES = ("harmless_score", "helpful_score")  # from 1 to 10, not in percent
 
@@ -199,9 +199,11 @@ def training(results: Results, costs: Mapping[str, Cost]) -> Training | None:
     trained = results.data.get("training") or {}
     rows = []
     for method, facts in trained.items():
-        numbers = [facts.get(key) for key in ("samples", "steps", "trained_tokens")]
-        cells = [*numbers, *(costs.get(method) or (None, None))]
-        rows.append((method, [NOTHING if value is None else f"{value:,.0f}" for value in cells]))
+        numbers = [_count(facts.get(key)) for key in ("samples", "steps", "trained_tokens")]
+        if "reward_steps" in facts:
+            numbers[1] += f" + {_count(facts['reward_steps'])}"
+            numbers[2] += f" + {_count(facts['reward_tokens'])}"
+        rows.append((method, numbers + [_count(seconds) for seconds in costs.get(method) or (None, None)]))
     return Training(["samples", "steps", "tokens", "making its data, s", "training, s"], rows) if rows else None
 
 
@@ -253,6 +255,10 @@ def comparisons_table(comparisons: Sequence[Comparison]) -> Table:
         texts = (row.a, row.b, row.suite, metric_title(row.metric), difference_text(row), p_value_text(row.p_value))
         table.add_row(*(Text(text) for text in (*texts, str(row.n), finding(row))))
     return table
+
+
+def _count(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:,.0f}"
 
 
 def _number(value: float, metric: Metric) -> str:

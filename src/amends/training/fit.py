@@ -65,8 +65,9 @@ def fit(
     facts = _facts(len(rows), tokenized, trainer)
     del trainer
     gc.collect()
-    reward = part / "reward" / "log.json"
-    return facts | ({"reward_log": json.loads(reward.read_text())} if reward.exists() else {})
+    if kind == "rlhf":
+        facts |= rlhf.reward_facts(part / "reward", round(tokens * recipe.preference.reward_epochs))
+    return facts
 
 
 def _own_part(output: Path, fingerprint: str) -> Path:

@@ -66,6 +66,12 @@ def train_reward(
     part.replace(finished)
 
 
+def reward_facts(directory: Path, tokens: int) -> dict[str, Any]:
+    """What the reward model took, beside the on-policy training, and its log."""
+    log = json.loads((directory / "log.json").read_text())
+    return {"reward_steps": log[-1]["step"], "reward_tokens": tokens, "reward_log": log}
+
+
 def load_reward(adapter: Path, tokenizer: Any, recipe: Recipe) -> Reward:
     """The reward model as a function: text in, number out."""
     import torch
