@@ -13,9 +13,10 @@ import pytest
 
 from amends.data import sources
 from amends.data.normalize import normalize_prompt, prompt_key
-from amends.data.sources import check_disjoint, load_instructions, source_files
+from amends.data.sources import BUNDLED_SPLITS, check_disjoint, load_instructions, source_files
 from amends.errors import InputError
 from amends.records import Instruction
+from amends.stages.text import words
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 ROWS = [{"id": "a", "prompt": "First?", "response": "One."}, {"id": "b", "prompt": "Second?", "response": "Two."}]
@@ -184,6 +185,22 @@ def test_bundled_redteam_sets_are_disjoint_and_have_300_rows() -> None:
     train, test = (list(load_instructions(f"bundled:redteam/{split}")) for split in ("train", "test"))
     assert len(train) + len(test) == 300
     check_disjoint(train, (("redteam", instruction) for instruction in test))
+
+
+def test_no_bundled_test_prompt_is_nearly_a_training_prompt() -> None:
+    """Seven words in a row are no coincidence."""
+
+    def runs(prompt: str) -> set[tuple[str, ...]]:
+        found = words(prompt)
+        return {tuple(found[start : start + 7]) for start in range(len(found) - 6)}
+
+    names = [f"bundled:{name}/{split}" for name, splits in BUNDLED_SPLITS.items() for split in splits]
+    train, test = (
+        {row.id: runs(row.prompt) for name in names if name.endswith(split) for row in load_instructions(name)}
+        for split in ("train", "test")
+    )
+    assert len(test) > 200
+    assert [(one, other) for one, a in test.items() for other, b in train.items() if a & b] == []
 
 
 def test_hub_data_set_is_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
