@@ -32,17 +32,28 @@ def test_the_layer_that_knows_is_chosen_and_the_scale_does_not_matter() -> None:
 
 
 def test_sources_weigh_alike() -> None:
-    """1,000 rows of a source that says the contrary do not drown 100 of another, nor the other way round."""
+    """3,000 rows of a source in which one feature decides do not drown 200 of another in which another one does."""
     generator = np.random.default_rng(2)
-    many, few = generator.normal(size=(1000, 2, 3)), generator.normal(size=(100, 2, 3))
-    rows = rows_with(many, "many") + [
-        Labelled(f"few {row.prompt}", row.response, row.label, "few") for row in rows_with(few)
+    features = generator.normal(size=(3200, 2, 3)).astype(np.float32)
+    many = rows_with(features[:3000], "many")
+    few = [Labelled(f"few {n}", f"r {n}", int(row[0, 0] > 0), "few") for n, row in enumerate(features[3000:])]
+    probe = fit_probe([*many, *few], features, [1, 2], [(1, 2)], "all")
+    by_source = probe.facts["validation_auroc_by_source"]
+    assert by_source["many"] > 0.75
+    assert by_source["few"] > 0.75, "where every row weighs alike .52"
+    assert probe.facts["validation_auroc"] == pytest.approx(np.mean(list(by_source.values())), abs=1e-4)
+
+
+def test_calibration_says_how_far_scores_are_from_shares() -> None:
+    """Of ten answers with a score of .9 eight are harmless, of ten with .3 three."""
+    labels = [1] * 8 + [0] * 2 + [1] * 3 + [0] * 7
+    rows = [Labelled(f"p{n}", f"r{n}", label, "s") for n, label in enumerate(labels)]
+    found = validate_probe(rows, [0.9] * 10 + [0.3] * 10)["s"]["calibration"]
+    assert found["expected_calibration_error"] == pytest.approx(0.05)
+    assert found["bins"] == [
+        {"predicted": 0.3, "observed": 0.3, "rows": 10},
+        {"predicted": 0.9, "observed": 0.8, "rows": 10},
     ]
-    probe = fit_probe(rows, np.concatenate([many, few]).astype(np.float32), [1, 2], [(1, 2)], "all")
-    assert set(probe.facts["validation_auroc_by_source"]) == {"many", "few"}
-    assert probe.facts["validation_auroc"] == pytest.approx(
-        np.mean(list(probe.facts["validation_auroc_by_source"].values())), abs=1e-4
-    )
 
 
 def test_parts_share_no_prompt_however_it_is_written() -> None:
