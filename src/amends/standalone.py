@@ -161,17 +161,16 @@ def preview_samples(samples: Path, tokenizer: Any, count: int, to_stderr: bool =
     from rich.text import Text
 
     from amends.stages.compose import first_samples
-    from amends.training.samples import tokenize_sample
+    from amends.training.samples import NO_LOSS, tokenize_sample
 
     console = Console(highlight=False, stderr=to_stderr)
     styles = ("dim", "black on green") if console.is_terminal else ("", "")
     for sample in first_samples(read_rows(samples, Sample), count):
         tokens = tokenize_sample(sample, tokenizer)
-        trained = len(tokens.input_ids) - tokens.prompt_tokens
-        console.rule(f"{tokens.id}: {len(tokens.input_ids)} tokens, loss on {trained}")
+        console.rule(f"{tokens.id}: {len(tokens.input_ids)} tokens, loss on {tokens.target_tokens}")
         shown = Text()
-        for number, token in enumerate(tokens.input_ids):
-            carries = number >= tokens.prompt_tokens
+        for token, label in zip(tokens.input_ids, tokens.labels, strict=True):
+            carries = label != NO_LOSS
             piece = tokenizer.decode([token])
             shown.append(piece if console.is_terminal or not carries else f"[{piece}]", styles[carries])
         console.print(shown)

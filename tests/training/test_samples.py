@@ -6,7 +6,7 @@ import pytest
 
 from amends.errors import SampleError
 from amends.models.loading import find_model, load_tokenizer
-from amends.prompts import analysis_question
+from amends.prompts import analysis_question, template
 from amends.records import Message, Sample, SampleKind
 from amends.training.samples import NO_LOSS, length_table, tokenize_sample, tokenize_samples
 
@@ -75,6 +75,17 @@ def test_a_mistake_carries_no_loss(tokenizer: Any) -> None:
     assert MISTAKE in untrained
     assert MISTAKE not in trained
     assert trained == ANALYSIS + "<|im_end|>"
+
+
+def test_control_phrases_carry_no_loss(tokenizer: Any) -> None:
+    """Chain of Hindsight predicts answers, good and bad, and no feedback."""
+    bad, good = template("hindsight_bad"), template("hindsight_good")
+    tokens = tokenize_sample(sample("May I hit it?", f"{bad} Hit it.\n\n{good} No; be kind.", "hindsight"), tokenizer)
+    trained = tokenizer.decode([label for label in tokens.labels if label != NO_LOSS])
+    assert trained == " Hit it.\n\n No; be kind.<|im_end|>"
+    assert tokenizer.decode(tokens.input_ids[tokens.prompt_tokens :]).startswith(bad)
+    other = tokenize_sample(sample("May I hit it?", f"{good} No.", "safe"), tokenizer)
+    assert tokenizer.decode(other.labels[other.prompt_tokens :]).startswith(good), "in this kind alone"
 
 
 def test_too_long_samples_are_refused_with_the_lengths(tokenizer: Any) -> None:

@@ -100,7 +100,7 @@ def _revised(sets: Sets) -> Made:
 
 
 def _hindsight(sets: Sets) -> Made:
-    """Answers behind control phrases, which carry loss, as the mistake does: the one method where it does (invariant 2).
+    """Answers behind control phrases; the mistake carries loss, in this method alone (invariant 2), the phrases do not.
 
     Half of the mistakes (fixed by id) come before the safe answer in one sequence. Everywhere else the safe answer
     comes alone, so that the good phrase is learnt as the beginning that it is at inference.

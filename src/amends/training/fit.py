@@ -102,7 +102,7 @@ def _facts(samples: int, tokenized: Sequence[TokenizedSample], trainer: Any) -> 
     return {
         "samples": samples,
         "tokens_per_epoch": tokens,
-        "target_tokens_per_epoch": sum(len(one.input_ids) - one.prompt_tokens for one in tokenized),
+        "target_tokens_per_epoch": sum(one.target_tokens for one in tokenized),
         "trained_tokens": int(on_policy[-1]) if on_policy else round(tokens * float(trainer.state.epoch or 0)),
         "steps": trainer.state.global_step,
         "epochs": round(float(trainer.state.epoch or 0), 3),

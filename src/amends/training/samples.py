@@ -1,5 +1,6 @@
 """From composed samples to token ids: what carries loss, what is too long, and the table that says so."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,24 +9,28 @@ import numpy as np
 
 from amends.errors import SampleError
 from amends.models.local import end_of_turn_token
-from amends.records import Message, Preference, Sample
+from amends.prompts import template
+from amends.records import Message, Preference, Sample, SampleKind
 
 NO_LOSS = -100
+# Templates whose words in a completion are conditions and no targets: Chain of Hindsight predicts no feedback.
+CONDITIONS: dict[SampleKind, tuple[str, ...]] = {"hindsight": ("hindsight_good", "hindsight_bad")}
 
 
 @dataclass(frozen=True)
 class TokenizedSample:
-    """Token ids [tokens] of prompt and completion; the first `prompt_tokens` carry no loss."""
+    """Token ids [tokens] of prompt and completion, and `labels` [tokens]: the ids where there is loss, -100 elsewhere."""
 
     id: str
     kind: str
     input_ids: list[int]
+    labels: list[int]
     prompt_tokens: int
 
     @property
-    def labels(self) -> list[int]:
-        """The ids where there is loss, -100 elsewhere."""
-        return [NO_LOSS] * self.prompt_tokens + self.input_ids[self.prompt_tokens :]
+    def target_tokens(self) -> int:
+        """Tokens that carry loss."""
+        return len(self.labels) - self.labels.count(NO_LOSS)
 
 
 def tokenize_sample(sample: Sample, tokenizer: Any) -> TokenizedSample:
@@ -47,11 +52,28 @@ def tokenize_sample(sample: Sample, tokenizer: Any) -> TokenizedSample:
             "and inference would not see the same prompt, so this template cannot be trained with"
         )
     prompt_ids = tokenizer(start, add_special_tokens=False).input_ids
-    completion_ids = tokenizer(whole[len(start) :], add_special_tokens=False).input_ids
+    answer = whole[len(start) :]
+    conditions = _places(answer, [template(name) for name in CONDITIONS.get(sample.kind, ())])
+    encoded = tokenizer(answer, add_special_tokens=False, return_offsets_mapping=bool(conditions))
+    completion_ids = encoded.input_ids
     end = end_of_turn_token(tokenizer)
     last = len(completion_ids) - 1 - completion_ids[::-1].index(end) if end in completion_ids else len(completion_ids)
-    completion_ids = [*completion_ids[:last], end]
-    return TokenizedSample(sample.id, sample.kind, prompt_ids + completion_ids, len(prompt_ids))
+    labels = completion_ids[:last]
+    for place, (first, behind) in enumerate(encoded.offset_mapping[:last] if conditions else ()):
+        if any(first < stop and begin < behind for begin, stop in conditions):
+            labels[place] = NO_LOSS
+    return TokenizedSample(
+        sample.id,
+        sample.kind,
+        [*prompt_ids, *completion_ids[:last], end],
+        [*[NO_LOSS] * len(prompt_ids), *labels, end],
+        len(prompt_ids),
+    )
+
+
+def _places(text: str, phrases: Sequence[str]) -> list[tuple[int, int]]:
+    """Where phrases stand in a text: begin and end of each."""
+    return [found.span() for phrase in phrases for found in re.finditer(re.escape(phrase), text)]
 
 
 def tokenize_samples(samples: Iterable[Sample], tokenizer: Any, max_length: int) -> list[TokenizedSample]:
@@ -65,7 +87,7 @@ def tokenize_samples(samples: Iterable[Sample], tokenizer: Any, max_length: int)
     if not tokenized:
         raise SampleError("no samples to train on; compose some first")
     cut = [sample for sample in tokenized if len(sample.input_ids) > max_length]
-    masked = [sample for sample in tokenized if len(sample.input_ids) - sample.prompt_tokens <= 1]
+    masked = [sample for sample in tokenized if sample.target_tokens <= 1]
     if cut or masked:
         longest = max(len(sample.input_ids) for sample in tokenized)
         problems = []
@@ -97,14 +119,12 @@ def tokenize_text(prompt: str, response: str, tokenizer: Any) -> list[int]:
 
 
 def length_table(samples: Sequence[TokenizedSample]) -> str:
-    """Tokens per kind: count, median, 95th percentile and maximum of the whole sample and of its completion."""
-    lines = [
-        f"{'kind':<10}{'samples':>9}{'tokens: median':>16}{'95%':>7}{'max':>7}{'completion: median':>20}{'max':>7}"
-    ]
+    """Tokens per kind: count, median, 95th percentile and maximum of the whole sample, and of what carries loss."""
+    lines = [f"{'kind':<10}{'samples':>9}{'tokens: median':>16}{'95%':>7}{'max':>7}{'with loss: median':>20}{'max':>7}"]
     for kind in sorted({sample.kind for sample in samples}):
         chosen = [sample for sample in samples if sample.kind == kind]
         whole = np.array([len(sample.input_ids) for sample in chosen])
-        target = np.array([len(sample.input_ids) - sample.prompt_tokens for sample in chosen])
+        target = np.array([sample.target_tokens for sample in chosen])
         lines.append(
             f"{kind:<10}{len(chosen):>9}{np.median(whole):>16.0f}{np.quantile(whole, 0.95):>7.0f}{whole.max():>7}"
             f"{np.median(target):>20.0f}{target.max():>7}"
