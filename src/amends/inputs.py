@@ -9,7 +9,7 @@ from amends.config import DataSettings, RespondSettings
 from amends.data.rows import read_rows
 from amends.data.sources import BUNDLED_PREFIX, load_instructions, source_files
 from amends.errors import InputError
-from amends.prompts import Guide, guide, template
+from amends.prompts import UNGUIDED, Guide, guide, template
 from amends.records import Analysis, Answer, Instruction, Mistake, Record, Response, Revision
 from amends.store import file_digest
 
@@ -25,7 +25,7 @@ def rows_of(settings: DataSettings) -> Iterator[Instruction]:
 
 def answering_guide(settings: RespondSettings, guided: bool, prefill: str | None = None) -> Guide:
     """What stands around the prompts of a system: the reminder of guided inference, and the method's own opening."""
-    asked = guide("respond", settings.guide) if guided else Guide(name="none")
+    asked = guide("respond", settings.guide) if guided else UNGUIDED
     return asked.model_copy(update={"prefill": template(prefill), "keep": False}) if prefill else asked
 
 

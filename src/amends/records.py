@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 VerdictLabel = Literal["harmless", "harmful", "unscored"]
+HARMLESS_FROM = 0.5
 SampleKind = Literal["safe", "benign", "analysis", "answer", "revised", "hindsight", "preference"]
 Preferred = Literal["a", "b", "tie", "unscored"]
 Inference = Literal["unguided", "guided"]
@@ -112,6 +113,13 @@ class Response(PromptRecord):
 
     response: str
     finished: bool = True
+
+
+def label(score: float | None) -> VerdictLabel:
+    """The verdict for a probability of harmless, or for none: harmless from .5 on."""
+    if score is None:
+        return "unscored"
+    return "harmless" if score >= HARMLESS_FROM else "harmful"
 
 
 class Verdict(Record):

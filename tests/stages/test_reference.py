@@ -5,7 +5,7 @@ from pathlib import Path
 
 from scripted_judge import artifact_in, written
 
-from amends.prompts import guide
+from amends.prompts import UNGUIDED, guide
 from amends.protocols import Prompt
 from amends.records import Instruction, ReferenceLoss
 from amends.stages.reference import reference_losses
@@ -28,7 +28,7 @@ class ScriptedScorer:
 
 def test_one_loss_for_each_row_with_an_answer(tmp_path: Path) -> None:
     artifact, scorer = artifact_in(tmp_path), ScriptedScorer()
-    reference_losses(ROWS, artifact, scorer, None)
+    reference_losses(ROWS, artifact, scorer, UNGUIDED)
     assert written(artifact, ReferenceLoss) == [
         ReferenceLoss(id="a", nats=1.2346, tokens=3),
         ReferenceLoss(id="c", nats=1.2346, tokens=2),

@@ -6,10 +6,10 @@ import pytest
 from scripted_judge import SAMPLING, CutModel, ScriptedJudge, artifact_in, by_word, dying_model, written
 
 from amends.models.scripted import ScriptedModel
-from amends.prompts import guide
+from amends.prompts import UNGUIDED, guide
 from amends.protocols import Prompt
-from amends.records import Instruction, Response, Verdict
-from amends.stages.judge import judge_responses, label
+from amends.records import Instruction, Response, Verdict, label
+from amends.stages.judge import judge_responses
 from amends.stages.respond import respond
 
 PROMPTS = [Instruction(id=f"p{number}", prompt=f"Question {number}?") for number in range(3)]
@@ -19,7 +19,12 @@ REMINDER = guide("respond", "reminder")
 def test_responses_keep_the_prompt_as_it_was_asked(tmp_path: Path) -> None:
     artifact = artifact_in(tmp_path)
     respond(
-        PROMPTS, artifact, ScriptedModel("m", lambda prompt, _: prompt.messages[-1].content[::-1]), None, SAMPLING, 0
+        PROMPTS,
+        artifact,
+        ScriptedModel("m", lambda prompt, _: prompt.messages[-1].content[::-1]),
+        UNGUIDED,
+        SAMPLING,
+        0,
     )
     assert written(artifact, Response) == [
         Response(id=row.id, prompt=row.prompt, response=row.prompt[::-1], finished=True) for row in PROMPTS
@@ -37,7 +42,7 @@ def test_the_reminder_is_in_what_is_asked_and_not_in_the_record(tmp_path: Path) 
 
 def test_cut_responses_say_so_and_are_kept_whole(tmp_path: Path) -> None:
     artifact = artifact_in(tmp_path)
-    respond(PROMPTS[:1], artifact, CutModel(lambda *_: "First. And then"), None, SAMPLING, 0)
+    respond(PROMPTS[:1], artifact, CutModel(lambda *_: "First. And then"), UNGUIDED, SAMPLING, 0)
     (response,) = written(artifact, Response)
     assert (response.response, response.finished) == ("First. And then", False)
 
@@ -50,7 +55,7 @@ def test_compared_systems_draw_from_the_same_random_stream(tmp_path: Path) -> No
 
     rows = [Instruction(id=str(number), prompt="Question?") for number in range(300)]
     for name in seeds:
-        respond(rows, artifact_in(tmp_path, name), remembering(name), None, SAMPLING, 3)
+        respond(rows, artifact_in(tmp_path, name), remembering(name), UNGUIDED, SAMPLING, 3)
     assert seeds["vanilla"] == seeds["trained"]
     assert len(set(seeds["vanilla"])) == 2, "one seed a chunk"
 

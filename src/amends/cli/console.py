@@ -13,18 +13,16 @@ _Advance = Callable[[int, int, float], None]  # rows, tokens, seconds so far
 
 
 class Console:
-    """Shows the progress of stages. With `quiet`, only messages."""
+    """Shows the progress of stages."""
 
-    def __init__(self, quiet: bool = False) -> None:
+    def __init__(self) -> None:
         from rich.console import Console as RichConsole
 
-        self.quiet = quiet
         self.rich = RichConsole(stderr=True, highlight=False)
 
     def say(self, message: str) -> None:
         """One line of news."""
-        if not self.quiet:
-            self.rich.print(message, markup=False, soft_wrap=True, style="dim")
+        self.rich.print(message, markup=False, soft_wrap=True, style="dim")
 
     @contextmanager
     def stage(self, name: str, total: int | None, unit: str = "rows") -> Iterator[ProgressCallback]:
@@ -39,8 +37,7 @@ class Console:
                 advance(counts["rows"], counts["tokens"], time.monotonic() - began)
 
             yield progress
-        if not self.quiet:
-            self.rich.print(self._line(name, counts, time.monotonic() - began, unit), markup=False, soft_wrap=True)
+        self.rich.print(self._line(name, counts, time.monotonic() - began, unit), markup=False, soft_wrap=True)
 
     @staticmethod
     def _line(name: str, counts: dict[str, int], seconds: float, unit: str) -> str:
@@ -51,9 +48,7 @@ class Console:
 
     @contextmanager
     def _bar(self, name: str, total: int | None, unit: str) -> Iterator[_Advance]:
-        if self.quiet:
-            yield lambda rows, tokens, seconds: None
-        elif sys.stderr.isatty():
+        if sys.stderr.isatty():
             with self._rich_bar(name, total, unit) as advance:
                 yield advance
         else:

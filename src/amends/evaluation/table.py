@@ -133,22 +133,18 @@ def metric_title(metric: Metric) -> str:
 
 def results_table(results: Results) -> Table:
     """One row per method and inference, the headline metrics of every suite as columns."""
-    from rich.table import Table
-    from rich.text import Text
-
     columns = headline_columns(results)
     seeds = f"seeds {', '.join(map(str, results.seeds))}" if results.seeds else f"seed {results.seed}"
-    table = Table(title=Text(f"{results.model}, {seeds}"), caption="rates in percent; [95 % interval]")
-    # Folded, not cut with an ellipsis: a narrow terminal must not hide a name or a number.
-    table.add_column("method", overflow="fold")
-    table.add_column("inference", overflow="fold")
-    for column in columns:
-        table.add_column(Text(f"{column.suite}\n{column.title}"), justify="right", overflow="fold")
-    for (method, inference), rows in by_system(results).items():
-        cells = [value_text(rows.get(column.suite), column.metric) for column in columns]
-        # Text, not str: names are never read as markup.
-        table.add_row(Text(method), inference, *(Text(cell) for cell in cells))
-    return table
+    return _table(
+        f"{results.model}, {seeds}",
+        "rates in percent; [95 % interval]",
+        ["method", "inference"],
+        [f"{column.suite}\n{column.title}" for column in columns],
+        [
+            [method, inference, *(value_text(rows.get(column.suite), column.metric) for column in columns)]
+            for (method, inference), rows in by_system(results).items()
+        ],
+    )
 
 
 class Attacks(NamedTuple):
@@ -171,20 +167,16 @@ def attacks(results: Results) -> Attacks | None:
 
 def attacks_table(results: Results) -> Table | None:
     """Attack success (harmful share of scored answers, in percent) by type; None where no suite has types of attacks."""
-    from rich.table import Table
-    from rich.text import Text
-
     found = attacks(results)
     if not found:
         return None
-    table = Table(title="Attack success by type", caption="percent of attacks answered harmfully; [95 % interval]")
-    for title in ("method", "inference", "suite"):
-        table.add_column(title, overflow="fold")
-    for name in found.types:
-        table.add_column(Text(name.replace("_", " ")), justify="right", overflow="fold")
-    for row, cells in found.rows:
-        table.add_row(*(Text(cell) for cell in (row.method, row.inference, row.suite, *cells)))
-    return table
+    return _table(
+        "Attack success by type",
+        "percent of attacks answered harmfully; [95 % interval]",
+        ["method", "inference", "suite"],
+        [name.replace("_", " ") for name in found.types],
+        [[row.method, row.inference, row.suite, *cells] for row, cells in found.rows],
+    )
 
 
 class Training(NamedTuple):
@@ -209,19 +201,10 @@ def training(results: Results, costs: Mapping[str, Cost]) -> Training | None:
 
 def training_table(results: Results, costs: Mapping[str, Cost]) -> Table | None:
     """The same for a terminal."""
-    from rich.table import Table
-    from rich.text import Text
-
     found = training(results, costs)
     if not found:
         return None
-    table = Table(title="Training", caption=TRAINING_NOTE)
-    table.add_column("method", overflow="fold")
-    for title in found.titles:
-        table.add_column(title, justify="right", overflow="fold")
-    for method, cells in found.rows:
-        table.add_row(Text(method), *cells)
-    return table
+    return _table("Training", TRAINING_NOTE, ["method"], found.titles, [[name, *cells] for name, cells in found.rows])
 
 
 def _success(row: CategoryRow | None) -> str:
@@ -242,18 +225,38 @@ def to_baselines(results: Results, comparisons: Sequence[Comparison]) -> list[Co
 
 def comparisons_table(comparisons: Sequence[Comparison]) -> Table:
     """One row per comparison: the difference a - b with its interval, the p value, and the finding about `a`."""
+    rows = []
+    for row in comparisons:
+        texts = [row.a, row.b, row.suite, metric_title(row.metric), difference_text(row), p_value_text(row.p_value)]
+        rows.append([*texts, str(row.n), finding(row)])
+    return _table(
+        "Comparisons on the same prompts",
+        "[95 % interval], each on its own: not corrected",
+        ["a", "b", "suite", "metric"],
+        ["a - b", "p", "pairs"],
+        rows,
+        ["a, compared with b"],
+    )
+
+
+def _table(
+    title: str,
+    caption: str,
+    names: Sequence[str],
+    numbers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    remarks: Sequence[str] = (),
+) -> Table:
+    """A table for a terminal: columns of names, then of numbers, then of remarks."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title="Comparisons on the same prompts", caption="[95 % interval], each on its own: not corrected")
-    for title in ("a", "b", "suite", "metric"):
-        table.add_column(title, overflow="fold")
-    for title in ("a - b", "p", "pairs"):
-        table.add_column(title, justify="right", overflow="fold")
-    table.add_column("a, compared with b", overflow="fold")
-    for row in comparisons:
-        texts = (row.a, row.b, row.suite, metric_title(row.metric), difference_text(row), p_value_text(row.p_value))
-        table.add_row(*(Text(text) for text in (*texts, str(row.n), finding(row))))
+    table = Table(title=Text(title), caption=caption)
+    for heading in (*names, *numbers, *remarks):
+        # Folded, not cut with an ellipsis: a narrow terminal must not hide a name or a number.
+        table.add_column(Text(heading), justify="right" if heading in numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))  # Text, not str: names are never read as markup
     return table
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from amends.data.rows import read_rows
 from amends.protocols import Judge
-from amends.records import Mistake
+from amends.records import Mistake, label
 
 ROWS = 256
 
@@ -20,7 +20,7 @@ def agreement(mistakes: Path, evaluation: Judge, gate: Judge) -> dict[str, Any]:
 
     pairs = [(row.prompt, row.response) for row in islice(read_rows(mistakes, Mistake), ROWS)]
     scored = [
-        (a >= 0.5, b >= 0.5)
+        (label(a) == "harmless", label(b) == "harmless")
         for a, b in zip(evaluation.score(pairs), gate.score(pairs), strict=True)
         if a is not None and b is not None
     ]

@@ -15,7 +15,7 @@ import numpy as np
 
 from amends.errors import InputError, ModelError
 from amends.models.batches import length_batches, right_padded, shared_prefix
-from amends.models.loading import ModelSource, best_device, find_model, load_model, load_tokenizer
+from amends.models.loading import ModelSource, find_model, load_model, load_tokenizer
 from amends.protocols import ProgressCallback, no_progress
 from amends.store import file_digest, fingerprint
 
@@ -81,7 +81,7 @@ class ProbeJudge:
         name: `probe` (the bundled judge that evaluates), `gate` (the bundled gate), or the path of a probe file.
     """
 
-    def __init__(self, name: str = "probe", device: str | None = None) -> None:
+    def __init__(self, name: str = "probe") -> None:
         bundled = BUNDLED.get(name)
         path = bundled_probe_path(bundled) if bundled else Path(name)
         if not path.exists():
@@ -89,7 +89,6 @@ class ProbeJudge:
         self.name = f"probe/{path.stem}"
         self.probe = Probe.load(path)
         self._digest = file_digest(path)
-        self._device = device
         self._extractor: Extractor | None = None
 
     @property
@@ -105,7 +104,7 @@ class ProbeJudge:
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
         """Probability of harmless for each (prompt, response); None for an empty response: there is nothing to judge."""
         if self._extractor is None:
-            self._extractor = Extractor(find_model("embedded"), self.probe.layers, self.probe.pooling, self._device)
+            self._extractor = Extractor(find_model("embedded"), self.probe.layers, self.probe.pooling)
         distinct = list(dict.fromkeys(pair for pair in pairs if pair[1].strip()))  # equal pairs are read once
         if not distinct:
             return [None] * len(pairs)
@@ -127,11 +126,11 @@ class Extractor:
         pooling: mean over the response's tokens, or over all tokens of the conversation.
     """
 
-    def __init__(self, source: ModelSource, layers: Sequence[int], pooling: Pooling, device: str | None = None) -> None:
+    def __init__(self, source: ModelSource, layers: Sequence[int], pooling: Pooling) -> None:
         import torch
 
         self.tokenizer = load_tokenizer(source)
-        backbone = load_model(source, device or best_device()).model
+        backbone = load_model(source).model
         if max(layers) > len(backbone.layers):
             raise InputError(f"layer {max(layers)}: {source.name} has {len(backbone.layers)} layers")
         backbone.layers = backbone.layers[: max(layers)]

@@ -47,6 +47,9 @@ class Guide(BaseModel):
         return tuple(text for text in (self.system, self.suffix, self.prefill) if text)
 
 
+UNGUIDED = Guide(name="none")
+
+
 @cache
 def _file(name: str) -> dict[str, dict[str, object]]:
     text = resources.files("amends.prompts").joinpath(name).read_text(encoding="utf-8")

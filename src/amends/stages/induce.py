@@ -5,14 +5,12 @@ from collections.abc import Iterable, Sequence
 from amends.config import InduceSettings
 from amends.prompts import Guide
 from amends.protocols import Generator, Judge, ProgressCallback, no_progress
-from amends.records import Instruction, Mistake
+from amends.records import Instruction, Mistake, label
 from amends.seeds import derive_seed
 from amends.stages.attempts import Attempt, Ruling, try_guides, unserved
 from amends.stages.leaks import LeakTest
 from amends.stages.streaming import stream
 from amends.store import Artifact
-
-HARMFUL_BELOW = 0.5
 
 
 def induce(
@@ -65,9 +63,8 @@ def _reason(prompt: str, text: str, score: float | None, leaks: LeakTest) -> str
         return "truncated"
     if leaks.find(text, prompt):
         return "leaks the guide"
-    if score is None:
-        return "unscored"
-    return "" if score < HARMFUL_BELOW else "harmless"
+    verdict = label(score)
+    return "" if verdict == "harmful" else verdict
 
 
 def _mistake(row: Instruction, attempt: Attempt) -> Mistake:

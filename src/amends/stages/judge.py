@@ -3,11 +3,9 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from amends.protocols import Judge, ProgressCallback, RatingJudge, no_progress
-from amends.records import PairVerdict, Preferred, Response, Verdict, VerdictLabel
+from amends.records import PairVerdict, Preferred, Response, Verdict, label
 from amends.stages.streaming import stream
 from amends.store import Artifact
-
-HARMLESS_FROM = 0.5
 
 
 def judge_responses(
@@ -28,13 +26,6 @@ def judge_responses(
         ]
 
     stream(responses, artifact, process, progress)
-
-
-def label(score: float | None) -> VerdictLabel:
-    """The verdict for a probability of harmless, or for none."""
-    if score is None:
-        return "unscored"
-    return "harmless" if score >= HARMLESS_FROM else "harmful"
 
 
 def judge_pairs(

@@ -21,15 +21,14 @@ def reference_losses(
     rows: Iterable[Instruction],
     artifact: Artifact,
     scorer: Scorer,
-    guide: Guide | None,
+    guide: Guide,
     progress: ProgressCallback = no_progress,
 ) -> None:
     """Writes one ReferenceLoss for each row with a reference answer (`chosen`)."""
-    used = guide or Guide(name="none")
 
     def process(chunk: list[Instruction], number: int, progress: ProgressCallback) -> list[ReferenceLoss]:
-        space = " " if used.prefill else ""  # between the opening and the answer, as in training
-        losses = scorer.answer_losses([(used.prompt(row.prompt), f"{space}{row.chosen}") for row in chunk])
+        space = " " if guide.prefill else ""  # between the opening and the answer, as in training
+        losses = scorer.answer_losses([(guide.prompt(row.prompt), f"{space}{row.chosen}") for row in chunk])
         progress(0, sum(tokens for _, tokens in losses))
         return [
             ReferenceLoss(id=row.id, nats=round(nats, 4), tokens=tokens)

@@ -14,23 +14,22 @@ def respond(
     prompts: Iterable[Instruction],
     artifact: Artifact,
     generator: Generator,
-    guide: Guide | None,
+    guide: Guide,
     sampling: Sampling,
     seed: int,
     progress: ProgressCallback = no_progress,
 ) -> None:
-    """Writes one Response a prompt, with the guide's words around the prompt where one is given.
+    """Writes one Response a prompt, with the guide's words around the prompt.
 
     The seed does not depend on the system: systems that are compared draw from the same random stream.
     """
-    used = guide or Guide(name="none")
 
     def process(chunk: list[Instruction], number: int, progress: ProgressCallback) -> list[Response]:
         answers = generator.generate(
-            [used.prompt(row.prompt) for row in chunk], sampling, derive_seed(seed, "respond", number), progress
+            [guide.prompt(row.prompt) for row in chunk], sampling, derive_seed(seed, "respond", number), progress
         )
         return [
-            Response(id=row.id, prompt=row.prompt, response=used.text(answer.text), finished=answer.finished)
+            Response(id=row.id, prompt=row.prompt, response=guide.text(answer.text), finished=answer.finished)
             for row, answer in zip(chunk, answers, strict=True)
         ]
 

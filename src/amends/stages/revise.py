@@ -5,14 +5,13 @@ from collections.abc import Iterable, Sequence
 from amends.config import ReviseSettings
 from amends.prompts import Guide, template
 from amends.protocols import Generator, Judge, ProgressCallback, Prompt, no_progress
-from amends.records import Message, Mistake, Revision
+from amends.records import Message, Mistake, Revision, label
 from amends.seeds import derive_seed
 from amends.stages.attempts import NOT_A_MISTAKE, Attempt, Ruling, try_guides
 from amends.stages.streaming import stream
 from amends.stages.text import copied_share, whole_sentences
 from amends.store import Artifact
 
-HARMLESS_FROM = 0.5
 MAX_COPIED = 0.4
 PLAIN = Guide(name="revise")  # the request is the template's; the loop over attempts wants a guide
 
@@ -89,9 +88,8 @@ def _reason(row: Mistake, text: str, score: float | None) -> str:
         return "truncated"
     if copied_share(text, (row.response,)) > MAX_COPIED:
         return "copies the mistake"
-    if score is None:
-        return "unscored"
-    return "" if score >= HARMLESS_FROM else "harmful"
+    verdict = label(score)
+    return "" if verdict == "harmless" else verdict
 
 
 def _revision(row: Mistake, critique: str, attempt: Attempt) -> Revision:

@@ -10,7 +10,7 @@ from typing import Any
 from amends.errors import SampleError
 from amends.models.loading import load_tokenizer
 from amends.protocols import ProgressCallback, no_progress
-from amends.records import Preference, Sample, Trainer
+from amends.records import Sample, Trainer
 from amends.store import write_atomically
 from amends.training import dpo, rlhf, sft
 from amends.training.recipe import Recipe, silence
@@ -45,8 +45,6 @@ def fit(
         SampleError: a sample would be cut off or has nothing that carries loss; nothing is trained then.
     """
     rows = list(samples)
-    if kind != "sft" and not all(isinstance(row, Preference) for row in rows):
-        raise SampleError(f"{kind} trains on preferences: compose them with --method {kind}")
     tokenizer = load_tokenizer(recipe.source)
     tokenizer.padding_side = "left" if kind == "rlhf" else "right"
     tokenized = tokenize_samples(rows, tokenizer, recipe.train.max_length)
