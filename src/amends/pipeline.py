@@ -74,7 +74,9 @@ class Run:
         Raises:
             StoreError: another process holds the directory, or it belongs to another experiment.
             InputError: rows that cannot be used, or an evaluation prompt among the training instructions.
-            YieldError: no mistake, or no analysis, passed its gate.
+            YieldError: nothing that a stage made passed its gate.
+            SampleError: a sample is too long to train on, or a guide stands in its prompt.
+            ModelError: a model cannot be loaded.
         """
         self.check()
         with locked(self.directory / ".lock", self.directory):

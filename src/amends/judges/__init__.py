@@ -1,1 +1,1 @@
-"""Judges of single responses: the bundled probe, and the refusal detector as a diagnostic."""
+"""Judges of responses: the bundled probe, language models, guard models; and how far judges agree."""

@@ -10,6 +10,7 @@ import jinja2
 from markupsafe import Markup
 from pydantic import BaseModel, ValidationError
 
+from amends.data.rows import read_rows
 from amends.errors import InputError
 from amends.evaluation import table
 from amends.evaluation.results import Results
@@ -247,18 +248,7 @@ def _validated(model: type[Model], path: Path) -> Model:
 
 def _rows(model: type[Row], path: Path) -> list[Row]:
     """The rows of a finished JSONL file; none where there is no file."""
-    if not path.exists():
-        return []
-    rows = []
-    with path.open(encoding="utf-8", errors="replace") as stream:
-        for number, line in enumerate(stream, 1):
-            try:
-                rows.append(model.model_validate(json.loads(line)))
-            except ValidationError as error:
-                raise InputError(f"{path}, line {number}: {_first_problem(error)}; write the file again") from None
-            except json.JSONDecodeError as error:
-                raise InputError(f"{path}, line {number}: not JSON ({error}); write the file again") from None
-    return rows
+    return list(read_rows(path, model)) if path.exists() else []
 
 
 def _first_problem(error: ValidationError) -> str:
