@@ -205,7 +205,7 @@ def test_probe_commands_name_what_is_wrong(tmp_path: Path, refused: Callable[...
     out = ["--out", str(tmp_path / "probe")]
     missing = tmp_path / "missing.jsonl"
     assert refused("probe", "train", "--data", str(missing), *out).startswith(f"{missing}: no such file")
-    assert refused("probe", "validate", "--data", str(rows)).startswith(f"{rows}, line 2: needs prompt, response")
+    assert refused("probe", "validate", "--data", str(rows)).startswith(f"{rows}: line 2: needs prompt, response")
     assert "as in 0:0.65" in refused("probe", "train", "--data", str(rows), "--part", "half", *out)
     assert "--layers" in refused("probe", "train", "--data", str(rows), "--layers", "a", *out)
 

@@ -3,9 +3,7 @@
 Layer and regularisation are chosen by the mean over sources of the AUROC on validation prompts, never on test data.
 """
 
-import gzip
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from amends.data.mapping import SAFE_LABELS, UNSAFE_LABELS
 from amends.data.normalize import normalize_prompt
+from amends.data.rows import read_objects
 from amends.errors import InputError
 from amends.judges.probe import Extractor, Pooling, Probe
 from amends.models.loading import find_model
 from amends.protocols import ProgressCallback, no_progress
 
-LABELS = {"safe": 1, "harmless": 1, "unsafe": 0, "harmful": 0}
 REGULARISATIONS = (3e-4, 1e-3, 3e-3, 1e-2)
 VALIDATION_SHARE = 0.2
 
@@ -40,25 +39,19 @@ def read_labelled(path: Path, split: str | None = None) -> Iterator[Labelled]:
     Rows with another label (partial, say) are skipped; `split` keeps the rows with that value in the column `split`.
     Raises InputError naming the line of a row that is neither.
     """
-    if not path.exists():
-        raise InputError(f"{path}: no such file; name a JSONL file with prompt, response and label")
     source = path.name.split(".")[0]
-    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as stream:
-        for number, line in enumerate(stream, 1):
-            try:
-                row = json.loads(line)
-                if split is not None and row.get("split") != split:
-                    continue
-                if "label" in row:
-                    if row["label"] in LABELS:
-                        yield Labelled(row["prompt"], row["response"], LABELS[row["label"]], source)
-                else:
-                    yield Labelled(row["prompt"], row["chosen"], 1, source)
-                    yield Labelled(row["prompt"], row["rejected"], 0, source)
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise InputError(
-                    f"{path}, line {number}: needs prompt, response and label, or prompt, chosen and rejected ({error!r})"
-                ) from error
+    for raw in read_objects(path):
+        row = raw.values
+        if split is not None and row.get("split") != split:
+            continue
+        verdict = row.get("label")
+        found = {"response": verdict in SAFE_LABELS} if "label" in row else {"chosen": True, "rejected": False}
+        if "label" in row and verdict not in (*SAFE_LABELS, *UNSAFE_LABELS):
+            continue
+        if not all(isinstance(row.get(column), str) for column in ("prompt", *found)):
+            raise InputError(f"{raw.place}: needs prompt, response and label, or prompt, chosen and rejected, as texts")
+        for column, safe in found.items():
+            yield Labelled(row["prompt"], row[column], int(safe), source)
 
 
 def share_of(prompt: str, salt: str) -> float:
