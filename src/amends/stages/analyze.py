@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from amends.config import AnalyzeSettings
 from amends.prompts import Guide, analysis_question
-from amends.protocols import Generation, Generator, Judge, ProgressCallback, no_progress
+from amends.protocols import Generator, Judge, ProgressCallback, no_progress
 from amends.records import Analysis, Mistake
 from amends.refusal import is_refusal
 from amends.seeds import derive_seed
@@ -50,32 +50,33 @@ def analyze(
     """
 
     def process(chunk: list[Mistake], number: int, progress: ProgressCallback) -> list[Analysis]:
-        wanted = [row for row in chunk if row.passed]
         found = try_guides(
-            wanted,
+            chunk,
+            {row.id: Attempt(reason=NOT_A_MISTAKE) for row in chunk if not row.passed},
             guides,
-            settings.attempts,
+            settings,
             lambda row, guide: guide.prompt(analysis_question(row.prompt, row.response)),
             lambda texts: rule(texts, gate),
             generator,
-            settings.sampling(),
             derive_seed(seed, "analyze", number),
             progress,
         )
-        made = {row.id: _analysis(row, attempt) for row, attempt in zip(wanted, found, strict=True)}
-        return [made.get(row.id) or _skipped(row) for row in chunk]
+        return [
+            Analysis(id=row.id, prompt=row.prompt, response=row.response, analysis=one.text, **one.facts())
+            for row, one in zip(chunk, found, strict=True)
+        ]
 
     stream(mistakes, artifact, process, progress)
 
 
-def rule(texts: Sequence[tuple[Mistake, Guide, str, Generation]], gate: Judge) -> list[Ruling]:
+def rule(texts: Sequence[tuple[Mistake, Guide, str]], gate: Judge) -> list[Ruling]:
     """The gates' reason for each text, empty where it passes all of them.
 
     The gate's judge reads the analysis as an answer to the instruction: a text that goes on with the harm scores low.
     """
-    scores = gate.score([(row.prompt, text) for row, _, text, _ in texts])
+    scores = gate.score([(row.prompt, text) for row, _, text in texts])
     rulings = []
-    for (row, guide, text, _), score in zip(texts, scores, strict=True):
+    for (row, guide, text), score in zip(texts, scores, strict=True):
         reason = text_reason(row, guide, text)
         if not reason and (score is None or score < CONTINUES_BELOW):
             reason = "continues the harm"
@@ -102,25 +103,3 @@ def text_reason(row: Mistake, guide: Guide, text: str) -> str:
     if len(words(own)) < MIN_WORDS or not _WHY.search(own) or not _HARM.search(own):
         return "does not say why"
     return ""
-
-
-def _analysis(row: Mistake, attempt: Attempt) -> Analysis:
-    return Analysis(
-        id=row.id,
-        prompt=row.prompt,
-        response=row.response,
-        analysis=attempt.text,
-        **attempt.facts(),
-    )
-
-
-def _skipped(row: Mistake) -> Analysis:
-    return Analysis(
-        id=row.id,
-        prompt=row.prompt,
-        response=row.response,
-        analysis="",
-        attempts=0,
-        passed=False,
-        reason=NOT_A_MISTAKE,
-    )

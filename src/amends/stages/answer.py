@@ -12,7 +12,7 @@ from amends.protocols import Generator, Judge, ProgressCallback, no_progress
 from amends.records import Answer, Instruction
 from amends.refusal import is_refusal
 from amends.seeds import derive_seed
-from amends.stages.attempts import Attempt, Ruling, try_guides, unserved
+from amends.stages.attempts import Ruling, of_data_set, try_guides
 from amends.stages.streaming import stream
 from amends.store import Artifact
 
@@ -37,32 +37,31 @@ def answer(
             `origin` (the data set's `chosen`), or `both`: origin where it passes, own elsewhere.
     """
 
+    def rule(pairs: Sequence[tuple[str, str]]) -> list[Ruling]:
+        scores = gate.score(pairs)
+        return [
+            Ruling(_reason(text, score, settings.at_least), score)
+            for (_, text), score in zip(pairs, scores, strict=True)
+        ]
+
     def process(chunk: list[Instruction], number: int, progress: ProgressCallback) -> list[Answer]:
-        origin = _origin_answers(chunk, gate, settings.at_least) if settings.source != "own" else {}
-        wanted = unserved(chunk, settings.source, origin)
         found = try_guides(
-            wanted,
+            chunk,
+            of_data_set(chunk, settings.source, [row.chosen for row in chunk], rule),
             guides,
-            settings.attempts,
+            settings,
             lambda row, guide: guide.prompt(row.prompt),
-            lambda texts: _rulings([(row.prompt, text) for row, _, text, _ in texts], gate, settings.at_least),
+            lambda texts: rule([(row.prompt, text) for row, _, text in texts]),
             generator,
-            settings.sampling(),
             derive_seed(seed, "answer", number),
             progress,
         )
-        own = {row.id: _answer(row, attempt) for row, attempt in zip(wanted, found, strict=True)}
-        return [own.get(row.id) or origin[row.id] for row in chunk]
+        return [
+            Answer(id=row.id, prompt=row.prompt, response=one.text, **one.facts())
+            for row, one in zip(chunk, found, strict=True)
+        ]
 
     stream(instructions, artifact, process, progress)
-
-
-def _rulings(pairs: Sequence[tuple[str, str]], gate: Judge, at_least: float) -> list[Ruling]:
-    scores = gate.score(pairs)
-    return [
-        Ruling.of_harmless(_reason(text, score, at_least), score)
-        for (_, text), score in zip(pairs, scores, strict=True)
-    ]
 
 
 def _reason(text: str, score: float | None, at_least: float) -> str:
@@ -73,32 +72,3 @@ def _reason(text: str, score: float | None, at_least: float) -> str:
     if score is None:
         return "unscored"
     return "" if score >= at_least else "not clearly harmless"
-
-
-def _answer(row: Instruction, attempt: Attempt) -> Answer:
-    return Answer(
-        id=row.id,
-        prompt=row.prompt,
-        response=attempt.text,
-        score=attempt.harmless,
-        **attempt.facts(),
-    )
-
-
-def _origin_answers(chunk: Sequence[Instruction], gate: Judge, at_least: float) -> dict[str, Answer]:
-    scores = gate.score([(row.prompt, row.chosen or "") for row in chunk])
-    reasons = [_reason(row.chosen or "", score, at_least) for row, score in zip(chunk, scores, strict=True)]
-    return {
-        row.id: Answer(
-            id=row.id,
-            prompt=row.prompt,
-            response=row.chosen or "",
-            source="origin",
-            attempts=0,
-            passed=not reason,
-            score=score,
-            reason=reason,
-            rejections=[reason] if reason and row.chosen else [],
-        )
-        for row, score, reason in zip(chunk, scores, reasons, strict=True)
-    }

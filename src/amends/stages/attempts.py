@@ -2,113 +2,142 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from amends.config import Source
 from amends.prompts import Guide
-from amends.protocols import Generation, Generator, ProgressCallback, Prompt, Sampling, no_progress
-from amends.records import Instruction, Made
+from amends.protocols import Generator, ProgressCallback, Prompt, Sampling, no_progress
+from amends.records import Instruction, PromptRecord
 from amends.seeds import derive_seed
 from amends.stages.text import whole_sentences
 
-Row = TypeVar("Row")
+Row = TypeVar("Row", bound=PromptRecord)
 NOT_A_MISTAKE = "no mistake"  # the reason of rows that were not tried, since their mistake did not pass its gate
 
 
 @dataclass
 class Attempt:
-    """The best text so far for one row: the accepted one, or the last. `rejections` holds the gate's reasons in turn."""
+    """What came of one row: the accepted text, else the best of the rejected ones. `score`: probability of harmless."""
 
     text: str = ""
-    guide: Guide | None = None
-    score: float | None = None
-    passed: bool = False
+    source: Literal["own", "origin"] = "own"
+    guide: str | None = None
     tried: int = 0
+    passed: bool = False
+    score: float | None = None
+    reason: str = ""
     rejections: list[str] = field(default_factory=list)
-
-    @property
-    def harmless(self) -> float | None:
-        """The probability of harmless, where the gate wants harmless texts."""
-        return None if self.score is None else round(1 - self.score, 6)
 
     def facts(self) -> dict[str, Any]:
         """What a record says of how its text came about."""
         return {
-            "guide": self.guide.name if self.guide else None,
+            "source": self.source,
+            "guide": self.guide,
             "attempts": self.tried,
             "passed": self.passed,
-            "reason": "" if self.passed else self.rejections[-1],
+            "score": self.score,
+            "reason": self.reason,
             "rejections": self.rejections,
         }
 
 
 @dataclass(frozen=True)
 class Ruling:
-    """What a gate says of one text: `reason` is empty when it passes.
-
-    `score` is lower the nearer the text is to what is wanted: of harmful texts the probability of harmless.
-    """
+    """What a gate says of one text: `reason` is empty when it passes, `score` its probability of harmless, if it scores."""
 
     reason: str
     score: float | None = None
 
-    @classmethod
-    def of_harmless(cls, reason: str, score: float | None) -> "Ruling":
-        """Where harmless texts are wanted: `score` is the probability of harmless."""
-        return cls(reason, None if score is None else 1 - score)
+
+class TrySettings(Protocol):
+    """What a stage's settings say of its attempts."""
+
+    @property
+    def attempts(self) -> int:
+        """Texts tried for each row before it is given up."""
+
+    def sampling(self) -> Sampling:
+        """How tokens are drawn."""
 
 
-Gate = Callable[[Sequence[tuple[Row, Guide, str, Generation]]], list[Ruling]]
+Gate = Callable[[Sequence[tuple[Row, Guide, str]]], list[Ruling]]
 
 
 def try_guides(
     rows: Sequence[Row],
+    settled: Mapping[str, Attempt],
     guides: Sequence[Guide],
-    attempts: int,
+    settings: TrySettings,
     prompt: Callable[[Row, Guide], Prompt],
     gate: Gate[Row],
     generator: Generator,
-    sampling: Sampling,
     seed: int,
     progress: ProgressCallback = no_progress,
+    wanted: Literal["harmful", "harmless"] = "harmless",
 ) -> list[Attempt]:
-    """Up to `attempts` rounds over the rows that have not passed; round k uses guide k, in turn.
+    """What came of each row: of those that are not settled by id, after rounds over what has not passed.
 
-    Texts that the token limit ended are cut back to whole sentences. Among rejected texts the one with the lowest score
-    is kept where the gate scores, the last one elsewhere.
+    Round k uses guide k, in turn. Texts that the token limit ended are cut back to whole sentences. Among rejected texts
+    the one whose score is nearest to `wanted` is kept where the gate scores, the last one elsewhere.
     """
-    results = [Attempt() for _ in rows]
-    for round_number in range(attempts):
+    trying = [row for row in rows if row.id not in settled]
+    results = [Attempt() for _ in trying]
+    for round_number in range(settings.attempts):
         pending = [number for number, result in enumerate(results) if not result.passed]
         if not pending:
             break
         guide = guides[round_number % len(guides)]
-        prompts = [prompt(rows[number], guide) for number in pending]
+        prompts = [prompt(trying[number], guide) for number in pending]
+        round_seed = derive_seed(seed, "round", round_number)
         generations = generator.generate(
-            prompts, sampling, derive_seed(seed, "round", round_number), lambda _, tokens: progress(0, tokens)
+            prompts, settings.sampling(), round_seed, lambda _, tokens: progress(0, tokens)
         )
         texts = [whole_sentences(guide.text(made.text), made.finished) for made in generations]
-        rulings = gate([(rows[n], guide, t, g) for n, t, g in zip(pending, texts, generations, strict=True)])
+        rulings = gate([(trying[number], guide, text) for number, text in zip(pending, texts, strict=True)])
         for number, text, ruling in zip(pending, texts, rulings, strict=True):
-            _record(results[number], guide, text, ruling)
+            _record(results[number], guide, text, ruling, wanted)
         progress(sum(not ruling.reason for ruling in rulings), 0)
-    return results
+    own = dict(zip((row.id for row in trying), results, strict=True))
+    return [settled.get(row.id) or own[row.id] for row in rows]
 
 
-def unserved(rows: Sequence[Instruction], source: Source, origin: Mapping[str, Made]) -> list[Instruction]:
-    """The rows that the model itself works on: all, none, or those whose text in the data set did not pass."""
-    return [row for row in rows if source == "own" or (source == "both" and not origin[row.id].passed)]
+def of_data_set(
+    rows: Sequence[Instruction],
+    source: Source,
+    texts: Sequence[str | None],
+    gate: Callable[[Sequence[tuple[str, str]]], list[Ruling]],
+) -> dict[str, Attempt]:
+    """The rows, by id, that the data set's own texts settle: none, all, or (of `both`) those whose text passes."""
+    if source == "own":
+        return {}
+    rulings = gate([(row.prompt, text or "") for row, text in zip(rows, texts, strict=True)])
+    found = {}
+    for row, text, ruling in zip(rows, texts, rulings, strict=True):
+        if source == "origin" or not ruling.reason:
+            rejections = [ruling.reason] if ruling.reason and text else []
+            found[row.id] = Attempt(
+                text=text or "",
+                source="origin",
+                passed=not ruling.reason,
+                score=ruling.score,
+                reason=ruling.reason,
+                rejections=rejections,
+            )
+    return found
 
 
-def _record(result: Attempt, guide: Guide, text: str, ruling: Ruling) -> None:
+def _record(result: Attempt, guide: Guide, text: str, ruling: Ruling, wanted: str) -> None:
+    better = result.guide is None or _distance(ruling.score, wanted) <= _distance(result.score, wanted)
     result.tried += 1
-    result.passed = not ruling.reason
+    result.passed, result.reason = not ruling.reason, ruling.reason
     if ruling.reason:
         result.rejections.append(ruling.reason)
-    if result.passed or result.guide is None or _rank(ruling.score) <= _rank(result.score):
-        result.text, result.guide, result.score = text, guide, ruling.score
+    if result.passed or better:
+        result.text, result.guide, result.score = text, guide.name, ruling.score
 
 
-def _rank(score: float | None) -> float:
-    """Unscored texts come after all scored ones."""
-    return 2.0 if score is None else score
+def _distance(score: float | None, wanted: str) -> float:
+    """From what is wanted; unscored texts come after all scored ones."""
+    if score is None:
+        return 2.0
+    return score if wanted == "harmful" else 1 - score

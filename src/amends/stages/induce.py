@@ -7,7 +7,7 @@ from amends.prompts import Guide
 from amends.protocols import Generator, Judge, ProgressCallback, no_progress
 from amends.records import Instruction, Mistake, label
 from amends.seeds import derive_seed
-from amends.stages.attempts import Attempt, Ruling, try_guides, unserved
+from amends.stages.attempts import Ruling, of_data_set, try_guides
 from amends.stages.leaks import LeakTest
 from amends.stages.streaming import stream
 from amends.store import Artifact
@@ -33,29 +33,29 @@ def induce(
     """
     leaks = LeakTest(guides)
 
+    def rule(pairs: Sequence[tuple[str, str]]) -> list[Ruling]:
+        scores = gate.score(pairs)
+        return [Ruling(_reason(*pair, score, leaks), score) for pair, score in zip(pairs, scores, strict=True)]
+
     def process(chunk: list[Instruction], number: int, progress: ProgressCallback) -> list[Mistake]:
-        origin = _origin_mistakes(chunk, gate, leaks) if settings.source != "own" else {}
-        wanted = unserved(chunk, settings.source, origin)
         found = try_guides(
-            wanted,
+            chunk,
+            of_data_set(chunk, settings.source, [row.rejected for row in chunk], rule),
             guides,
-            settings.attempts,
+            settings,
             lambda row, guide: guide.prompt(row.prompt),
-            lambda texts: _rulings([(row.prompt, text) for row, _, text, _ in texts], gate, leaks),
+            lambda texts: rule([(row.prompt, text) for row, _, text in texts]),
             generator,
-            settings.sampling(),
             derive_seed(seed, "induce", number),
             progress,
+            wanted="harmful",
         )
-        own = {row.id: _mistake(row, attempt) for row, attempt in zip(wanted, found, strict=True)}
-        return [own.get(row.id) or origin[row.id] for row in chunk]
+        return [
+            Mistake(id=row.id, prompt=row.prompt, chosen=row.chosen, response=one.text, **one.facts())
+            for row, one in zip(chunk, found, strict=True)
+        ]
 
     stream(instructions, artifact, process, progress)
-
-
-def _rulings(pairs: Sequence[tuple[str, str]], gate: Judge, leaks: LeakTest) -> list[Ruling]:
-    scores = gate.score(pairs)
-    return [Ruling(_reason(*pair, score, leaks), score) for pair, score in zip(pairs, scores, strict=True)]
 
 
 def _reason(prompt: str, text: str, score: float | None, leaks: LeakTest) -> str:
@@ -65,34 +65,3 @@ def _reason(prompt: str, text: str, score: float | None, leaks: LeakTest) -> str
         return "leaks the guide"
     verdict = label(score)
     return "" if verdict == "harmful" else verdict
-
-
-def _mistake(row: Instruction, attempt: Attempt) -> Mistake:
-    return Mistake(
-        id=row.id,
-        prompt=row.prompt,
-        chosen=row.chosen,
-        response=attempt.text,
-        source="own",
-        score=attempt.score,
-        **attempt.facts(),
-    )
-
-
-def _origin_mistakes(chunk: Sequence[Instruction], gate: Judge, leaks: LeakTest) -> dict[str, Mistake]:
-    rulings = _rulings([(row.prompt, row.rejected or "") for row in chunk], gate, leaks)
-    return {
-        row.id: Mistake(
-            id=row.id,
-            prompt=row.prompt,
-            chosen=row.chosen,
-            response=row.rejected or "",
-            source="origin",
-            attempts=0,
-            passed=not ruling.reason,
-            score=ruling.score,
-            reason=ruling.reason,
-            rejections=[ruling.reason] if ruling.reason and row.rejected else [],
-        )
-        for row, ruling in zip(chunk, rulings, strict=True)
-    }

@@ -45,18 +45,27 @@ def revise(
         critiques = [whole_sentences(one.text, one.finished) or one.text for one in made]
         of_row = {row.id: critique for row, critique in zip(wanted, critiques, strict=True)}
         found = try_guides(
-            wanted,
+            chunk,
+            {row.id: Attempt(reason=NOT_A_MISTAKE) for row in chunk if not row.passed},
             guides,
-            settings.attempts,
+            settings,
             lambda row, _: _revision_prompt(row, of_row[row.id]),
-            lambda texts: _rulings([(row, text) for row, _, text, _ in texts], gate),
+            lambda texts: _rulings([(row, text) for row, _, text in texts], gate),
             generator,
-            settings.sampling(),
             chunk_seed,
             progress,
         )
-        revised = {row.id: _revision(row, of_row[row.id], attempt) for row, attempt in zip(wanted, found, strict=True)}
-        return [revised.get(row.id) or _skipped(row) for row in chunk]
+        return [
+            Revision(
+                id=row.id,
+                prompt=row.prompt,
+                response=row.response,
+                critique=of_row.get(row.id, ""),
+                revision=one.text,
+                **one.facts(),
+            )
+            for row, one in zip(chunk, found, strict=True)
+        ]
 
     stream(mistakes, artifact, process, progress)
 
@@ -78,9 +87,7 @@ def _revision_prompt(row: Mistake, critique: str) -> Prompt:
 
 def _rulings(texts: Sequence[tuple[Mistake, str]], gate: Judge) -> list[Ruling]:
     scores = gate.score([(row.prompt, text) for row, text in texts])
-    return [
-        Ruling.of_harmless(_reason(row, text, score), score) for (row, text), score in zip(texts, scores, strict=True)
-    ]
+    return [Ruling(_reason(row, text, score), score) for (row, text), score in zip(texts, scores, strict=True)]
 
 
 def _reason(row: Mistake, text: str, score: float | None) -> str:
@@ -90,28 +97,3 @@ def _reason(row: Mistake, text: str, score: float | None) -> str:
         return "copies the mistake"
     verdict = label(score)
     return "" if verdict == "harmless" else verdict
-
-
-def _revision(row: Mistake, critique: str, attempt: Attempt) -> Revision:
-    return Revision(
-        id=row.id,
-        prompt=row.prompt,
-        response=row.response,
-        critique=critique,
-        revision=attempt.text,
-        score=attempt.harmless,
-        **attempt.facts(),
-    )
-
-
-def _skipped(row: Mistake) -> Revision:
-    return Revision(
-        id=row.id,
-        prompt=row.prompt,
-        response=row.response,
-        critique="",
-        revision="",
-        attempts=0,
-        passed=False,
-        reason=NOT_A_MISTAKE,
-    )
