@@ -12,7 +12,7 @@ import importlib
 import json
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,7 +37,7 @@ class Clock:
     """Seconds by kind of work; of nested kinds, the outer one's."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self._open = False
 
     @contextmanager

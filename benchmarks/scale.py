@@ -22,7 +22,7 @@ from amends.data.rows import read_rows
 from amends.evaluation.measurement import measure
 from amends.evaluation.results import compare, system_row
 from amends.models.scripted import ScriptedModel
-from amends.prompts import guides
+from amends.prompts import UNGUIDED, guides
 from amends.protocols import Sampling
 from amends.records import Analysis, Instruction, Mistake, Response, Verdict
 from amends.stages.analyze import analyze
@@ -112,7 +112,7 @@ def one_size(rows: int) -> dict[str, float]:
 
         began = time.perf_counter()
         out = artifact("responses.jsonl")
-        respond(read_rows(source, Instruction), out, model, None, sampling, 0)
+        respond(read_rows(source, Instruction), out, model, UNGUIDED, sampling, 0)
         out.finish()
         out = artifact("verdicts.jsonl")
         judge_responses(read_rows(directory / "responses.jsonl", Response), out, judge)

@@ -220,7 +220,7 @@ class Steps:
 
     def prefer(self, a: Path, b: Path, out: Path, judge: PreferenceJudge, limit: int | None = None) -> None:
         """Writes which of two systems' responses a language model prefers, on the prompts (by id) that both have."""
-        inputs = [file_digest(path) for path in (a, b)]
+        inputs = [identity(DataSettings(source=str(path))) for path in (a, b)]
         artifact = Artifact(out, {"judge": judge.fingerprint, "limit": limit, "inputs": inputs})
         self._run(
             "preferences",

@@ -41,6 +41,8 @@ def test_what_a_seed_did_not_score_is_estimated_counted_and_bounded() -> None:
     assert (row.n, row.unscored) == (4, 2)
     assert row.harmless_rate == pytest.approx(0.5), "each prompt is always or never answered harmlessly"
     assert row.harmless_rate_bounds == (5 / 12, 7 / 12)
+    steep = pooled_row([judged("sft", "+++?"), judged("sft", "---+")])
+    assert steep.harmless_rate == 5 / 8, "an estimate is at most harmless, so that the rate is within its bounds"
     (found,) = [
         one
         for one in pooled_comparisons([judged("a", "+?-+")] * 2, [judged("b", "-+?-")] * 2)
@@ -105,6 +107,8 @@ def test_a_difference_of_rates_is_at_most_one() -> None:
     always = pooled_comparisons([judged("a", "++++")] * 2, [judged("b", "----")] * 2)[0]
     assert always.difference == 1
     assert always.p_value == 0.125, "McNemar's of one seed: four prompts are few"
+    holed = [judged("a", "+???"), judged("a", "++++")]
+    assert pooled_comparisons(holed, [judged("b", "----")] * 2)[0].p_value == 0.125, "of the seed that scored most"
     a = [judged("a", "+" * 10), judged("a", "-" * 10)]
     b = [judged("b", "-+" * 5)] * 2
     found = pooled_comparisons(a, b)[0]

@@ -157,6 +157,13 @@ def test_missing_values_are_what_seed_and_prompt_lead_to_expect() -> None:
     holed[1, 2] = np.nan
     assert seeds_and_prompts(holed).mean == pytest.approx(whole.mean())
     assert seeds_and_prompts(np.hstack([whole, np.full((3, 1), np.nan)])) == seeds_and_prompts(whole)
+    apart = np.full((2, 4), np.nan)
+    apart[0, :2], apart[1, 2:] = [0.0, 1.0], [1.0, 1.0]
+    assert seeds_and_prompts(apart) == (0.75, None, None), "no prompt tells the seeds' effects"
+
+
+def test_a_constant_has_no_test_whatever_its_digits() -> None:
+    assert seeds_and_prompts(np.full((3, 5), 0.1)).p_value is None
 
 
 def test_seed_decides() -> None:

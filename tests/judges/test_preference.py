@@ -87,6 +87,8 @@ def test_what_cannot_compare_is_refused(refused: Callable[..., str], tmp_path: P
     (tmp_path / "b.jsonl").write_text(row.replace('"1"', '"2"'))
     files, out = [str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl")], ["--out", str(tmp_path / "out.jsonl")]
     (tmp_path / "c.jsonl").write_text(row.replace('"q"', '"another"'))
+    missing = str(tmp_path / "missing.jsonl")
+    assert "no such file" in refused("prefer", files[0], missing, "--judge", "endpoint:m@http://localhost:9/v1", *out)
     message = refused("prefer", *files, "--judge", "probe", *out)
     assert message == "judge 'probe' cannot compare two responses; name endpoint:MODEL@URL or local:MODEL"
     message = refused("prefer", *files, "--judge", "endpoint:m@http://127.0.0.1:9/v1", *out)

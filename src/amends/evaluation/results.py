@@ -72,7 +72,7 @@ class SystemRow(_Row):
 class Comparison(_Row):
     """Two systems on the same `n` prompts. `difference` is a - b; for reference_loss it is relative, a / b - 1.
 
-    `n` counts the prompts used: a pair of which either response is unscored is left out.
+    `n` counts the prompts used: a pair of which either response is unscored is left out, over seeds estimated.
     """
 
     a: str

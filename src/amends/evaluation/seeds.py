@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from amends.evaluation.measurement import Measurement, joined, shared
 from amends.evaluation.results import CategoryRow, Comparison, Metric, SystemRow
 from amends.evaluation.statistics import (
-    Interval,
     Pooled,
     mcnemar_p_value,
     paired_rate_interval,
@@ -31,8 +30,8 @@ def pooled_row(measured: Sequence[Measurement]) -> SystemRow:
     """
     first = measured[0]
     harmless = joined([one.harmless for one in measured])
-    scores = seeds_and_prompts(1 + 9 * joined([one.score for one in measured]))
-    helpful = seeds_and_prompts(joined([one.helpful for one in measured]))
+    scores = seeds_and_prompts(1 + 9 * joined([one.score for one in measured]), 1, 10)
+    helpful = seeds_and_prompts(joined([one.helpful for one in measured]), 1, 10)
     rate, refusals = _rate(harmless), _rate(joined([one.refused for one in measured]))
     loss, parts = _parts(measured)
     losses = Pooled() if loss is None else seeds_and_prompts(loss + parts)
@@ -49,9 +48,9 @@ def pooled_row(measured: Sequence[Measurement]) -> SystemRow:
         harmless_rate_ci=rate.interval,
         harmless_rate_bounds=unscored_bounds(int((harmless == 1).sum()), int((harmless == 0).sum()), unscored),
         harmless_score=scores.mean,
-        harmless_score_ci=_within(scores.interval, 1, 10),
+        harmless_score_ci=scores.interval,
         helpful_score=helpful.mean,
-        helpful_score_ci=_within(helpful.interval, 1, 10),
+        helpful_score_ci=helpful.interval,
         refusal_rate=refusals.mean,
         refusal_rate_ci=refusals.interval,
         reference_loss=loss,
@@ -81,21 +80,21 @@ def pooled_comparisons(a: Sequence[Measurement], b: Sequence[Measurement]) -> li
 def _rates(a: Sequence[Measurement], b: Sequence[Measurement], metric: Metric, column: str) -> Comparison | None:
     """Where no seed and no prompt tells the two apart, interval and test are those of one seed's pairs."""
     of_a, of_b = _both(a, b, column)
-    found = _comparison(a, b, metric, of_a - of_b)
-    if found is None or found.ci is None:
+    found = _comparison(a, b, metric, of_a - of_b, -1, 1)
+    if found is None or _vary(of_a - of_b):
         return found
-    if not _vary(of_a - of_b):
-        pairs = [one[0][~np.isnan(of_a[0] - of_b[0])] for one in (of_a, of_b)]
-        one_seed = {"ci": paired_rate_interval(*pairs), "p_value": mcnemar_p_value(*pairs), "test": TEST_OF_ONE}
-        return found.model_copy(update=one_seed)
-    return found.model_copy(update={"ci": _within(found.ci, -1, 1)})
+    known = ~np.isnan(of_a - of_b)
+    fullest = int(known.sum(axis=1).argmax())
+    pairs = [table[fullest, known[fullest]] for table in (of_a, of_b)]
+    one_seed = {"ci": paired_rate_interval(*pairs), "p_value": mcnemar_p_value(*pairs), "test": TEST_OF_ONE}
+    return found.model_copy(update=one_seed)
 
 
 def _scores(
     a: Sequence[Measurement], b: Sequence[Measurement], metric: Metric, column: str, scale: float
 ) -> Comparison | None:
     of_a, of_b = _both(a, b, column)
-    return _comparison(a, b, metric, scale * (of_a - of_b))
+    return _comparison(a, b, metric, scale * (of_a - of_b), -9, 9)
 
 
 def _losses(a: Sequence[Measurement], b: Sequence[Measurement]) -> Comparison | None:
@@ -119,9 +118,14 @@ def _parts(measured: Sequence[Measurement], others: Sequence[Measurement] = ()) 
 
 
 def _comparison(
-    a: Sequence[Measurement], b: Sequence[Measurement], metric: Metric, differences: Table
+    a: Sequence[Measurement],
+    b: Sequence[Measurement],
+    metric: Metric,
+    differences: Table,
+    low: float = -np.inf,
+    high: float = np.inf,
 ) -> Comparison | None:
-    pooled = seeds_and_prompts(differences)
+    pooled = seeds_and_prompts(differences, low, high)
     if pooled.mean is None:
         return None
     return Comparison(
@@ -145,19 +149,12 @@ def _both(a: Sequence[Measurement], b: Sequence[Measurement], column: str) -> tu
 
 def _rate(table: Table) -> Pooled:
     """Of zeros and ones; where all agree, the interval is Wilson's of one seed's prompts, since 0 of few is not 0."""
-    found = seeds_and_prompts(table)
-    if found.mean is None:
+    found = seeds_and_prompts(table, 0, 1)
+    if found.mean is None or _vary(table):
         return found
-    mean = min(max(found.mean, 0.0), 1.0)  # an estimated value can lie outside
-    if _vary(table):
-        return Pooled(mean, _within(found.interval, 0, 1))
     scored = int((~np.isnan(table)).sum(axis=1).max())
-    return Pooled(mean, wilson_interval(round(mean * scored), scored))
+    return Pooled(found.mean, wilson_interval(round(found.mean * scored), scored))
 
 
 def _vary(table: Table) -> bool:
     return bool(np.nanmax(table) > np.nanmin(table))
-
-
-def _within(interval: Interval | None, low: float, high: float) -> Interval | None:
-    return (max(low, interval[0]), min(high, interval[1])) if interval else None

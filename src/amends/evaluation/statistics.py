@@ -124,8 +124,8 @@ class Pooled(NamedTuple):
     p_value: float | None = None
 
 
-def seeds_and_prompts(values: ArrayLike) -> Pooled:
-    """The mean of `values` [seeds, prompts], both drawn from populations.
+def seeds_and_prompts(values: ArrayLike, low: float = -np.inf, high: float = np.inf) -> Pooled:
+    """The mean of `values` [seeds, prompts], between `low` and `high`, both drawn from populations.
 
     Two-way random effects without replication: the mean's variance is (M_prompts + M_seeds - M_residual) / (seeds x
     prompts) of the mean squares M, its degrees of freedom are Satterthwaite's, and t is used. A variance below the
@@ -139,6 +139,9 @@ def seeds_and_prompts(values: ArrayLike) -> Pooled:
         return Pooled()
     missing = int(np.isnan(given).sum())
     table = _filled(given) if missing else given
+    if table is None:
+        return Pooled(float(np.nanmean(given)))
+    table = table.clip(low, high)
     seeds, prompts = table.shape
     mean, by_prompt, by_seed = float(table.mean()), table.mean(axis=0), table.mean(axis=1)
     rest = table - by_prompt[None, :] - by_seed[:, None] + mean
@@ -148,24 +151,28 @@ def seeds_and_prompts(values: ArrayLike) -> Pooled:
     sums = [seeds * ((by_prompt - mean) ** 2).sum(), prompts * ((by_seed - mean) ** 2).sum(), (rest**2).sum()]
     squares = np.array(sums) / freedoms
     total = max(squares[0] + squares[1] - squares[2], squares[2])
-    if total == 0:
+    if total <= (1e-12 * np.abs(table).max()) ** 2:
         return Pooled(mean, (mean, mean))
     freedom = total**2 / (squares**2 / freedoms).sum()
     error = np.sqrt(total / (table.size - missing))
     half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom) * error)
-    return Pooled(mean, (mean - half, mean + half), float(2 * stats.t.sf(abs(mean) / error, freedom)))
+    interval = (max(low, mean - half), min(high, mean + half))
+    return Pooled(mean, interval, float(2 * stats.t.sf(abs(mean) / error, freedom)))
 
 
-def _filled(table: FloatArray) -> FloatArray:
-    """Missing values of a two-way table by its additive fit, of which they change nothing."""
-    missing = np.isnan(table)
-    filled = np.where(missing, np.nanmean(table), table)
-    for _ in range(1_000):
-        fit = filled.mean(axis=0)[None, :] + filled.mean(axis=1)[:, None] - filled.mean()
-        if np.abs(filled - fit)[missing].max() < 1e-9:
-            break
-        filled = np.where(missing, fit, filled)
-    return filled
+def _filled(table: FloatArray) -> FloatArray | None:
+    """Missing values of a two-way table by its additive fit; None where the seeds share too few prompts for one."""
+    known = ~np.isnan(table)
+    values, counts = np.where(known, table, 0.0), known.sum(axis=0)
+    by_prompt = values.sum(axis=0) / counts
+    # Normal equations of the seeds' effects, prompts eliminated: effects sum to anything, so the rank is one below.
+    equations = np.diag(known.sum(axis=1)) - (known / counts) @ known.T
+    if np.linalg.matrix_rank(equations) < len(table) - 1:
+        return None
+    right = (np.where(known, table - by_prompt, 0.0)).sum(axis=1)
+    of_seeds = np.linalg.lstsq(equations, right, rcond=None)[0]
+    of_prompts = (values - known * of_seeds[:, None]).sum(axis=0) / counts
+    return np.where(known, table, of_seeds[:, None] + of_prompts[None, :])
 
 
 def _discordant(a: ArrayLike, b: ArrayLike) -> tuple[int, int, int]:

@@ -14,6 +14,7 @@ class EpochOrder(Sampler[int]):
 
     The trainers' own samplers draw on from where the last epoch ended. After an interruption there was no last epoch:
     they would give an epoch the order of the first one, so that some rows are trained on again and others not at all.
+    Holds for one process: accelerate's shards for several keep `set_epoch` from what they wrap.
 
     Args:
         sampler: one that draws from its `generator`.
