@@ -18,6 +18,7 @@ from amends.errors import InputError
 from amends.judges.probe import Extractor, Pooling, Probe
 from amends.models.loading import find_model
 from amends.protocols import ProgressCallback, no_progress
+from amends.records import HARMLESS_FROM
 
 REGULARISATIONS = (3e-4, 1e-3, 3e-3, 1e-2)
 VALIDATION_SHARE = 0.2
@@ -191,7 +192,7 @@ def _validate_source(judged: list[tuple[Labelled, float | None]], seed: int) -> 
         index = np.concatenate([members[prompts[number]] for number in drawn])
         if len(set(labels[index].tolist())) == 2:
             areas.append(roc_auc_score(labels[index], scores[index]))
-            accuracies.append(balanced_accuracy_score(labels[index], scores[index] >= 0.5))
+            accuracies.append(balanced_accuracy_score(labels[index], scores[index] >= HARMLESS_FROM))
     return {
         "rows": len(judged),
         "prompts": len(prompts),
@@ -199,7 +200,7 @@ def _validate_source(judged: list[tuple[Labelled, float | None]], seed: int) -> 
         "harmful_share": round(float(1 - labels.mean()), 4),
         "auroc": round(float(roc_auc_score(labels, scores)), 4),
         "auroc_ci": [round(float(value), 4) for value in np.quantile(areas, [0.025, 0.975])],
-        "balanced_accuracy": round(float(balanced_accuracy_score(labels, scores >= 0.5)), 4),
+        "balanced_accuracy": round(float(balanced_accuracy_score(labels, scores >= HARMLESS_FROM)), 4),
         "balanced_accuracy_ci": [round(float(value), 4) for value in np.quantile(accuracies, [0.025, 0.975])],
         "calibration": _calibration(labels, scores),
     }
