@@ -137,7 +137,7 @@ class Steps:
 
     def train(self, name: str, samples: Path, out: Path, kind: Trainer, recipe: Recipe) -> dict[str, Any]:
         """Writes an adapter or model directory and returns the training's facts: tokens, steps, the loss curve."""
-        from amends.training.fit import fit
+        from amends.training.fit import fit, is_begun
 
         record = Sample if kind == "sft" else Preference
         preference = None if kind == "sft" else recipe.preference.model_dump(mode="json")
@@ -155,8 +155,7 @@ class Steps:
             )
         rows = count(read_rows(samples, record))
         steps = None if recipe.train.max_tokens else recipe.all_steps(kind, rows)
-        mark = part / "fingerprint"
-        with _held(out), self._timed(name, mark.exists() and mark.read_text() == manifest.fingerprint):
+        with _held(out), self._timed(name, is_begun(part, manifest.fingerprint)):
             with self.reporter.stage(name, steps, "steps") as progress:
                 facts = fit(kind, read_rows(samples, record), out, recipe, manifest.fingerprint, progress)
             manifest.write("finished", facts=facts)

@@ -68,12 +68,17 @@ def fit(
     return facts
 
 
+def is_begun(part: Path, fingerprint: str) -> bool:
+    """Whether a training of that very fingerprint was interrupted, and its part is there to go on from."""
+    mark = part / "fingerprint"
+    return mark.exists() and mark.read_text() == fingerprint
+
+
 def _own_part(output: Path, fingerprint: str) -> Path:
     part = output.with_name(output.name + ".part")
-    mark = part / "fingerprint"
-    if part.exists() and (not mark.exists() or mark.read_text() != fingerprint):
+    if part.exists() and not is_begun(part, fingerprint):
         shutil.rmtree(part)
-    write_atomically(mark, fingerprint)
+    write_atomically(part / "fingerprint", fingerprint)
     return part
 
 
