@@ -78,8 +78,8 @@ class Asker(Generic[Form]):
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("a", encoding="utf-8") as stream:
-            for key, answer in fresh.items():
-                stream.write(json.dumps({"key": key, "answer": answer.model_dump()}) + "\n")
+            for key, answer in fresh.items():  # the line end comes first: the line before may have been cut
+                stream.write("\n" + json.dumps({"key": key, "answer": answer.model_dump()}))
         self._load().update(fresh)
 
 
