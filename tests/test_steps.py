@@ -4,15 +4,20 @@ import json
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from amends.config import ComposeSettings, DataSettings
+from amends.config import ComposeSettings, DataSettings, PreferenceSettings, TrainSettings
 from amends.inputs import identity, rows_of
 from amends.methods import METHODS
-from amends.protocols import no_progress
+from amends.models.local import LocalModel
+from amends.models.scripted import ScriptedModel
+from amends.prompts import UNGUIDED, Guide, guide
+from amends.protocols import Sampling, no_progress
 from amends.records import Instruction
 from amends.steps import Steps
+from amends.training.recipe import Recipe
 
 
 def composed(source: str, out: Path, **settings: object) -> list[str]:
@@ -67,3 +72,53 @@ def test_a_step_that_was_interrupted_has_no_seconds(tmp_path: Path, monkeypatch:
 def interrupted_rows(settings: DataSettings) -> Iterator[Instruction]:
     yield from islice(rows_of(settings), 25)
     raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("change", "calls"),
+    [
+        ({}, 1),
+        ({"save_steps": 3}, 1),
+        ({"learning_rate": 1e-5}, 2),
+        ({"kl": 0.5}, 1),
+        ({"beta": 0.5}, 2),
+    ],
+)
+def test_a_training_is_redone_for_what_its_trainer_is_told(
+    change: dict[str, object], calls: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Checkpoints more often, or a setting of another trainer, cost nobody the hours of a finished one."""
+    made: list[Recipe] = []
+
+    def fake(kind: str, rows: object, out: Path, recipe: Recipe, *_: object) -> dict[str, int]:
+        made.append(recipe)
+        out.mkdir(exist_ok=True)
+        return {"steps": 1}
+
+    monkeypatch.setattr("amends.training.fit.fit", fake)
+    samples = tmp_path / "samples.jsonl"
+    turns = {name: [{"role": "user", "content": name}] for name in ("prompt", "completion", "rejected")}
+    samples.write_text(json.dumps({"id": "a", "kind": "preference", **turns}) + "\n")
+    for changed in {}, change:
+        train, preference = (
+            kind.model_validate({key: value for key, value in changed.items() if key in kind.model_fields})
+            for kind in (TrainSettings, PreferenceSettings)
+        )
+        Steps().train("dpo", samples, tmp_path / "adapter", "dpo", Recipe("embedded", train, preference))
+    assert len(made) == calls
+
+
+def test_responses_are_redone_for_what_is_asked_and_how(tmp_path: Path) -> None:
+    """A reworded judge's question, or a new guide beside the one in use, is no reason."""
+    out, reminder = tmp_path / "responses.jsonl", guide("respond", "reminder")
+    model = ScriptedModel("model", lambda *_: "no")
+
+    def calls(asked: Guide, sampling: Sampling) -> int:
+        prompts = DataSettings(source="bundled:redteam/test", limit=1)
+        Steps().respond("responses", prompts, out, cast(LocalModel, model), asked, sampling)
+        return model.calls
+
+    assert calls(reminder, Sampling()) == 1
+    assert calls(reminder, Sampling()) == 1
+    assert calls(reminder, Sampling(temperature=0)) == 2
+    assert calls(UNGUIDED, Sampling(temperature=0)) == 3

@@ -21,6 +21,7 @@ class Making:
         reads, writes: sets by their names in methods.NEEDS; `one` is a row of what it writes.
         guided_by: the stage whose guides the settings name; None where the stage's own template is the request.
         origin: the data set's column that `source: origin` takes in the model's place.
+        templates: those that its prompts are made of.
     """
 
     work: Callable[..., None]
@@ -29,6 +30,7 @@ class Making:
     one: str
     guided_by: GuideStage | None = None
     origin: str | None = None
+    templates: tuple[str, ...] = ()
 
     def guides(self, settings: Any) -> list[Guide]:
         """What is put around the prompts, in turn."""
@@ -37,8 +39,8 @@ class Making:
 
 MAKING = {
     "induce": Making(induce, "instructions", "mistakes", "mistake", "induce", "rejected"),
-    "analyze": Making(analyze, "mistakes", "analyses", "analysis", "analyze"),
-    "revise": Making(revise, "mistakes", "revisions", "revision"),
+    "analyze": Making(analyze, "mistakes", "analyses", "analysis", "analyze", templates=("analyze",)),
+    "revise": Making(revise, "mistakes", "revisions", "revision", templates=("critique", "revise")),
     "answer": Making(answer, "instructions", "answers", "answer", "respond", "chosen"),
 }
 """By the name of the command and of its section in a configuration, in an order in which they can run."""

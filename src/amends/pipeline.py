@@ -7,6 +7,7 @@ from amends.config import Configuration, DataSettings
 from amends.data.rows import read_rows
 from amends.data.sources import check_disjoint
 from amends.errors import InputError, StoreError
+from amends.inputs import answering_guide
 from amends.judges.language_model import LanguageModelJudge
 from amends.judges.named import load_judge
 from amends.making import MAKING, stages_for
@@ -180,15 +181,16 @@ class Run:
         system = self._system(method)
         settings = self.configuration.respond
         for inference in settings.inference:
+            asked = answering_guide(settings, inference == "guided", method.prefill)
             for name, suite in self.configuration.suites.items():
                 prompts = DataSettings(source=str(self._suite(name)))
-                label, guided = f"{method.name} {inference}: {name}", inference == "guided"
+                label = f"{method.name} {inference}: {name}"
                 if suite.kind == "benign":
                     out = self._evaluation(method.name, inference, name, "losses")
-                    self.steps.reference(label, prompts, out, system, guided, settings, method.prefill)
+                    self.steps.reference(label, prompts, out, system, asked)
                 else:
                     out = self._evaluation(method.name, inference, name, "responses")
-                    self.steps.respond(label, prompts, out, system, guided, settings, method.prefill)
+                    self.steps.respond(label, prompts, out, system, asked, settings.sampling())
         system.release()
 
     def _evaluation(self, method: str, inference: Inference, suite: str, what: str) -> Path:

@@ -14,6 +14,7 @@ from amends.config import (
 )
 from amends.data.rows import read_rows
 from amends.errors import InputError
+from amends.inputs import answering_guide
 from amends.judges.named import load_judge, load_preference_judge
 from amends.judges.probe import ProbeJudge
 from amends.methods import METHODS
@@ -87,8 +88,8 @@ def respond_file(
     reporter: Reporter,
 ) -> int:
     """Writes responses and returns how many there are."""
-    rows = DataSettings(source=prompts, limit=limit)
-    Steps(seed, reporter).respond("responses", rows, out, LocalModel(model, adapter), guided, settings)
+    rows, asked = DataSettings(source=prompts, limit=limit), answering_guide(settings, guided)
+    Steps(seed, reporter).respond("responses", rows, out, LocalModel(model, adapter), asked, settings.sampling())
     with out.open("rb") as lines:
         return sum(1 for _ in lines)
 

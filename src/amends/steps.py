@@ -7,26 +7,22 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from amends.config import (
-    ComposeSettings,
-    DataSettings,
-    RespondSettings,
-)
+from amends.config import ComposeSettings, DataSettings
 from amends.data.rows import read_rows
 from amends.errors import InputError, StoreError, YieldError
-from amends.inputs import answering_guide, copies, count, count_rows, first, identity, made_rows, paired_rows, rows_of
+from amends.inputs import copies, count, count_rows, first, identity, made_rows, paired_rows, rows_of
 from amends.judges.preference import PreferenceJudge
 from amends.making import MADE_BY, MAKING
 from amends.methods import NEEDS, Method
 from amends.models.loading import directory_fingerprint, find_model
 from amends.models.local import LocalModel
 from amends.progress import Reporter, Silent
-from amends.prompts import templates_fingerprint
-from amends.protocols import Judge, ProgressCallback
+from amends.prompts import Guide, template, templates_fingerprint
+from amends.protocols import Judge, ProgressCallback, Sampling
 from amends.records import Preference, Response, Sample, Trainer
 from amends.stages.compose import compose
 from amends.stages.judge import judge_pairs, judge_responses
@@ -36,6 +32,9 @@ from amends.stages.streaming import stream
 from amends.stages.yields import stage_yield
 from amends.store import Artifact, Manifest, file_digest, locked, read_json, write_json
 from amends.training.recipe import Recipe
+
+CODE = {"make": 1, "train": 1, "respond": 1, "reference": 1}
+"""Raised by a change after which a step writes something else from the same, so that what it wrote before is made anew."""
 
 
 @dataclass
@@ -75,8 +74,20 @@ class Steps:
         """
         check_origin(stage, rows, settings)
         making = MAKING[stage]
-        artifact = Artifact(out, self._parts(rows, settings, model.fingerprint, gate.fingerprint))
         guides, times = making.guides(settings), getattr(settings, "per_mistake", 1)
+        artifact = Artifact(
+            out,
+            identity(rows)
+            | {
+                "code": CODE["make"],
+                "settings": settings.model_dump(mode="json"),
+                "seed": self.seed,
+                "guides": [guide.model_dump() for guide in guides],
+                "templates": [template(name) for name in making.templates],
+                "model": model.fingerprint,
+                "gate": gate.fingerprint,
+            },
+        )
 
         def total() -> int | None:
             read = count_rows(rows, making.reads)
@@ -140,11 +151,19 @@ class Steps:
         from amends.training.fit import fit, is_begun
 
         record = Sample if kind == "sft" else Preference
-        preference = None if kind == "sft" else recipe.preference.model_dump(mode="json")
-        start = directory_fingerprint(recipe.start) if recipe.start else None
-        model = find_model(recipe.model).fingerprint()
-        parts = self._parts(DataSettings(source=str(samples)), recipe.train, model, None)
-        manifest = Manifest(out, parts | {"trainer": [kind, preference, start]})
+        manifest = Manifest(
+            out,
+            identity(DataSettings(source=str(samples)))
+            | {
+                "code": CODE["train"],
+                "settings": recipe.train.model_dump(mode="json", exclude={"save_steps"}),
+                "preference": recipe.preference.of(kind),
+                "seed": recipe.seed,
+                "trainer": kind,
+                "model": find_model(recipe.model).fingerprint(),
+                "start": directory_fingerprint(recipe.start) if recipe.start else None,
+            },
+        )
         if self._is_finished(name, manifest):
             return dict(manifest.read()["facts"])
         part = out.with_name(out.name + ".part")
@@ -163,42 +182,21 @@ class Steps:
         return facts
 
     def respond(
-        self,
-        name: str,
-        prompts: DataSettings,
-        out: Path,
-        model: LocalModel,
-        guided: bool,
-        settings: RespondSettings,
-        prefill: str | None = None,
+        self, name: str, prompts: DataSettings, out: Path, model: LocalModel, asked: Guide, sampling: Sampling
     ) -> None:
-        """Writes a system's responses to a set of prompts; `prefill` names a template that begins each."""
-        asked = answering_guide(settings, guided, prefill)
-        artifact = Artifact(
-            out, self._parts(prompts, settings, model.fingerprint, None) | {"guide": asked.model_dump()}
-        )
+        """Writes a system's responses to a set of prompts with what is put around them."""
+        parts = {"code": CODE["respond"], "sampling": asdict(sampling), "seed": self.seed}
+        artifact = self._asked(prompts, out, model, asked, parts)
         self._run(
             name,
             artifact,
             lambda: count_rows(prompts),
-            lambda progress: respond(
-                rows_of(prompts), artifact, model, asked, settings.sampling(), self.seed, progress
-            ),
+            lambda progress: respond(rows_of(prompts), artifact, model, asked, sampling, self.seed, progress),
         )
 
-    def reference(
-        self,
-        name: str,
-        rows: DataSettings,
-        out: Path,
-        model: LocalModel,
-        guided: bool,
-        settings: RespondSettings,
-        prefill: str | None = None,
-    ) -> None:
+    def reference(self, name: str, rows: DataSettings, out: Path, model: LocalModel, asked: Guide) -> None:
         """Writes a system's losses on reference answers."""
-        asked = answering_guide(settings, guided, prefill)
-        artifact = Artifact(out, self._parts(rows, settings, model.fingerprint, None) | {"guide": asked.model_dump()})
+        artifact = self._asked(rows, out, model, asked, {"code": CODE["reference"]})
         self._run(
             name,
             artifact,
@@ -240,14 +238,8 @@ class Steps:
             write_json(out, agreement(mistakes, judge, gate))
         manifest.write("finished")
 
-    def _parts(self, rows: DataSettings, settings: Any, model: str, gate: str | None) -> dict[str, Any]:
-        return identity(rows) | {
-            "settings": settings.model_dump(mode="json"),
-            "seed": self.seed,
-            "templates": templates_fingerprint(),
-            "model": model,
-            "gate": gate,
-        }
+    def _asked(self, rows: DataSettings, out: Path, model: LocalModel, asked: Guide, parts: dict[str, Any]) -> Artifact:
+        return Artifact(out, identity(rows) | {"guide": asked.model_dump(), "model": model.fingerprint} | parts)
 
     def _run(
         self,

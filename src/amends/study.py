@@ -22,6 +22,7 @@ from amends.judges.probe import Extractor, ProbeJudge
 from amends.judges.probe_training import Labelled, validate_probe
 from amends.models.local import LocalModel
 from amends.progress import Reporter
+from amends.prompts import UNGUIDED
 from amends.records import Analysis, Instruction, Response, Verdict
 from amends.steps import Steps
 from amends.store import write_json
@@ -69,7 +70,7 @@ class Study:
     def _generation(self, instructions: Path) -> dict[str, Any]:
         responses, verdicts = self.directory / "responses.jsonl", self.directory / "verdicts.jsonl"
         prompts = DataSettings(source=str(instructions))
-        self.steps.respond("responses", prompts, responses, self.model, False, RespondSettings())
+        self.steps.respond("responses", prompts, responses, self.model, UNGUIDED, RespondSettings().sampling())
         self.steps.judge("verdicts", responses, verdicts, self.judge)
         row = system_row(measure("model", "unguided", "study", "red-team", read_rows(verdicts, Verdict)), self.seed)
         return {
