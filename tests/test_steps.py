@@ -1,7 +1,7 @@
 """Steps over files: what a step is made from decides whether it is skipped, and what it took."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import cast
@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 
 from amends.config import ComposeSettings, DataSettings, PreferenceSettings, TrainSettings
+from amends.errors import StoreError
 from amends.inputs import identity, rows_of
 from amends.methods import METHODS
 from amends.models.local import LocalModel
@@ -74,38 +75,53 @@ def interrupted_rows(settings: DataSettings) -> Iterator[Instruction]:
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize(
-    ("change", "calls"),
-    [
-        ({}, 1),
-        ({"save_steps": 3}, 1),
-        ({"learning_rate": 1e-5}, 2),
-        ({"kl": 0.5}, 1),
-        ({"beta": 0.5}, 2),
-    ],
-)
-def test_a_training_is_redone_for_what_its_trainer_is_told(
-    change: dict[str, object], calls: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Checkpoints more often, or a setting of another trainer, cost nobody the hours of a finished one."""
-    made: list[Recipe] = []
+@pytest.fixture
+def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, object]], int]:
+    """Trains with settings by name, without any training; says how often that was until now."""
+    calls = []
 
-    def fake(kind: str, rows: object, out: Path, recipe: Recipe, *_: object) -> dict[str, int]:
-        made.append(recipe)
+    def fake(kind: str, rows: object, out: Path, *_: object) -> dict[str, int]:
+        calls.append(kind)
         out.mkdir(exist_ok=True)
+        (out / "adapter_config.json").write_text("{}")
         return {"steps": 1}
 
     monkeypatch.setattr("amends.training.fit.fit", fake)
     samples = tmp_path / "samples.jsonl"
     turns = {name: [{"role": "user", "content": name}] for name in ("prompt", "completion", "rejected")}
     samples.write_text(json.dumps({"id": "a", "kind": "preference", **turns}) + "\n")
-    for changed in {}, change:
-        train, preference = (
-            kind.model_validate({key: value for key, value in changed.items() if key in kind.model_fields})
+
+    def train(named: dict[str, object]) -> int:
+        settings, preference = (
+            kind.model_validate({key: value for key, value in named.items() if key in kind.model_fields})
             for kind in (TrainSettings, PreferenceSettings)
         )
-        Steps().train("dpo", samples, tmp_path / "adapter", "dpo", Recipe("embedded", train, preference))
-    assert len(made) == calls
+        Steps().train("dpo", samples, tmp_path / "adapter", "dpo", Recipe("embedded", settings, preference))
+        return len(calls)
+
+    return train
+
+
+@pytest.mark.parametrize(
+    ("change", "calls"),
+    [({}, 1), ({"save_steps": 3}, 1), ({"learning_rate": 1e-5}, 2), ({"kl": 0.5}, 1), ({"beta": 0.5}, 2)],
+)
+def test_a_training_is_redone_for_what_its_trainer_is_told(
+    change: dict[str, object], calls: int, train: Callable[[dict[str, object]], int]
+) -> None:
+    """Checkpoints more often, or a setting of another trainer, cost nobody the hours of a finished one."""
+    assert train({}) == 1
+    assert train(change) == calls
+
+
+def test_an_adapter_that_was_changed_since_is_not_trained_over(
+    train: Callable[[dict[str, object]], int], tmp_path: Path
+) -> None:
+    train({})
+    (tmp_path / "adapter" / "adapter_config.json").write_text('{"mine": 1}')
+    with pytest.raises(StoreError, match="adapter: was changed after amends wrote it"):
+        train({"beta": 0.5})
+    assert "mine" in (tmp_path / "adapter" / "adapter_config.json").read_text()
 
 
 def test_responses_are_redone_for_what_is_asked_and_how(tmp_path: Path) -> None:

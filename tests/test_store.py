@@ -214,6 +214,14 @@ def test_foreign_file_is_refused_and_stays(tmp_path: Path) -> None:
     assert path.read_text() == "years of work\n"
 
 
+def test_foreign_part_is_refused_and_stays(tmp_path: Path) -> None:
+    part = tmp_path / "rows.jsonl.part"
+    part.write_text("mine")
+    with pytest.raises(StoreError, match=r"rows\.jsonl\.part: exists and was not written by amends"):
+        Artifact(tmp_path / "rows.jsonl", {}).begin(1)
+    assert part.read_text() == "mine"
+
+
 def test_file_changed_by_hand_is_refused_and_stays(tmp_path: Path) -> None:
     artifact = finished(tmp_path / "rows.jsonl")
     artifact.path.write_text("corrected by hand\n")

@@ -30,7 +30,7 @@ from amends.stages.reference import reference_losses
 from amends.stages.respond import respond
 from amends.stages.streaming import stream
 from amends.stages.yields import stage_yield
-from amends.store import Artifact, Manifest, file_digest, locked, read_json, write_json
+from amends.store import MARK, Artifact, Manifest, file_digest, locked, read_json, write_json
 from amends.training.recipe import Recipe
 
 CODE = {"make": 1, "train": 1, "respond": 1, "reference": 1}
@@ -167,17 +167,14 @@ class Steps:
         if self._is_finished(name, manifest):
             return dict(manifest.read()["facts"])
         part = out.with_name(out.name + ".part")
-        if out.exists() and not manifest.read() and not part.exists():
-            raise StoreError(
-                f"{out}: exists and was not written by amends (no {manifest.manifest_path.name} beside it), and would be "
-                "overwritten; move it away or choose another output"
-            )
+        if out.exists() and not (part / MARK).exists():
+            _refuse_foreign_directory(manifest)
         rows = count(read_rows(samples, record))
         steps = None if recipe.train.max_tokens else recipe.all_steps(kind, rows)
         with _held(out), self._timed(name, is_begun(part, manifest.fingerprint)):
             with self.reporter.stage(name, steps, "steps") as progress:
                 facts = fit(kind, read_rows(samples, record), out, recipe, manifest.fingerprint, progress)
-            manifest.write("finished", facts=facts)
+            manifest.write("finished", facts=facts, files=directory_fingerprint(out))
             shutil.rmtree(part, ignore_errors=True)  # not before the manifest: the part says that the output is ours
         return facts
 
@@ -293,6 +290,20 @@ def check_origin(stage: str, rows: DataSettings, settings: Any) -> None:
         raise InputError(
             f"{rows.source}: no row has `{making.origin}`, so there are no origin {making.writes}; map a column to it, "
             "or set source to own"
+        )
+
+
+def _refuse_foreign_directory(manifest: Manifest) -> None:
+    """Raises StoreError where a directory is not as a training of ours left it."""
+    out, known = manifest.path, manifest.read()
+    if not known:
+        raise StoreError(
+            f"{out}: exists and was not written by amends (no {manifest.manifest_path.name} beside it), and would be "
+            "overwritten; move it away or choose another output"
+        )
+    if known.get("files") != directory_fingerprint(out):
+        raise StoreError(
+            f"{out}: was changed after amends wrote it, and would be overwritten; move it away to make it anew"
         )
 
 

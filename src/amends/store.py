@@ -15,6 +15,9 @@ from amends import __version__
 from amends.errors import StoreError
 from amends.records import Record
 
+MARK = "fingerprint"
+"""The file by which the directory that a directory is made in, `NAME.part/`, is known to be ours."""
+
 
 def fingerprint(**parts: Any) -> str:
     """Hash of JSON-able parts and the code version: equal fingerprints mean that a stage need not run again."""
@@ -114,9 +117,11 @@ class Manifest:
         if not twin.is_finished() or (self.path.exists() and not self.read()):
             return False
         part = self.path.with_name(self.path.name + ".part")  # while it is there, what lies here is known to be ours
+        if part.exists() and not (part / MARK).exists():
+            return False
         with _device_errors(self.path):
             shutil.rmtree(part, ignore_errors=True)
-            part.mkdir(parents=True)
+            write_atomically(part / MARK, self.fingerprint)
             copied = part / "finished"
             if path.is_dir():
                 copied.mkdir()
@@ -161,6 +166,10 @@ class Artifact(Manifest):
         earlier = self._refuse_foreign(before) if self.path.exists() else {}
         if self.is_begun():
             return self._keep_whole_chunks(rows_per_chunk)
+        if not before and self.part.exists() and self.part.stat().st_size:
+            raise StoreError(
+                f"{self.part}: exists and was not written by amends; move it away or choose another output"
+            )
         with _device_errors(self.path):
             self.part.parent.mkdir(parents=True, exist_ok=True)
             self.part.write_bytes(b"")
@@ -226,10 +235,9 @@ class Artifact(Manifest):
         if not twin.is_finished():
             return False
         earlier = self._refuse_foreign(self.read()) if self.path.exists() else {}
-        with _device_errors(self.path):
-            self.part.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, self.part)
         self.write("running", **earlier)
+        with _device_errors(self.path):
+            shutil.copyfile(path, self.part)
         self.finish(**_facts(twin.read()))
         return True
 

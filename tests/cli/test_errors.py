@@ -191,12 +191,16 @@ def test_foreign_outputs_are_refused(tmp_path: Path, refused: Callable[..., str]
         assert message.startswith(f"{foreign}: exists and was not written by amends")
 
 
-def test_a_directory_that_is_not_ours_is_not_trained_over(tmp_path: Path, refused: Callable[..., str]) -> None:
-    work = tmp_path / "work"
+@pytest.mark.parametrize("name", ["work", "work.part"])
+def test_a_directory_that_is_not_ours_is_not_trained_over(
+    name: str, tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    work = tmp_path / name
     work.mkdir()
     (work / "thesis.tex").write_text("years of work\n")
-    message = refused("train", "--samples", str(good_file(tmp_path, "samples")), "--out", str(work))
+    message = refused("train", "--samples", str(good_file(tmp_path, "samples")), "--out", str(tmp_path / "work"))
     assert message.startswith(f"{work}: exists and was not written by amends")
+    assert (work / "thesis.tex").exists()
 
 
 def test_an_output_below_a_file(tmp_path: Path, refused: Callable[..., str]) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from amends.errors import SampleError
+from amends.errors import SampleError, StoreError
 from amends.models.loading import load_tokenizer
 from amends.protocols import ProgressCallback, no_progress
 from amends.records import Sample, Trainer
-from amends.store import write_atomically
+from amends.store import MARK, write_atomically
 from amends.training import dpo, rlhf, sft
 from amends.training.recipe import Recipe, silence
 from amends.training.samples import TokenizedSample, tokenize_samples
@@ -43,6 +43,7 @@ def fit(
 
     Raises:
         SampleError: a sample would be cut off or has nothing that carries loss; nothing is trained then.
+        StoreError: `output.part/` is somebody else's.
     """
     rows = list(samples)
     tokenizer = load_tokenizer(recipe.source)
@@ -70,15 +71,17 @@ def fit(
 
 def is_begun(part: Path, fingerprint: str) -> bool:
     """Whether a training of that very fingerprint was interrupted, and its part is there to go on from."""
-    mark = part / "fingerprint"
+    mark = part / MARK
     return mark.exists() and mark.read_text() == fingerprint
 
 
 def _own_part(output: Path, fingerprint: str) -> Path:
     part = output.with_name(output.name + ".part")
     if part.exists() and not is_begun(part, fingerprint):
+        if not (part / MARK).exists():
+            raise StoreError(f"{part}: exists and was not written by amends; move it away or choose another output")
         shutil.rmtree(part)
-    write_atomically(part / "fingerprint", fingerprint)
+    write_atomically(part / MARK, fingerprint)
     return part
 
 
