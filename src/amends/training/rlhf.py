@@ -12,6 +12,7 @@ from typing import Any
 
 from amends.models.batches import length_batches, right_padded
 from amends.models.loading import best_device, best_dtype, find_model
+from amends.models.plain import plain_messages
 from amends.records import Sample
 from amends.training.recipe import Recipe, silence
 from amends.training.samples import TokenizedSample, tokenize_text
@@ -115,9 +116,7 @@ def make_trainer(
 
     read = sum(one.prompt_tokens for one in tokenized[::2]) + len(samples) * settings.max_new_tokens  # at most
     steps = recipe.train.steps(len(samples) * settings.generations, read * settings.generations)
-    # The trainer leaves out what does not fill a step, so that few prompts would make none.
-    prompts = [[one.model_dump() for one in row.prompt] for row in samples]
-    prompts *= math.ceil(recipe.train.batch_size * recipe.train.gradient_accumulation / len(prompts))
+    prompts = prompts_of(samples, tokenizer, recipe.train.batch_size * recipe.train.gradient_accumulation)
     longest = max(one.prompt_tokens for one in tokenized) + settings.max_new_tokens
     trainer = resumable(RLOOTrainer)(
         model=recipe.load(longest),
@@ -137,6 +136,12 @@ def make_trainer(
     )
     score_labels_alone(trainer.model, trainer.temperature)
     return trainer
+
+
+def prompts_of(samples: Sequence[Sample], tokenizer: Any, step_prompts: int) -> list[list[dict[str, str]]]:
+    """The samples' prompts, which the trainer renders itself; repeated until they fill a step, or it would make none."""
+    prompts = [plain_messages(row.prompt, tokenizer) for row in samples]
+    return prompts * math.ceil(step_prompts / len(prompts))
 
 
 def _scorer(recipe: Recipe, tokenizer: Any) -> Any:
