@@ -93,6 +93,15 @@ def best_dtype(device: str) -> Any:
     return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
 
 
+def avoid_cudnn_attention(device: str) -> None:
+    """Leaves attention on a card to torch's own kernels, in this process."""
+    import torch
+
+    if device == "cuda":
+        # With masks cuDNN plans anew for each shape, and on H100 its gradients were NaN (pytorch#196678, trl#7181).
+        torch.backends.cuda.enable_cudnn_sdp(False)
+
+
 def load_tokenizer(source: ModelSource, chat_template: str | None = None) -> Any:
     """The model's own tokenizer, padding on the left, with another chat template where one is given.
 
@@ -125,6 +134,7 @@ def load_model(source: ModelSource, device: str | None = None, adapter: Path | N
 
     quiet_libraries()
     device = device or best_device()
+    avoid_cudnn_attention(device)
     try:
         model = AutoModelForCausalLM.from_pretrained(
             source.location, dtype=best_dtype(device), use_safetensors=True, trust_remote_code=False

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from amends.models.batches import length_batches, right_padded
-from amends.models.loading import best_device, best_dtype, find_model
+from amends.models.loading import avoid_cudnn_attention, best_device, best_dtype, find_model
 from amends.models.plain import plain_messages
 from amends.records import Sample
 from amends.training.recipe import Recipe, silence
@@ -149,10 +149,12 @@ def _scorer(recipe: Recipe, tokenizer: Any) -> Any:
     from transformers import AutoModelForSequenceClassification, set_seed
 
     set_seed(recipe.seed % 2**31)  # the new output's first weights
+    device = best_device()
+    avoid_cudnn_attention(device)
     model = AutoModelForSequenceClassification.from_pretrained(
         find_model(recipe.model).location,
         num_labels=1,
-        dtype=best_dtype(best_device()),
+        dtype=best_dtype(device),
         use_safetensors=True,
         trust_remote_code=False,
     )
