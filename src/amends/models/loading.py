@@ -85,7 +85,7 @@ def best_device() -> str:
 
 
 def best_dtype(device: str) -> Any:
-    """bfloat16 where the CPU or GPU computes in it, else float32."""
+    """bfloat16 where the CPU or GPU computes in it; else float32 on a CPU and float16 on a GPU."""
     import torch
 
     if device == "cuda":
