@@ -35,5 +35,9 @@ class SampleError(InputError):
     """Composed samples that must not be trained on: cut off, fully masked, or leaking a guide."""
 
 
+class TrainingError(AmendsError):
+    """A training that ended in weights which are no numbers."""
+
+
 class YieldError(AmendsError):
     """A stage produced too little that passed its gate to go on."""

@@ -14,7 +14,7 @@ from amends.models.batches import length_batches, right_padded
 from amends.models.loading import avoid_cudnn_attention, best_device, best_dtype, find_model
 from amends.models.plain import plain_messages
 from amends.records import Sample
-from amends.training.recipe import Recipe, silence
+from amends.training.recipe import Recipe, check_finite, silence
 from amends.training.samples import TokenizedSample, tokenize_text
 
 Reward = Callable[[Sequence[tuple[str, str]]], list[float]]
@@ -58,6 +58,7 @@ def train_reward(
     silence(trainer)
     trainer.add_callback(callback)
     trainer.train()
+    check_finite(trainer.model)
     log = [entry for entry in trainer.state.log_history if "loss" in entry]
     keys = ("step", "loss", "accuracy", "margin")
     directory.mkdir(parents=True, exist_ok=True)
