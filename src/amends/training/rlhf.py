@@ -33,15 +33,19 @@ def train_reward(
     finished = directory / "adapter"
     if finished.exists():
         return
+    import torch
     from datasets import Dataset
     from trl import RewardConfig, RewardTrainer
 
+    model = _scorer(recipe, tokenizer)
+    if model.dtype == torch.float16:
+        model.score.float()  # trained whole, and torch's gradient scaler refuses float16
     rows = {
         "chosen_ids": [one.input_ids for one in tokenized[::2]],
         "rejected_ids": [one.input_ids for one in tokenized[1::2]],
     }
     trainer = RewardTrainer(
-        model=_scorer(recipe, tokenizer),
+        model=model,
         args=recipe.arguments(
             RewardConfig,
             directory / "checkpoints",
