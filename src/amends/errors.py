@@ -41,3 +41,12 @@ class TrainingError(AmendsError):
 
 class YieldError(AmendsError):
     """A stage produced too little that passed its gate to go on."""
+
+
+def memory_is_full(error: Exception) -> bool:
+    """Whether the device, or this machine, had no room left; by name, since torch is not loaded for every command."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "DefaultCPUAllocator" in str(error)
+    )

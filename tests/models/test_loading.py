@@ -1,9 +1,15 @@
 """What every load of a model does: which kernels a card may use, which files count, what stays a memory error."""
 
+from pathlib import Path
+
 import pytest
 import torch
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
-from amends.models.loading import avoid_cudnn_attention
+from amends.errors import ModelError
+from amends.models.loading import avoid_cudnn_attention, find_model, load_model, load_tokenizer
+from amends.training import rlhf
+from amends.training.recipe import Recipe
 
 
 def test_attention_of_cudnn_is_off_on_a_card_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,13 +22,6 @@ def test_attention_of_cudnn_is_off_on_a_card_alone(monkeypatch: pytest.MonkeyPat
 
 
 def test_every_loader_asks_for_that(monkeypatch: pytest.MonkeyPatch) -> None:
-    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
-
-    from amends.errors import ModelError
-    from amends.models.loading import find_model, load_model, load_tokenizer
-    from amends.training import rlhf
-    from amends.training.recipe import Recipe
-
     def fails(*_: object, **__: object) -> None:
         raise OSError("nothing is loaded here")
 
@@ -38,3 +37,30 @@ def test_every_loader_asks_for_that(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OSError, match="nothing is loaded here"):
         rlhf._scorer(Recipe("embedded"), load_tokenizer(find_model("embedded")))
     assert told == ["cuda", "cuda"]
+
+
+FULL = [
+    torch.OutOfMemoryError("CUDA out of memory"),
+    MemoryError(),
+    RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+]
+
+
+@pytest.mark.parametrize("full", FULL, ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("kind", ["transformers.AutoModelForCausalLM", "peft.PeftModel"])
+def test_memory_that_is_full_is_not_the_files_fault(
+    monkeypatch: pytest.MonkeyPatch, full: Exception, kind: str
+) -> None:
+    """So that the advice on memory is given."""
+
+    def load(*_: object, **__: object) -> torch.nn.Module:
+        return torch.nn.Linear(1, 1)
+
+    def fails(*_: object, **__: object) -> None:
+        raise full
+
+    monkeypatch.setattr("transformers.AutoModelForCausalLM.from_pretrained", load)
+    monkeypatch.setattr(f"{kind}.from_pretrained", fails)
+    with pytest.raises(type(full)) as caught:
+        load_model(find_model("embedded"), "cpu", Path("adapter"))
+    assert caught.value is full

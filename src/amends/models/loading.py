@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from amends.errors import ModelError
+from amends.errors import ModelError, memory_is_full
 from amends.models.embedded import embedded_model_directory
 from amends.store import file_digest, fingerprint
 
@@ -140,6 +140,8 @@ def load_model(source: ModelSource, device: str | None = None, adapter: Path | N
             source.location, dtype=best_dtype(device), use_safetensors=True, trust_remote_code=False
         )
     except Exception as error:
+        if memory_is_full(error):
+            raise
         raise ModelError(
             f"{source.name}: cannot be loaded: {_first_line(error)}; name `embedded`, a model directory with "
             "safetensors weights, or a hub id that can be reached (offline: download it first)"
@@ -172,6 +174,8 @@ def _with_adapter(model: Any, source: ModelSource, adapter: Path) -> Any:
         # Merged, since 210 small adapters of their own precision cost more than half of a CPU's generation rate.
         merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
     except Exception as error:
+        if memory_is_full(error):
+            raise
         raise ModelError(
             f"{adapter}: does not fit {source.name}; it was trained on another base model ({_first_line(error)})"
         ) from error
