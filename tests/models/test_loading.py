@@ -64,3 +64,17 @@ def test_memory_that_is_full_is_not_the_files_fault(
     with pytest.raises(type(full)) as caught:
         load_model(find_model("embedded"), "cpu", Path("adapter"))
     assert caught.value is full
+
+
+def test_no_tokenizer_of_foreign_code_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unsaid, the library asks on a terminal."""
+    asked: list[dict[str, object]] = []
+
+    def load(_: str, **options: object) -> None:
+        asked.append(options)
+        raise ValueError("no")
+
+    monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", load)
+    with pytest.raises(ModelError):
+        load_tokenizer(find_model("embedded"))
+    assert asked[0]["trust_remote_code"] is False

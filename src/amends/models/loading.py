@@ -111,7 +111,7 @@ def load_tokenizer(source: ModelSource, chat_template: str | None = None) -> Any
 
     quiet_libraries()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source.location, padding_side="left")
+        tokenizer = AutoTokenizer.from_pretrained(source.location, padding_side="left", trust_remote_code=False)
     except Exception as error:
         raise ModelError(f"{source.name}: its tokenizer cannot be loaded: {_first_line(error)}") from error
     tokenizer.chat_template = chat_template or tokenizer.chat_template
@@ -153,7 +153,7 @@ def load_model(source: ModelSource, device: str | None = None, adapter: Path | N
 
 
 def check_adapter(source: ModelSource, adapter: Path) -> None:
-    """Raises ModelError where a directory is no adapter or names another base model; reads its configuration alone."""
+    """Raises ModelError where a directory is no adapter, or another model's; reads its configuration alone."""
     configuration_path = adapter / "adapter_config.json"
     if not configuration_path.exists():
         raise ModelError(
@@ -165,6 +165,8 @@ def check_adapter(source: ModelSource, adapter: Path) -> None:
         raise ModelError(f"{configuration_path}: does not name a base model ({error!r}); train it again") from error
     if not same_base(base, source):
         raise ModelError(f"{adapter}: was trained on {base}, not on {source.name}; name its base model with --model")
+    if not (adapter / "adapter_model.safetensors").exists():  # PEFT would take a pickle, or ask the hub for one
+        raise ModelError(f"{adapter}: no adapter_model.safetensors in it; save it as safetensors, or train it again")
 
 
 def _with_adapter(model: Any, source: ModelSource, adapter: Path) -> Any:
