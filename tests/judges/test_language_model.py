@@ -126,6 +126,18 @@ def test_the_key_goes_to_the_server_and_nowhere_else(
     assert "secret-key-1" not in (tmp_path / "c.jsonl").read_text() + judge.fingerprint + json.dumps(judge.facts)
 
 
+def test_a_server_that_repeats_the_key_in_its_error_does_not_bring_it_to_the_terminal(
+    serve: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = "secret-key-" + "1" * 300
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    server = serve(lambda *_: (401, f"Bearer {key} is no key; {key} ends with 1"))
+    judge = LanguageModelJudge(EndpointModel("m", server.url, Rating), tmp_path / "c.jsonl")
+    with pytest.raises(ModelError, match=r"Bearer \[key\] is no key; \[key\] ends with 1") as caught:
+        judge.rate(PAIRS[:1])
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("text", "harmless"),
     [
