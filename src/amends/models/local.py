@@ -6,12 +6,20 @@ from typing import Any
 
 from amends.errors import InputError, ModelError
 from amends.models.batches import length_batches, length_pools, right_padded
-from amends.models.loading import check_adapter, directory_fingerprint, find_model, load_model, load_tokenizer
+from amends.models.loading import (
+    best_device,
+    check_adapter,
+    directory_fingerprint,
+    find_model,
+    load_model,
+    load_tokenizer,
+)
 from amends.models.plain import plain, plain_messages
 from amends.protocols import Generation, ProgressCallback, Prompt, Sampling, no_progress
 from amends.seeds import derive_seed
 from amends.store import fingerprint
 
+ROWS_AT_ONCE = {"cuda": 4_096}  # twice the slots (slots.py), so that they stay full while rows end and rounds shrink
 LOSS_TOKENS = {"cpu": 2_048, "cuda": 16_384}  # smaller: logits over the whole vocabulary at every token
 
 
@@ -68,6 +76,11 @@ class LocalModel:
     def layers(self) -> int:
         """Number of transformer layers."""
         return int(self.model.config.get_text_config().num_hidden_layers)
+
+    @property
+    def rows_at_once(self) -> int | None:
+        """Rows that fill its device; None where the caller's own number does."""
+        return ROWS_AT_ONCE.get(self._device or best_device())
 
     def release(self) -> None:
         """Frees the weights; the next use loads them again."""
