@@ -1,13 +1,15 @@
 """What every load of a model does: which kernels a card may use, which files count, what stays a memory error."""
 
+import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from amends.errors import ModelError
-from amends.models.loading import avoid_cudnn_attention, find_model, load_model, load_tokenizer
+from amends.models.loading import avoid_cudnn_attention, find_model, hardware, load_model, load_tokenizer
 from amends.training import rlhf
 from amends.training.recipe import Recipe
 
@@ -78,3 +80,15 @@ def test_no_tokenizer_of_foreign_code_is_run(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(ModelError):
         load_tokenizer(find_model("embedded"))
     assert asked[0]["trust_remote_code"] is False
+
+
+def test_the_hardware_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = hardware("cpu")
+    assert re.fullmatch(r"\d+ x \S.*", found["processor"])
+    assert re.fullmatch(r"\d+ GiB", found["memory"])
+    card = SimpleNamespace(name="NVIDIA H100 80GB HBM3", total_memory=79 * 2**30)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: card)
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.backends.cudnn, "version", lambda: 91002)
+    cards = {"card": "NVIDIA H100 80GB HBM3, 79 GiB", "CUDA, cuDNN": "13.0, 91002"}
+    assert hardware("cuda") == found | cards

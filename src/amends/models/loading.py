@@ -2,6 +2,9 @@
 
 import json
 import logging
+import os
+import platform
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +94,22 @@ def best_dtype(device: str) -> Any:
     if device == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
+
+
+def hardware(device: str) -> dict[str, str]:
+    """Processor and memory of this machine; on `cuda` its first card's, too, and what drives it."""
+    import torch
+
+    processors = Path("/proc/cpuinfo")
+    named = re.search(r"model name\s*: (.+)", processors.read_text()) if processors.exists() else None
+    name = named[1] if named else platform.processor() or platform.machine()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    found = {"processor": f"{os.cpu_count()} x {name}", "memory": f"{memory / 2**30:.0f} GiB"}
+    if device == "cuda":
+        card = torch.cuda.get_device_properties(0)
+        found["card"] = f"{card.name}, {card.total_memory / 2**30:.0f} GiB"
+        found["CUDA, cuDNN"] = f"{torch.version.cuda}, {torch.backends.cudnn.version()}"
+    return found
 
 
 def avoid_cudnn_attention(device: str) -> None:
