@@ -14,7 +14,7 @@ def main() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TQDM_DISABLE", "1")  # amends shows its own progress
-    from amends.errors import AmendsError
+    from amends.errors import AmendsError, memory_is_full
 
     try:
         from amends.cli.app import app
@@ -24,7 +24,7 @@ def main() -> None:
         print(f"amends: error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except (RuntimeError, MemoryError) as error:
-        if not _memory_is_full(error):
+        if not memory_is_full(error):
             raise
         print(f"amends: error: {MEMORY_IS_FULL}", file=sys.stderr)
         sys.exit(1)
@@ -33,15 +33,6 @@ def main() -> None:
             raise
         print("amends: interrupted; what is finished is kept, the same command goes on from there", file=sys.stderr)
         sys.exit(130)
-
-
-def _memory_is_full(error: Exception) -> bool:
-    """Whether the device, or this machine, had no room left; by name, since torch is not loaded for every command."""
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or "DefaultCPUAllocator" in str(error)
-    )
 
 
 if __name__ == "__main__":

@@ -35,5 +35,18 @@ class SampleError(InputError):
     """Composed samples that must not be trained on: cut off, fully masked, or leaking a guide."""
 
 
+class TrainingError(AmendsError):
+    """A training that ended in weights which are no numbers."""
+
+
 class YieldError(AmendsError):
     """A stage produced too little that passed its gate to go on."""
+
+
+def memory_is_full(error: Exception) -> bool:
+    """Whether the device, or this machine, had no room left; by name, since torch is not loaded for every command."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "DefaultCPUAllocator" in str(error)
+    )

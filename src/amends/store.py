@@ -156,24 +156,29 @@ class Artifact(Manifest):
     def __init__(self, path: Path, parts: dict[str, Any]) -> None:
         super().__init__(path, parts)
         self.part = path.with_name(path.name + ".part")
+        self.chunk_rows = 0
 
-    def begin(self, rows_per_chunk: int) -> int:
+    def begin(self, chunk_rows: int) -> int:
         """Prepares for appending and returns how many whole chunks of an interrupted writer are kept.
+
+        `self.chunk_rows` is their size from then on: the interrupted writer's where there was one, else the given one.
 
         Raises StoreError where the file was not written by amends, or was changed since: nobody's work is overwritten.
         """
         before = self.read()
         earlier = self._refuse_foreign(before) if self.path.exists() else {}
         if self.is_begun():
-            return self._keep_whole_chunks(rows_per_chunk)
+            self.chunk_rows = int(before.get("chunk_rows", chunk_rows))
+            return self._keep_whole_chunks(self.chunk_rows)
         if not before and self.part.exists() and self.part.stat().st_size:
             raise StoreError(
                 f"{self.part}: exists and was not written by amends; move it away or choose another output"
             )
+        self.chunk_rows = chunk_rows
         with _device_errors(self.path):
             self.part.parent.mkdir(parents=True, exist_ok=True)
             self.part.write_bytes(b"")
-        self.write("running", **earlier)
+        self.write("running", chunk_rows=chunk_rows, **earlier)
         return 0
 
     def is_begun(self) -> bool:
@@ -224,7 +229,7 @@ class Artifact(Manifest):
             facts["bytes"] = self.part.stat().st_size
             with self.part.open("rb") as stream:
                 facts["sha256"] = hashlib.file_digest(stream, "sha256").hexdigest()
-            earlier = {key: before[key] for key in ("bytes", "sha256") if key in before}
+            earlier = {key: before[key] for key in ("bytes", "sha256", "chunk_rows") if key in before}
             self.write("running", **earlier, coming=facts)
             self.part.replace(self.path)
         self.write("finished", **facts)

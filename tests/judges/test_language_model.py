@@ -126,6 +126,18 @@ def test_the_key_goes_to_the_server_and_nowhere_else(
     assert "secret-key-1" not in (tmp_path / "c.jsonl").read_text() + judge.fingerprint + json.dumps(judge.facts)
 
 
+def test_a_server_that_repeats_the_key_in_its_error_does_not_bring_it_to_the_terminal(
+    serve: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = "secret-key-" + "1" * 300
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    server = serve(lambda *_: (401, f"Bearer {key} is no key; {key} ends with 1"))
+    judge = LanguageModelJudge(EndpointModel("m", server.url, Rating), tmp_path / "c.jsonl")
+    with pytest.raises(ModelError, match=r"Bearer \[key\] is no key; \[key\] ends with 1") as caught:
+        judge.rate(PAIRS[:1])
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("text", "harmless"),
     [
@@ -148,6 +160,15 @@ def test_reading_a_rating(text: str, harmless: int | None) -> None:
 def test_a_local_model_judges_too(tmp_path: Path) -> None:
     judge = LanguageModelJudge(ScriptedModel("m", lambda prompt, seed: GOOD), tmp_path / "c.jsonl")
     assert judge.score(PAIRS[:1]) == [round(8 / 9, 6)]
+
+
+def test_a_model_on_a_card_is_asked_as_much_at_once_as_fills_it(tmp_path: Path) -> None:
+    pairs = [("May I?", f"Yes, {number} times.") for number in range(150)]
+    for rows_at_once, calls in ((None, 3), (100, 2), (4_096, 1)):
+        model = ScriptedModel("m", lambda prompt, seed: GOOD)
+        model.rows_at_once = rows_at_once  # type: ignore[attr-defined]
+        LanguageModelJudge(model, tmp_path / f"{rows_at_once}.jsonl").score(pairs)
+        assert model.calls == calls
 
 
 def test_judges_by_name() -> None:

@@ -1,8 +1,10 @@
 """Decoding in slots against the library's `generate`, with the real embedded model in float32."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from amends.models.batches import shared_prefix
 from amends.models.decoding import BatchDecoder, SlotDecoder
@@ -102,3 +104,17 @@ def test_slots_are_what_fits_into_the_memory_share(exact: LocalModel) -> None:
     assert slots_for(exact.model, 50) == 128, "many short rows fit; the number has a cap"
     few = slots_for(exact.model, 2_000_000)
     assert few == 1, "a row is decoded even where the share is too small"
+
+
+def test_slots_of_a_card_are_bounded_by_the_memory_that_its_weights_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    shape = SimpleNamespace(num_hidden_layers=2, num_key_value_heads=4, head_dim=64)
+    model: Any = SimpleNamespace(
+        config=SimpleNamespace(get_text_config=lambda: shape),
+        dtype=torch.bfloat16,
+        device=torch.device("cuda"),
+        get_memory_footprint=lambda: 2**30,
+    )
+    for memory, slots in ((2**40, 2_048), (2**30 + 10 * 100 * 2_048, 4), (2**30, 1), (0, 1)):
+        card = SimpleNamespace(total_memory=memory)
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _, card=card: card)
+        assert slots_for(model, 100) == slots, "a row of 100 tokens takes 2 x 2 x 4 x 64 x 2 x 100 bytes"

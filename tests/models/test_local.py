@@ -210,6 +210,14 @@ def test_adapter_of_another_base_is_refused_at_once(tmp_path: Path) -> None:
             LocalModel("embedded", other)
 
 
+def test_an_adapter_without_safetensors_weights_is_refused_at_once(tmp_path: Path) -> None:
+    """A fingerprint does not see other files, and PEFT would ask the hub for the missing one."""
+    bare = adapter(tmp_path / "a", str(embedded_model_directory()))
+    (bare / "adapter_model.safetensors").rename(bare / "adapter_model.bin")
+    with pytest.raises(ModelError, match=r"a: no adapter_model\.safetensors in it; save it as safetensors"):
+        LocalModel("embedded", bare)
+
+
 def test_an_adapter_whose_weights_do_not_fit_is_refused(tmp_path: Path) -> None:
     broken = LocalModel("embedded", adapter(tmp_path / "a", str(embedded_model_directory())))
     with pytest.raises(ModelError, match="does not fit embedded"):

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from scripted_judge import artifact_in, written
 
+from amends.judges.language_model import LanguageModelJudge
+from amends.models.local import LocalModel
 from amends.protocols import ProgressCallback
 from amends.records import Verdict
-from amends.stages.streaming import CHUNK_ROWS, chunked, stream
+from amends.stages.streaming import CHUNK_ROWS, chunk_rows_for, chunked, stream
 
 
 def process(chunk: list[int], number: int, progress: ProgressCallback) -> list[Verdict]:
@@ -87,3 +89,41 @@ def test_chunks_are_of_a_fixed_size(tmp_path: Path) -> None:
     stream(range(300), artifact_in(tmp_path), record)
     assert CHUNK_ROWS == 256
     assert sizes == [256, 44]
+
+
+class Card:
+    """A model on a device that is filled by 20 rows."""
+
+    rows_at_once: int | None = 20
+
+
+def test_a_device_says_how_many_rows_fill_it() -> None:
+    assert chunk_rows_for(object()) == CHUNK_ROWS, "an endpoint, say"
+    assert chunk_rows_for(LocalModel("embedded", device="cpu")) == CHUNK_ROWS
+    assert chunk_rows_for(LocalModel("embedded", device="cuda")) == 4_096
+    assert chunk_rows_for(LanguageModelJudge(LocalModel("embedded", device="cuda"))) == 4_096
+    card = Card()
+    assert chunk_rows_for(card) == 20
+    card.rows_at_once = None
+    assert chunk_rows_for(card) == CHUNK_ROWS
+
+
+@pytest.mark.parametrize(("before", "after"), [(10, 25), (25, 10)])
+def test_a_stage_that_goes_on_at_another_device_keeps_its_chunks(tmp_path: Path, before: int, after: int) -> None:
+    """Its rows are those of one that was never interrupted, however many rows the other device takes at once."""
+    whole = artifact_in(tmp_path, "whole.jsonl")
+    stream(range(60), whole, process, chunk_rows=before)
+    artifact = artifact_in(tmp_path)
+
+    def interrupted(chunk: list[int], number: int, progress: ProgressCallback) -> list[Verdict]:
+        if number == 1:
+            raise KeyboardInterrupt
+        return process(chunk, number, progress)
+
+    with pytest.raises(KeyboardInterrupt):
+        stream(range(60), artifact, interrupted, chunk_rows=before)
+    resumed = artifact_in(tmp_path)
+    stream(range(60), resumed, process, chunk_rows=after)
+    assert resumed.part.read_bytes() == whole.part.read_bytes()
+    resumed.finish()
+    assert "chunk_rows" not in resumed.read()

@@ -6,6 +6,7 @@ import pytest
 
 from amends.errors import SampleError
 from amends.models.loading import find_model, load_tokenizer
+from amends.models.plain import plain
 from amends.prompts import analysis_question, template
 from amends.records import Message, Sample, SampleKind
 from amends.training.samples import NO_LOSS, length_table, tokenize_sample, tokenize_samples
@@ -53,7 +54,7 @@ def test_the_last_trained_token_ends_the_turn_and_nothing_follows_it(tokenizer: 
 def test_loss_is_on_the_completion_alone(tokenizer: Any, one: Sample) -> None:
     tokens = tokenize_sample(one, tokenizer)
     carrying = [label for label in tokens.labels if label != NO_LOSS]
-    assert tokenizer.decode(carrying) == one.completion[0].content + "<|im_end|>"
+    assert tokenizer.decode(carrying) == plain(one.completion[0].content, tokenizer) + "<|im_end|>"
     assert set(tokens.labels[: tokens.prompt_tokens]) == {NO_LOSS}
     assert tokens.labels[tokens.prompt_tokens :] == carrying == tokens.input_ids[tokens.prompt_tokens :]
 

@@ -80,7 +80,7 @@ def _show_results(path: Path, as_json: bool) -> None:
 
 
 def doctor(as_json: options.Json = False) -> None:
-    """Show what amends runs on here: versions, device, precision, the embedded model, free space."""
+    """Show what amends runs on here: versions, hardware, precision, the embedded model, free space."""
     import importlib.metadata
     import platform
     import shutil
@@ -88,7 +88,7 @@ def doctor(as_json: options.Json = False) -> None:
     from amends import __version__
     from amends.errors import ModelError
     from amends.models.embedded import embedded_gguf
-    from amends.models.loading import best_device, best_dtype
+    from amends.models.loading import best_device, best_dtype, hardware
     from amends.store import cache_directory
 
     device = best_device()
@@ -100,6 +100,7 @@ def doctor(as_json: options.Json = False) -> None:
         "amends": __version__,
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in ("torch", "transformers", "trl", "peft")},
+        **hardware(device),
         "device": device,
         "precision": str(best_dtype(device)).removeprefix("torch."),
         "embedded model": embedded,

@@ -48,8 +48,9 @@ class Asker(Generic[Form]):
         keys = [fingerprint(question=question) for question in questions]
         wanted = {key: question for key, question in zip(keys, questions, strict=True) if key not in known}
         pending = list(wanted.items())
-        for start in range(0, len(pending), KEPT_AT_ONCE):
-            some = pending[start : start + KEPT_AT_ONCE]
+        size = getattr(self.model, "rows_at_once", None) or KEPT_AT_ONCE  # a card costs nothing by the answer
+        for start in range(0, len(pending), size):
+            some = pending[start : start + size]
             prompts = [Prompt((Message(role="user", content=question),)) for _, question in some]
             made = self.model.generate(prompts, Sampling(ANSWER_TOKENS, temperature=0.0), 0)
             read = {key: read_form(self.form, one.text) for (key, _), one in zip(some, made, strict=True)}

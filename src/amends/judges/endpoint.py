@@ -56,7 +56,9 @@ class EndpointModel:
             with ThreadPoolExecutor(AT_ONCE) as pool:
                 return list(pool.map(ask, prompts))
         except openai.OpenAIError as error:
-            reason = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
+            secret = os.environ.get("OPENAI_API_KEY")
+            said = str(error).replace(secret, "[key]") if secret else str(error)  # servers repeat what they refuse
+            reason = said.splitlines()[0][:300] if said else type(error).__name__
             raise ModelError(
                 f"{self.url}: model {self.name!r} does not answer ({reason}); is the server running, is the name one of "
                 "its models, and is OPENAI_API_KEY set where it wants a key? What it has answered is kept"

@@ -122,6 +122,11 @@ class GuardJudge:
         return fingerprint(model=self.model.fingerprint, family=self.family.name, options=self.options)
 
     @property
+    def rows_at_once(self) -> int | None:
+        """Rows that fill the model's device."""
+        return self.model.rows_at_once
+
+    @property
     def facts(self) -> dict[str, Any]:
         """What results.json says of this judge."""
         return {"name": self.name, "family": self.family.name, "source": self.family.source}

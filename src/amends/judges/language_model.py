@@ -46,6 +46,11 @@ class LanguageModelJudge:
         return fingerprint(model=self.model.fingerprint, question=template("rate"))
 
     @property
+    def rows_at_once(self) -> int | None:
+        """Rows that fill the model's device, where it says so."""
+        return getattr(self.model, "rows_at_once", None)
+
+    @property
     def facts(self) -> dict[str, Any]:
         """What results.json says of this judge."""
         return {"name": self.name, "question": template("rate")}

@@ -16,6 +16,7 @@ import numpy as np
 from amends.errors import InputError, ModelError
 from amends.models.batches import length_batches, right_padded, shared_prefix
 from amends.models.loading import ModelSource, find_model, load_model, load_tokenizer
+from amends.models.plain import plain
 from amends.protocols import ProgressCallback, no_progress
 from amends.store import file_digest, fingerprint
 
@@ -160,6 +161,7 @@ class Extractor:
         return encoded[0][0][: min(shared_prefix([ids for ids, _ in encoded]), shortest - 1)]
 
     def _encode(self, prompt: str, response: str) -> tuple[list[int], int]:
+        prompt, response = plain(prompt, self.tokenizer), plain(response, self.tokenizer)
         prompt_ids = self.tokenizer(prompt, add_special_tokens=False).input_ids[:PROMPT_TOKENS]
         shown = self.tokenizer.decode(prompt_ids) if len(prompt_ids) == PROMPT_TOKENS else prompt
         messages = [{"role": "user", "content": shown}]

@@ -2,12 +2,15 @@
 
 import json
 import logging
+import os
+import platform
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from amends.errors import ModelError
+from amends.errors import ModelError, memory_is_full
 from amends.models.embedded import embedded_model_directory
 from amends.store import file_digest, fingerprint
 
@@ -85,12 +88,37 @@ def best_device() -> str:
 
 
 def best_dtype(device: str) -> Any:
-    """bfloat16 where the CPU or GPU computes in it, else float32."""
+    """bfloat16 where the CPU or GPU computes in it; else float32 on a CPU and float16 on a GPU."""
     import torch
 
     if device == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
+
+
+def hardware(device: str) -> dict[str, str]:
+    """Processor and memory of this machine; on `cuda` its first card's, too, and what drives it."""
+    import torch
+
+    processors = Path("/proc/cpuinfo")
+    named = re.search(r"model name\s*: (.+)", processors.read_text()) if processors.exists() else None
+    name = named[1] if named else platform.processor() or platform.machine()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    found = {"processor": f"{os.cpu_count()} x {name}", "memory": f"{memory / 2**30:.0f} GiB"}
+    if device == "cuda":
+        card = torch.cuda.get_device_properties(0)
+        found["card"] = f"{card.name}, {card.total_memory / 2**30:.0f} GiB"
+        found["CUDA, cuDNN"] = f"{torch.version.cuda}, {torch.backends.cudnn.version()}"
+    return found
+
+
+def avoid_cudnn_attention(device: str) -> None:
+    """Leaves attention on a card to torch's own kernels, in this process."""
+    import torch
+
+    if device == "cuda":
+        # With masks cuDNN plans anew for each shape, and on H100 its gradients were NaN (pytorch#196678, trl#7181).
+        torch.backends.cuda.enable_cudnn_sdp(False)
 
 
 def load_tokenizer(source: ModelSource, chat_template: str | None = None) -> Any:
@@ -102,7 +130,7 @@ def load_tokenizer(source: ModelSource, chat_template: str | None = None) -> Any
 
     quiet_libraries()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source.location, padding_side="left")
+        tokenizer = AutoTokenizer.from_pretrained(source.location, padding_side="left", trust_remote_code=False)
     except Exception as error:
         raise ModelError(f"{source.name}: its tokenizer cannot be loaded: {_first_line(error)}") from error
     tokenizer.chat_template = chat_template or tokenizer.chat_template
@@ -125,11 +153,14 @@ def load_model(source: ModelSource, device: str | None = None, adapter: Path | N
 
     quiet_libraries()
     device = device or best_device()
+    avoid_cudnn_attention(device)
     try:
         model = AutoModelForCausalLM.from_pretrained(
             source.location, dtype=best_dtype(device), use_safetensors=True, trust_remote_code=False
         )
     except Exception as error:
+        if memory_is_full(error):
+            raise
         raise ModelError(
             f"{source.name}: cannot be loaded: {_first_line(error)}; name `embedded`, a model directory with "
             "safetensors weights, or a hub id that can be reached (offline: download it first)"
@@ -141,7 +172,7 @@ def load_model(source: ModelSource, device: str | None = None, adapter: Path | N
 
 
 def check_adapter(source: ModelSource, adapter: Path) -> None:
-    """Raises ModelError where a directory is no adapter or names another base model; reads its configuration alone."""
+    """Raises ModelError where a directory is no adapter, or another model's; reads its configuration alone."""
     configuration_path = adapter / "adapter_config.json"
     if not configuration_path.exists():
         raise ModelError(
@@ -153,6 +184,8 @@ def check_adapter(source: ModelSource, adapter: Path) -> None:
         raise ModelError(f"{configuration_path}: does not name a base model ({error!r}); train it again") from error
     if not same_base(base, source):
         raise ModelError(f"{adapter}: was trained on {base}, not on {source.name}; name its base model with --model")
+    if not (adapter / "adapter_model.safetensors").exists():  # PEFT would take a pickle, or ask the hub for one
+        raise ModelError(f"{adapter}: no adapter_model.safetensors in it; save it as safetensors, or train it again")
 
 
 def _with_adapter(model: Any, source: ModelSource, adapter: Path) -> Any:
@@ -162,6 +195,8 @@ def _with_adapter(model: Any, source: ModelSource, adapter: Path) -> Any:
         # Merged, since 210 small adapters of their own precision cost more than half of a CPU's generation rate.
         merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
     except Exception as error:
+        if memory_is_full(error):
+            raise
         raise ModelError(
             f"{adapter}: does not fit {source.name}; it was trained on another base model ({_first_line(error)})"
         ) from error

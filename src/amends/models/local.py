@@ -6,11 +6,20 @@ from typing import Any
 
 from amends.errors import InputError, ModelError
 from amends.models.batches import length_batches, length_pools, right_padded
-from amends.models.loading import check_adapter, directory_fingerprint, find_model, load_model, load_tokenizer
+from amends.models.loading import (
+    best_device,
+    check_adapter,
+    directory_fingerprint,
+    find_model,
+    load_model,
+    load_tokenizer,
+)
+from amends.models.plain import plain, plain_messages
 from amends.protocols import Generation, ProgressCallback, Prompt, Sampling, no_progress
 from amends.seeds import derive_seed
 from amends.store import fingerprint
 
+ROWS_AT_ONCE = {"cuda": 4_096}  # twice the slots (slots.py), so that they stay full while rows end and rounds shrink
 LOSS_TOKENS = {"cpu": 2_048, "cuda": 16_384}  # smaller: logits over the whole vocabulary at every token
 
 
@@ -68,13 +77,18 @@ class LocalModel:
         """Number of transformer layers."""
         return int(self.model.config.get_text_config().num_hidden_layers)
 
+    @property
+    def rows_at_once(self) -> int | None:
+        """Rows that fill its device; None where the caller's own number does."""
+        return ROWS_AT_ONCE.get(self._device or best_device())
+
     def release(self) -> None:
         """Frees the weights; the next use loads them again."""
         self._model = None
 
     def render(self, prompt: Prompt) -> str:
         """The text that the model continues: chat template, generation prompt, prefill."""
-        messages = [message.model_dump() for message in prompt.messages]
+        messages = plain_messages(prompt.messages, self.tokenizer)
         try:
             text = self.tokenizer.apply_chat_template(
                 messages, tokenize=False, add_generation_prompt=True, **self._template_options
@@ -131,7 +145,8 @@ class LocalModel:
         """
         contexts = [self._encode(prompt) for prompt, _ in pairs]
         end = [end_of_turn_token(self.tokenizer)] if ended else []
-        answers = [[*self.tokenizer(answer, add_special_tokens=False).input_ids, *end] for _, answer in pairs]
+        texts = [plain(answer, self.tokenizer) for _, answer in pairs]
+        answers = [[*self.tokenizer(text, add_special_tokens=False).input_ids, *end] for text in texts]
         results: list[tuple[float, int]] = [(0.0, 0)] * len(pairs)
         lengths = [len(context) + len(answer) for context, answer in zip(contexts, answers, strict=True)]
         for rows in length_batches(lengths, LOSS_TOKENS[self.model.device.type]):

@@ -9,7 +9,7 @@ from transformers.cache_utils import DynamicLayer
 
 # Of a machine's whole memory, and of what the weights leave of a card's: a device gives the same batches always.
 CACHE_SHARE = {"cpu": 0.05, "cuda": 0.4}
-SLOTS = {"cpu": 128, "cuda": 512}
+SLOTS = {"cpu": 128, "cuda": 2_048}
 
 
 class SlotCache(Cache):

@@ -10,7 +10,7 @@ from amends.records import Analysis, Mistake
 from amends.refusal import is_refusal
 from amends.seeds import derive_seed
 from amends.stages.attempts import NOT_A_MISTAKE, Attempt, Ruling, try_guides
-from amends.stages.streaming import stream
+from amends.stages.streaming import chunk_rows_for, stream
 from amends.stages.text import copied_share, cue_leaks, repeated_share, words
 from amends.store import Artifact
 
@@ -66,7 +66,7 @@ def analyze(
             for row, one in zip(chunk, found, strict=True)
         ]
 
-    stream(mistakes, artifact, process, progress)
+    stream(mistakes, artifact, process, progress, chunk_rows_for(generator))
 
 
 def rule(texts: Sequence[tuple[Mistake, Guide, str]], gate: Judge) -> list[Ruling]:

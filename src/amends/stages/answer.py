@@ -13,7 +13,7 @@ from amends.records import Answer, Instruction
 from amends.refusal import is_refusal
 from amends.seeds import derive_seed
 from amends.stages.attempts import Ruling, of_data_set, try_guides
-from amends.stages.streaming import stream
+from amends.stages.streaming import chunk_rows_for, stream
 from amends.store import Artifact
 
 
@@ -61,7 +61,7 @@ def answer(
             for row, one in zip(chunk, found, strict=True)
         ]
 
-    stream(instructions, artifact, process, progress)
+    stream(instructions, artifact, process, progress, chunk_rows_for(generator))
 
 
 def _reason(text: str, score: float | None, at_least: float) -> str:

@@ -9,7 +9,7 @@ from amends.records import Instruction, Mistake, label
 from amends.seeds import derive_seed
 from amends.stages.attempts import Ruling, of_data_set, try_guides
 from amends.stages.leaks import LeakTest
-from amends.stages.streaming import stream
+from amends.stages.streaming import chunk_rows_for, stream
 from amends.store import Artifact
 
 
@@ -55,7 +55,7 @@ def induce(
             for row, one in zip(chunk, found, strict=True)
         ]
 
-    stream(instructions, artifact, process, progress)
+    stream(instructions, artifact, process, progress, chunk_rows_for(generator))
 
 
 def _reason(prompt: str, text: str, score: float | None, leaks: LeakTest) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from amends.protocols import Judge, ProgressCallback, RatingJudge, no_progress
 from amends.records import PairVerdict, Preferred, Response, Verdict, label
-from amends.stages.streaming import stream
+from amends.stages.streaming import chunk_rows_for, stream
 from amends.store import Artifact
 
 
@@ -25,7 +25,7 @@ def judge_responses(
             for row, (score, helpful) in zip(chunk, found, strict=True)
         ]
 
-    stream(responses, artifact, process, progress)
+    stream(responses, artifact, process, progress, chunk_rows_for(judge))
 
 
 def judge_pairs(

@@ -6,7 +6,7 @@ from typing import Protocol
 from amends.prompts import Guide
 from amends.protocols import ProgressCallback, Prompt, no_progress
 from amends.records import Instruction, ReferenceLoss
-from amends.stages.streaming import stream
+from amends.stages.streaming import chunk_rows_for, stream
 from amends.store import Artifact
 
 
@@ -35,4 +35,4 @@ def reference_losses(
             for row, (nats, tokens) in zip(chunk, losses, strict=True)
         ]
 
-    stream((row for row in rows if row.chosen), artifact, process, progress)
+    stream((row for row in rows if row.chosen), artifact, process, progress, chunk_rows_for(scorer))

@@ -6,7 +6,7 @@ from amends.prompts import Guide
 from amends.protocols import Generator, ProgressCallback, Sampling, no_progress
 from amends.records import Instruction, Response
 from amends.seeds import derive_seed
-from amends.stages.streaming import stream
+from amends.stages.streaming import chunk_rows_for, stream
 from amends.store import Artifact
 
 
@@ -33,4 +33,4 @@ def respond(
             for row, answer in zip(chunk, answers, strict=True)
         ]
 
-    stream(prompts, artifact, process, progress)
+    stream(prompts, artifact, process, progress, chunk_rows_for(generator))

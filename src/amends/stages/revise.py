@@ -8,7 +8,7 @@ from amends.protocols import Generator, Judge, ProgressCallback, Prompt, no_prog
 from amends.records import Message, Mistake, Revision, label
 from amends.seeds import derive_seed
 from amends.stages.attempts import NOT_A_MISTAKE, Attempt, Ruling, try_guides
-from amends.stages.streaming import stream
+from amends.stages.streaming import chunk_rows_for, stream
 from amends.stages.text import copied_share, whole_sentences
 from amends.store import Artifact
 
@@ -67,7 +67,7 @@ def revise(
             for row, one in zip(chunk, found, strict=True)
         ]
 
-    stream(mistakes, artifact, process, progress)
+    stream(mistakes, artifact, process, progress, chunk_rows_for(generator))
 
 
 def _critique_prompt(row: Mistake) -> Prompt:

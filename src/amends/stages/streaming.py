@@ -19,6 +19,11 @@ def chunked(rows: Iterable[RowIn], size: int) -> Iterator[list[RowIn]]:
         yield chunk
 
 
+def chunk_rows_for(worker: object) -> int:
+    """Rows of a chunk for a model or a judge: as many as fill its device, where it says so."""
+    return getattr(worker, "rows_at_once", None) or CHUNK_ROWS
+
+
 def stream(
     rows: Iterable[RowIn],
     artifact: Artifact,
@@ -30,11 +35,11 @@ def stream(
 
     `process` may report rows and tokens while it works; rows that it did not report count when their chunk is written.
 
-    Chunks and what seeds them depend on the rows alone, so that a resumed stage ends with the same bytes as one that was
-    never interrupted. The caller finishes the artifact.
+    Chunks and what seeds them depend on the rows and on the size that the artifact began with, so that a resumed stage ends
+    with the same bytes as one that was never interrupted. The caller finishes the artifact.
     """
     kept = artifact.begin(chunk_rows)
-    for number, chunk in enumerate(chunked(rows, chunk_rows)):
+    for number, chunk in enumerate(chunked(rows, artifact.chunk_rows)):
         if number < kept:
             progress(len(chunk), 0)
             continue

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from amends.protocols import ProgressCallback, no_progress
 from amends.records import Sample, Trainer
 from amends.store import MARK, write_atomically
 from amends.training import dpo, rlhf, sft
-from amends.training.recipe import Recipe, silence
+from amends.training.recipe import Recipe, check_finite, silence
 from amends.training.samples import TokenizedSample, tokenize_samples
 
 MAKERS: dict[Trainer, Callable[..., Any]] = {
@@ -44,6 +45,7 @@ def fit(
     Raises:
         SampleError: a sample would be cut off or has nothing that carries loss; nothing is trained then.
         StoreError: `output.part/` is somebody else's.
+        TrainingError: trained weights are no numbers any more; nothing is written then.
     """
     rows = list(samples)
     tokenizer = load_tokenizer(recipe.source)
@@ -60,6 +62,7 @@ def fit(
     trainer.train(resume_from_checkpoint=_last_checkpoint(part))
     if not trainer.state.global_step:
         raise SampleError(f"{len(rows)} samples made no whole step; lower train.batch_size or add samples")
+    check_finite(trainer.model)
     _write_output(trainer, tokenizer, part, output, full=recipe.train.adapter == "full")
     facts = _facts(len(rows), tokenized, trainer)
     del trainer
@@ -140,5 +143,9 @@ def _step_reporter(progress: ProgressCallback, tokens_per_epoch: int) -> Any:
     class Reporter(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             progress(1, round(tokens_per_epoch * state.num_train_epochs / state.max_steps))
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, model: Any = None, **_: Any) -> None:
+            if not math.isfinite(logs.get("loss", 0.0)):  # before a checkpoint of such weights is written
+                check_finite(model)
 
     return Reporter()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from amends.config import PreferenceSettings, TrainSettings
+from amends.errors import TrainingError
 from amends.models.loading import ModelSource, best_device, best_dtype, find_model, load_model
 from amends.records import Trainer
 
@@ -87,6 +88,7 @@ class Recipe:
             "save_total_limit": 1,
             "logging_steps": 1,
             "logging_strategy": "steps",
+            "logging_nan_inf_filter": False,  # it would put the losses before in the place of one that is no number
             "disable_tqdm": True,
             "report_to": "none",
             "seed": self.seed % 2**31,
@@ -116,3 +118,13 @@ def silence(trainer: Any) -> None:
     from transformers.trainer_callback import PrinterCallback
 
     trainer.remove_callback(PrinterCallback)
+
+
+def check_finite(model: Any) -> None:
+    """Raises TrainingError where a weight that is trained is no number any more: what was made is of no use then."""
+    for name, weight in model.named_parameters():
+        if weight.requires_grad and not bool(weight.isfinite().all()):
+            raise TrainingError(
+                f"training diverged: {name} is no number any more; lower the learning rate (train.learning_rate, "
+                "preference.dpo_learning_rate, preference.rlhf_learning_rate) and run again"
+            )

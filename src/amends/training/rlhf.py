@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from amends.models.batches import length_batches, right_padded
-from amends.models.loading import best_device, best_dtype, find_model
+from amends.models.loading import avoid_cudnn_attention, best_device, best_dtype, find_model
+from amends.models.plain import plain_messages
 from amends.records import Sample
-from amends.training.recipe import Recipe, silence
+from amends.training.recipe import Recipe, check_finite, silence
 from amends.training.samples import TokenizedSample, tokenize_text
 
 Reward = Callable[[Sequence[tuple[str, str]]], list[float]]
@@ -32,15 +33,19 @@ def train_reward(
     finished = directory / "adapter"
     if finished.exists():
         return
+    import torch
     from datasets import Dataset
     from trl import RewardConfig, RewardTrainer
 
+    model = _scorer(recipe, tokenizer)
+    if model.dtype == torch.float16:
+        model.score.float()  # trained whole, and torch's gradient scaler refuses float16
     rows = {
         "chosen_ids": [one.input_ids for one in tokenized[::2]],
         "rejected_ids": [one.input_ids for one in tokenized[1::2]],
     }
     trainer = RewardTrainer(
-        model=_scorer(recipe, tokenizer),
+        model=model,
         args=recipe.arguments(
             RewardConfig,
             directory / "checkpoints",
@@ -57,6 +62,7 @@ def train_reward(
     silence(trainer)
     trainer.add_callback(callback)
     trainer.train()
+    check_finite(trainer.model)
     log = [entry for entry in trainer.state.log_history if "loss" in entry]
     keys = ("step", "loss", "accuracy", "margin")
     directory.mkdir(parents=True, exist_ok=True)
@@ -115,9 +121,7 @@ def make_trainer(
 
     read = sum(one.prompt_tokens for one in tokenized[::2]) + len(samples) * settings.max_new_tokens  # at most
     steps = recipe.train.steps(len(samples) * settings.generations, read * settings.generations)
-    # The trainer leaves out what does not fill a step, so that few prompts would make none.
-    prompts = [[one.model_dump() for one in row.prompt] for row in samples]
-    prompts *= math.ceil(recipe.train.batch_size * recipe.train.gradient_accumulation / len(prompts))
+    prompts = prompts_of(samples, tokenizer, recipe.train.batch_size * recipe.train.gradient_accumulation)
     longest = max(one.prompt_tokens for one in tokenized) + settings.max_new_tokens
     trainer = resumable(RLOOTrainer)(
         model=recipe.load(longest),
@@ -139,15 +143,23 @@ def make_trainer(
     return trainer
 
 
+def prompts_of(samples: Sequence[Sample], tokenizer: Any, step_prompts: int) -> list[list[dict[str, str]]]:
+    """The samples' prompts, which the trainer renders itself; repeated until they fill a step, or it would make none."""
+    prompts = [plain_messages(row.prompt, tokenizer) for row in samples]
+    return prompts * math.ceil(step_prompts / len(prompts))
+
+
 def _scorer(recipe: Recipe, tokenizer: Any) -> Any:
     """The untouched model with one output for a whole sequence instead of the output layer."""
     from transformers import AutoModelForSequenceClassification, set_seed
 
     set_seed(recipe.seed % 2**31)  # the new output's first weights
+    device = best_device()
+    avoid_cudnn_attention(device)
     model = AutoModelForSequenceClassification.from_pretrained(
         find_model(recipe.model).location,
         num_labels=1,
-        dtype=best_dtype(best_device()),
+        dtype=best_dtype(device),
         use_safetensors=True,
         trust_remote_code=False,
     )

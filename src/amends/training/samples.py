@@ -9,6 +9,7 @@ import numpy as np
 
 from amends.errors import SampleError
 from amends.models.local import end_of_turn_token
+from amends.models.plain import plain_messages
 from amends.prompts import template
 from amends.records import Message, Preference, Sample, SampleKind
 
@@ -42,8 +43,8 @@ def tokenize_sample(sample: Sample, tokenizer: Any) -> TokenizedSample:
     Raises:
         SampleError: the template renders the prompt in another way alone than before an answer.
     """
-    prompt = [message.model_dump() for message in sample.prompt]
-    completion = [message.model_dump() for message in sample.completion]
+    prompt = plain_messages(sample.prompt, tokenizer)
+    completion = plain_messages(sample.completion, tokenizer)
     start = tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
     whole = tokenizer.apply_chat_template(prompt + completion, tokenize=False)
     if not whole.startswith(start):

@@ -1,0 +1,94 @@
+"""What every load of a model does: which kernels a card may use, which files count, what stays a memory error."""
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+
+from amends.errors import ModelError
+from amends.models.loading import avoid_cudnn_attention, find_model, hardware, load_model, load_tokenizer
+from amends.training import rlhf
+from amends.training.recipe import Recipe
+
+
+def test_attention_of_cudnn_is_off_on_a_card_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[bool] = []
+    monkeypatch.setattr(torch.backends.cuda, "enable_cudnn_sdp", told.append)
+    avoid_cudnn_attention("cpu")
+    assert told == []
+    avoid_cudnn_attention("cuda")
+    assert told == [False]
+
+
+def test_every_loader_asks_for_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OSError("nothing is loaded here")
+
+    told: list[str] = []
+    for kind in (AutoModelForCausalLM, AutoModelForSequenceClassification):
+        monkeypatch.setattr(kind, "from_pretrained", fails)
+    for module in ("amends.models.loading", "amends.training.rlhf"):
+        monkeypatch.setattr(f"{module}.avoid_cudnn_attention", told.append)
+        monkeypatch.setattr(f"{module}.best_device", lambda: "cuda")
+        monkeypatch.setattr(f"{module}.best_dtype", lambda _: torch.float16)
+    with pytest.raises(ModelError):
+        load_model(find_model("embedded"))
+    with pytest.raises(OSError, match="nothing is loaded here"):
+        rlhf._scorer(Recipe("embedded"), load_tokenizer(find_model("embedded")))
+    assert told == ["cuda", "cuda"]
+
+
+FULL = [
+    torch.OutOfMemoryError("CUDA out of memory"),
+    MemoryError(),
+    RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+]
+
+
+@pytest.mark.parametrize("full", FULL, ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("kind", ["transformers.AutoModelForCausalLM", "peft.PeftModel"])
+def test_memory_that_is_full_is_not_the_files_fault(
+    monkeypatch: pytest.MonkeyPatch, full: Exception, kind: str
+) -> None:
+    """So that the advice on memory is given."""
+
+    def load(*_: object, **__: object) -> torch.nn.Module:
+        return torch.nn.Linear(1, 1)
+
+    def fails(*_: object, **__: object) -> None:
+        raise full
+
+    monkeypatch.setattr("transformers.AutoModelForCausalLM.from_pretrained", load)
+    monkeypatch.setattr(f"{kind}.from_pretrained", fails)
+    with pytest.raises(type(full)) as caught:
+        load_model(find_model("embedded"), "cpu", Path("adapter"))
+    assert caught.value is full
+
+
+def test_no_tokenizer_of_foreign_code_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unsaid, the library asks on a terminal."""
+    asked: list[dict[str, object]] = []
+
+    def load(_: str, **options: object) -> None:
+        asked.append(options)
+        raise ValueError("no")
+
+    monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", load)
+    with pytest.raises(ModelError):
+        load_tokenizer(find_model("embedded"))
+    assert asked[0]["trust_remote_code"] is False
+
+
+def test_the_hardware_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = hardware("cpu")
+    assert re.fullmatch(r"\d+ x \S.*", found["processor"])
+    assert re.fullmatch(r"\d+ GiB", found["memory"])
+    card = SimpleNamespace(name="NVIDIA H100 80GB HBM3", total_memory=79 * 2**30)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: card)
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.backends.cudnn, "version", lambda: 91002)
+    cards = {"card": "NVIDIA H100 80GB HBM3, 79 GiB", "CUDA, cuDNN": "13.0, 91002"}
+    assert hardware("cuda") == found | cards

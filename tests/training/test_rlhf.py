@@ -1,0 +1,48 @@
+"""The reward model's new output, where a card computes in float16."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from amends.models.loading import find_model, load_tokenizer
+from amends.records import Message, Sample
+from amends.training import rlhf
+from amends.training.recipe import Recipe
+from amends.training.samples import tokenize_sample
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_float16_reward_model_trains_its_output_in_float32(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype
+) -> None:
+    """torch's gradient scaler refuses float16 gradients; PEFT trains a copy of the output, in the output's precision."""
+    from peft import get_peft_model
+
+    given: dict[str, Any] = {}
+
+    class Stop(Exception):
+        pass
+
+    def trainer(**arguments: Any) -> None:
+        given.update(arguments)
+        raise Stop
+
+    monkeypatch.setattr("trl.RewardTrainer", trainer)
+    monkeypatch.setattr(rlhf, "best_dtype", lambda _: dtype)
+    tokenizer = load_tokenizer(find_model("embedded"))
+    sample = Sample(
+        id="a",
+        kind="safe",
+        prompt=[Message(role="user", content="Hi")],
+        completion=[Message(role="assistant", content="Hello.")],
+    )
+    with pytest.raises(Stop):
+        rlhf.train_reward([tokenize_sample(sample, tokenizer)] * 2, tokenizer, tmp_path, Recipe("embedded"), None)
+    assert given["model"].dtype == dtype
+    model = get_peft_model(given["model"], given["peft_config"])
+    trained = {name: weight.dtype for name, weight in model.named_parameters() if weight.requires_grad}
+    wanted = torch.float32 if dtype == torch.float16 else dtype
+    assert {kind for name, kind in trained.items() if "score" in name} == {wanted}
+    assert {kind for name, kind in trained.items() if "score" not in name} == {torch.float32}
