@@ -32,7 +32,7 @@ with locked(Path(sys.argv[1]) / ".lock", Path(sys.argv[1])):
 
 def rows(chunk: int, count: int = CHUNK_ROWS) -> list[Verdict]:
     """One chunk; ids beyond ASCII, so that a cut can fall inside a character."""
-    return [Verdict(id=f"é{chunk}-{number}", verdict="harmless", score=number / 7) for number in range(count)]
+    return [Verdict(id=f"é{chunk}-{number}", verdict="harmful", score=number / 7) for number in range(count)]
 
 
 CHUNKS = [rows(0), rows(1), rows(2), rows(3, count=2)]

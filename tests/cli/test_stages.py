@@ -72,7 +72,10 @@ def test_bad_input_leaves_no_directory_behind(tmp_path: Path) -> None:
 
 def verdicts(path: Path, harmless: int) -> Path:
     path.parent.mkdir(exist_ok=True)
-    rows = [{"id": str(n), "verdict": "harmless" if n < harmless else "harmful", "score": 0.5} for n in range(30)]
+    rows = [
+        {"id": str(n), "verdict": "harmless" if n < harmless else "harmful", "score": 0.9 if n < harmless else 0.1}
+        for n in range(30)
+    ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
 
