@@ -23,6 +23,11 @@ def main() -> None:
     except AmendsError as error:
         print(f"amends: error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is None:  # no file's: a broken pipe, say
+            raise
+        print(f"amends: error: {error.filename}: {error.strerror}; check the path or choose another", file=sys.stderr)
+        sys.exit(2)
     except (RuntimeError, MemoryError) as error:
         if not _memory_is_full(error):
             raise

@@ -204,3 +204,11 @@ def test_an_output_below_a_file(tmp_path: Path, refused: Callable[..., str]) -> 
     out = path / "out.jsonl"
     message = refused("respond", "--prompts", str(path), "--out", str(out))
     assert message == f"{out}: a part of this path is a file, not a directory; choose another output"
+
+
+@pytest.mark.parametrize("command", ["compose", "train"])
+def test_names_that_are_too_long(tmp_path: Path, refused: Callable[..., str], command: str) -> None:
+    kind, start = COMMANDS[command]
+    long = str(tmp_path / ("n" * 300 + ".jsonl"))
+    assert " too long; " in refused(*start, long, "--out", str(tmp_path / "out"))
+    assert " too long; " in refused(*start, str(good_file(tmp_path, kind)), "--out", long)
