@@ -218,7 +218,9 @@ def train_probe_file(
     try:
         choices = [tuple(int(layer) for layer in choice.split("+")) for choice in layers.split(",")]
     except ValueError:
-        raise InputError(f"--layers {layers!r}: write choices of layers, as in 18,20,14+18+22") from None
+        choices = []
+    if not choices or min(min(choice) for choice in choices) < 1:
+        raise InputError(f"--layers {layers!r}: write choices of layers from 1 on, as in 18,20,14+18+22")
     rows = read_labelled_files(data, limit, part)
     with reporter.stage("features", len(rows)) as progress:
         probe = train_probe(rows, choices, "response" if pooling == "response" else "all", seed, progress)

@@ -207,7 +207,15 @@ def test_probe_commands_name_what_is_wrong(tmp_path: Path, refused: Callable[...
     assert refused("probe", "train", "--data", str(missing), *out).startswith(f"{missing}: no such file")
     assert refused("probe", "validate", "--data", str(rows)).startswith(f"{rows}: line 2: needs prompt, response")
     assert "as in 0:0.65" in refused("probe", "train", "--data", str(rows), "--part", "half", *out)
-    assert "--layers" in refused("probe", "train", "--data", str(rows), "--layers", "a", *out)
+    for layers in ("a", "0", "18,14+0", "-1"):
+        assert "layers from 1 on" in refused("probe", "train", "--data", str(rows), "--layers", layers, *out)
+
+
+def test_a_probe_is_not_trained_on_one_label(tmp_path: Path, refused: Callable[..., str]) -> None:
+    rows = [json.dumps({"prompt": f"Q{n}", "response": "b", "label": "unsafe"}).encode() for n in range(20)]
+    path = write_lines(tmp_path / "rows.jsonl", rows)
+    message = refused("probe", "train", "--data", str(path), "--out", str(tmp_path / "probe"))
+    assert message.startswith("rows: the 20 rows, less those of the prompts to validate on, have one label only; give")
 
 
 @pytest.mark.parametrize(
