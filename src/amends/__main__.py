@@ -5,7 +5,8 @@ import sys
 
 MEMORY_IS_FULL = (
     "the memory is full; what is finished is kept. In training lower train.batch_size and raise "
-    "train.gradient_accumulation by as much, or set train.gradient_checkpointing=true; elsewhere use a smaller model"
+    "train.gradient_accumulation by as much, or set train.gradient_checkpointing=true (of `amends train`: --batch-size, "
+    "--gradient-accumulation, --gradient-checkpointing); elsewhere use a smaller model"
 )
 
 

@@ -41,7 +41,7 @@ def test_a_bad_row_far_down_is_refused_before_the_first_is_worked_on(
     kind, start = COMMANDS[command]
     path = write_lines(tmp_path / "rows.jsonl", [*lines(kind, 300), b"{}"])
     message = refused(*start, str(path), "--out", str(tmp_path / "out"))
-    assert message.startswith(f"{path}: line 301: column '")
+    assert message.startswith(f"{path}: line 301: column")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -65,7 +65,7 @@ def test_other_files_of_compose_are_checked_too(tmp_path: Path, refused: Callabl
     assert refused(*start, "--analyses", str(missing), *out).startswith(f"{missing}: no such file")
     assert refused(*start, "--analyses", rows, "--benign", str(missing), *out).startswith(f"{missing}: no such file")
     wrong_kind = refused(*start, "--analyses", rows, *out)
-    assert wrong_kind.startswith(f"{rows}: line 1: column 'passed' is missing")
+    assert wrong_kind.startswith(f"{rows}: line 1: columns 'passed', 'response', 'analysis' are missing; the row has")
 
 
 def test_instructions_without_answers_give_no_samples(tmp_path: Path, refused: Callable[..., str]) -> None:

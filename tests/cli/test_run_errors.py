@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -293,6 +294,11 @@ def test_full_memory_exits_with_1_and_says_what_to_lower(
     assert run_amends("respond", "--prompts", str(good_file(tmp_path)), "--out", str(out)) == 1
     *_, message = capsys.readouterr().err.splitlines()
     assert message.startswith("amends: error: the memory is full; what is finished is kept. In training lower")
+    run_amends("train", "--help")
+    there = re.findall(r"--[a-z-]+", capsys.readouterr().out)
+    named = re.findall(r"--[a-z-]+", message)
+    assert named == ["--batch-size", "--gradient-accumulation", "--gradient-checkpointing"]
+    assert set(named) <= set(there), "the remedy is one that there is"
     assert not out.exists()
 
 

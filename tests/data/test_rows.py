@@ -75,10 +75,10 @@ def test_skips_blank_lines_byte_order_mark_and_carriage_returns(path: Path) -> N
             [
                 "line 2: column 'prompt' is missing",
                 "the row has columns id, question, \\ud800",
-                "map it with columns: {prompt: ",
+                "rename columns, or name the file that amends wrote for this",
             ],
         ),
-        ("{}", ["'id' is missing", "'prompt' is missing", "has columns none"]),
+        ("{}", ["columns 'id', 'prompt' are missing; the row has columns none; rename columns"]),
         ('{"id": "b", "prompt": ""}', ["line 2", "'prompt' is empty", "drop"]),
         ('{"id": "b", "prompt": " \\t\\n"}', ["line 2", "'prompt' is empty", "drop"]),
         ('{"id": "", "prompt": "x"}', ["line 2", "'id' is empty"]),

@@ -85,7 +85,9 @@ def test_columns_are_mapped_and_their_absence_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"x\.jsonl: line 2: column 'reply'.*has columns question"):
         next(loaded)
     message = refusal(path)
-    assert f"{path}: line 1: column 'prompt' is missing; the row has columns question, reply; map it" in message
+    assert (
+        f"{path}: line 1: column 'prompt' is missing; the row has columns question, reply; rename one to it" in message
+    )
 
 
 def test_parquet_is_read_in_batches_with_running_row_numbers(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, get_args
 
-from amends.data.rows import columns_of, missing_column
+from amends.data.rows import columns_of, missing_columns
 from amends.errors import InputError
 from amends.records import SampleKind
 
@@ -58,7 +58,10 @@ def map_row(row: Row, columns: Mapping[str, str] | None, line: int) -> dict[str,
     row = _select(row, columns) if columns else row
     found = next((format for format in FORMATS if format.detect(row)), None)
     if found is None:
-        raise InputError(missing_column("prompt", row))
+        raise InputError(
+            f"{missing_columns(['prompt'], row)}; rename one to it, or map one in a configuration with "
+            "columns: {prompt: <one of these>}"
+        )
     category = row.get("category")
     return {
         "id": _row_id(row, line),
@@ -109,7 +112,7 @@ def _from_labelled(row: Row) -> dict[str, Any]:
     else:
         raise InputError(
             f"{column} {verdict!r} does not say whether the response is safe ({', '.join(SAFE_LABELS)}) or not "
-            f"({', '.join(UNSAFE_LABELS)}); map the column to take as `chosen` with columns"
+            f"({', '.join(UNSAFE_LABELS)}); correct it, or name the answer's column chosen"
         )
     answer = row["response"]
     return _fields(row["prompt"], answer if safe else None, None if safe else answer)
@@ -220,7 +223,8 @@ def _turn(message: Any, column: str) -> Turn:
     if role not in ("user", "assistant", "system") or not isinstance(text, str):
         raise InputError(
             f"column '{column}' is no list of messages with a role (user, assistant, system) and text as content; "
-            "convert it, drop the row, or map other columns with columns: {prompt: <a column>, chosen: <a column>}"
+            "convert it, drop the row, or map other columns in a configuration with columns: {prompt: <a column>, "
+            "chosen: <a column>}"
         )
     return Turn(role, text)
 
