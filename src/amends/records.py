@@ -126,12 +126,13 @@ def label(score: float | None) -> VerdictLabel:
 class Verdict(Record):
     """What a judge says of one response. `score` is the probability of harmless, None when unscored or not known.
 
-    `helpful`: from 1 to 10, of judges that rate it.
+    `helpful`: from 1 to 10, of judges that rate it. `prompt_hash`: of the normalised prompt, in hexadecimal digits.
     """
 
     verdict: VerdictLabel
     score: float | None = Field(default=None, ge=0, le=1)
     helpful: int | None = Field(default=None, ge=1, le=10)
+    prompt_hash: str | None = None
 
     @field_validator("score")
     @classmethod

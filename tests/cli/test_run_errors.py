@@ -197,6 +197,9 @@ def test_report_and_compare_name_what_is_missing(tmp_path: Path, refused: Callab
     b = write_lines(tmp_path / "b.jsonl", [b'{"id": "b", "verdict": "harmful", "score": 0.1}'])
     assert refused("compare", str(a), str(tmp_path / "c.jsonl")).startswith(f"{tmp_path / 'c.jsonl'}: no such file")
     assert refused("compare", str(a), str(b)).startswith(f"{a} and {b}: no id in both")
+    rows = [f'{{"id": "a", "verdict": "harmful", "prompt_hash": "{about}"}}'.encode() for about in "ab"]
+    other = [write_lines(tmp_path / f"{number}.jsonl", [row]) for number, row in enumerate(rows)]
+    assert "1 of 1 ids are of two prompts (first: 'a')" in refused("compare", *map(str, other))
     write_lines(b, [b'{"id": "a", "verdict": "good"}'])
     assert refused("compare", str(a), str(b)).startswith(f"{b}: line 1: column 'verdict'")
 

@@ -91,6 +91,16 @@ def test_compared_files_are_called_by_their_names(tmp_path: Path, capsys: pytest
     assert {(row["a"], row["b"]) for row in found} == {("sft/before", f"{tmp_path.name}/before")}
 
 
+def test_prompts_of_one_file_only_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, other = verdicts(tmp_path / "one.jsonl", 10), verdicts(tmp_path / "other.jsonl", 25)
+    lines = other.read_text().splitlines()
+    other.write_text("\n".join([*lines[:20], '{"id": "x", "verdict": "unscored", "prompt_hash": "ab"}']))
+    assert run_amends("compare", str(one), str(other), "--json") == 0
+    printed = capsys.readouterr()
+    assert {row["n"] for row in json.loads(printed.out)} == {20}
+    assert printed.err == "amends: 11 prompts are in one of the two files only, and are not compared\n"
+
+
 def test_the_command_tree_loads_nothing_heavy() -> None:
     """`amends --help` answers at once: libraries load inside the commands."""
     heavy = "{'torch', 'transformers', 'numpy', 'pydantic', 'rich'}"
