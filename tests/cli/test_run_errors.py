@@ -108,15 +108,10 @@ def test_run_with_a_missing_and_an_empty_file(tmp_path: Path, refused: Callable[
     message = refused("run", str(path), "--out", str(tmp_path / "run"), may_write=run_files(*DATA[:2]))
     assert message == f"{tmp_path / 'test.jsonl'}: there are no rows; it needs at least one"
     missing = tmp_path / "missing.jsonl"
-    message = refused(
-        "run",
-        str(path),
-        f"suites.redteam.source={missing}",
-        "--out",
-        str(tmp_path / "run"),
-        may_write=run_files(*DATA[:2]),
-    )
-    assert message.startswith(f"{missing}: no such file")
+    sets = [f"suites.redteam.source={missing}", "benign.source=bundled:benign/trane"]
+    message = refused("run", str(path), *sets, "--out", str(tmp_path / "new"))
+    assert message.startswith("configuration: 2 problems\n  - benign.source: bundled:benign/trane: no such bundled set")
+    assert f"  - suites.redteam.source: {missing}: no such file; check the path" in message
 
 
 def test_run_with_a_benign_suite_without_answers(tmp_path: Path, refused: Callable[..., str]) -> None:

@@ -65,9 +65,9 @@ def load_instructions(
     return islice(_distinct(instructions) if distinct_prompts else instructions, limit)
 
 
-def source_files(source: str) -> list[Path]:
+def source_files(source: str, split: str | None = None) -> list[Path]:
     """The local files behind a source, for fingerprints; none for a hub id. Raises InputError as loading does."""
-    path = _resolve(source, None).path
+    path = _resolve(source, split).path
     return [] if path is None else [path]
 
 
