@@ -85,12 +85,17 @@ def test_instructions_without_bad_answers_have_no_origin_mistakes(tmp_path: Path
 
 
 @pytest.mark.parametrize("command", ["induce", "analyze", "respond", "train"])
-@pytest.mark.parametrize("model", ["embeded", "models/nowhere/7b", "./nowhere"])
-def test_unknown_model(tmp_path: Path, refused: Callable[..., str], command: str, model: str) -> None:
+@pytest.mark.parametrize("model", ["embeded", "models/nowhere/7b", "./nowhere", "runs/nowhere", "runs/nowhere-1.5b"])
+def test_unknown_model(
+    tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch, command: str, model: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()  # what lies in a directory that is here is no hub id
     kind, start = COMMANDS[command]
     path = good_file(tmp_path, kind)
     message = refused(*start, str(path), "--model", model, "--out", str(tmp_path / "out"))
-    assert message == f"unknown model {model!r}; name `embedded`, an existing model directory or a hub id (owner/name)"
+    what = f"{model}: no such directory" if "/" in model else f"unknown model {model!r}"
+    assert message == f"{what}; name `embedded`, an existing model directory or a hub id (owner/name)"
 
 
 def test_directory_that_is_no_model(tmp_path: Path, refused: Callable[..., str]) -> None:

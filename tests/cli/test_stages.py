@@ -28,7 +28,7 @@ def compose(out: Path, *more: str) -> list[str]:
 def test_preview_of_an_unknown_model_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "samples.jsonl"
     assert run_amends(*compose(out, "--preview", "1", "--model", str(tmp_path / "none"))) == 2
-    assert "unknown model" in capsys.readouterr().err
+    assert "no such directory" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

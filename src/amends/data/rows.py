@@ -137,12 +137,16 @@ def _read_lines(path: Path) -> Iterator[RawRow]:
                 if raw.strip():
                     yield RawRow(number, place, require_object(parse_json(raw, place), place))
     except (OSError, EOFError, zlib.error) as error:
-        remedy = "check that it is complete and readable" + (" and really gzip" if path.suffix == ".gz" else "")
+        remedy = "check that it is complete and readable" + (" and really gzip" if _is_gzip(path) else "")
         raise InputError(f"{path}: cannot be read after line {number} ({error}); {remedy}") from error
 
 
 def _open(path: Path) -> gzip.GzipFile | BufferedReader:
-    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
+    return gzip.open(path) if _is_gzip(path) else path.open("rb")
+
+
+def _is_gzip(path: Path) -> bool:
+    return path.suffix.lower() == ".gz"
 
 
 def _refuse_constant(name: str) -> NoReturn:
