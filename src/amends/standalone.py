@@ -227,6 +227,8 @@ def train_probe_file(
         choices = []
     if not choices or min(min(choice) for choice in choices) < 1:
         raise InputError(f"--layers {layers!r}: write choices of layers from 1 on, as in 18,20,14+18+22")
+    if out.is_dir():
+        raise InputError(f"{out}: is a directory; name a file in it")
     rows = read_labelled_files(data, limit, part)
     with reporter.stage("features", len(rows)) as progress:
         probe = train_probe(rows, choices, "response" if pooling == "response" else "all", seed, progress)

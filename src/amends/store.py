@@ -80,6 +80,8 @@ class Manifest:
     """
 
     def __init__(self, path: Path, parts: dict[str, Any]) -> None:
+        if not path.name:
+            raise StoreError(f"{path}: is a directory; name an output in it")
         self.path = path
         self.manifest_path = path.with_name(path.name + ".manifest.json")
         self.parts = {name: fingerprint(part=part) for name, part in parts.items()}

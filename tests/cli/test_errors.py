@@ -217,3 +217,18 @@ def test_names_that_are_too_long(tmp_path: Path, refused: Callable[..., str], co
     long = str(tmp_path / ("n" * 300 + ".jsonl"))
     assert " too long; " in refused(*start, long, "--out", str(tmp_path / "out"))
     assert " too long; " in refused(*start, str(good_file(tmp_path, kind)), "--out", long)
+
+
+@pytest.mark.parametrize("out", ["", ".", "/"])
+def test_an_output_without_a_name(tmp_path: Path, refused: Callable[..., str], out: str) -> None:
+    for command in ("compose", "train"):
+        kind, start = COMMANDS[command]
+        message = refused(*start, str(good_file(tmp_path, kind)), "--out", out)
+        assert message == f"{Path(out)}: is a directory; name an output in it"
+
+
+@pytest.mark.parametrize("ending", [".json", ".parquet", ".csv"])
+def test_files_of_stages_are_lines(tmp_path: Path, refused: Callable[..., str], ending: str) -> None:
+    path = good_file(tmp_path, "responses", f"responses{ending}")
+    message = refused("compare", str(path), str(path))
+    assert message == f"{path}: is read as one JSON object a line; convert it to .jsonl"

@@ -205,6 +205,7 @@ def test_probe_commands_name_what_is_wrong(tmp_path: Path, refused: Callable[...
     missing = tmp_path / "missing.jsonl"
     assert refused("probe", "train", "--data", str(missing), *out).startswith(f"{missing}: no such file")
     assert refused("probe", "validate", "--data", str(rows)).startswith(f"{rows}: line 2: needs prompt, response")
+    assert "is a directory; name a file" in refused("probe", "train", "--data", str(rows), "--out", str(tmp_path))
     assert "as in 0:0.65" in refused("probe", "train", "--data", str(rows), "--part", "half", *out)
     for layers in ("a", "0", "18,14+0", "-1"):
         assert "layers from 1 on" in refused("probe", "train", "--data", str(rows), "--layers", layers, *out)

@@ -20,6 +20,7 @@ T = TypeVar("T", bound=Record)
 # A file without line ends must not be read into memory whole. The longest prompt, escaped, takes 0.6 MiB.
 MAX_LINE_BYTES = 16 * 1024 * 1024
 MAX_COLUMNS_NAMED = 20
+OTHER_ENDINGS = (".json", ".parquet", ".csv", ".tsv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,8 @@ def read_objects(path: Path) -> Iterator[RawRow]:
         InputError: as `read_rows`, for the file, its encoding and its JSON.
     """
     require_file(path)
+    if path.suffix.lower() in OTHER_ENDINGS:
+        raise InputError(f"{path}: is read as one JSON object a line; convert it to .jsonl")
     return _read_lines(path)
 
 
