@@ -121,6 +121,8 @@ def compare_files(a: Path, b: Path, seed: int) -> tuple[list[Any], int]:
         measure(name, "unguided", "files", "red-team", read_rows(path, Verdict)) for name, path in (("a", a), ("b", b))
     )
     found = compare(first, second, seed)
+    if not found:
+        raise InputError(f"{a} and {b}: no prompt is scored in both; judge the responses again")
     same = a.stem == b.stem
     names = {"a": f"{a.parent.name}/{a.stem}" if same else a.stem, "b": f"{b.parent.name}/{b.stem}" if same else b.stem}
     return [row.model_copy(update=names) for row in found], len(of_a.keys() ^ of_b.keys())

@@ -195,6 +195,8 @@ def test_report_and_compare_name_what_is_missing(tmp_path: Path, refused: Callab
     rows = [f'{{"id": "a", "verdict": "harmful", "prompt_hash": "{about}"}}'.encode() for about in "ab"]
     other = [write_lines(tmp_path / f"{number}.jsonl", [row]) for number, row in enumerate(rows)]
     assert "1 of 1 ids are of two prompts (first: 'a')" in refused("compare", *map(str, other))
+    write_lines(b, [b'{"id": "a", "verdict": "unscored"}'])
+    assert refused("compare", str(a), str(b)).startswith(f"{a} and {b}: no prompt is scored in both; judge")
     write_lines(b, [b'{"id": "a", "verdict": "good"}'])
     assert refused("compare", str(a), str(b)).startswith(f"{b}: line 1: column 'verdict'")
 
