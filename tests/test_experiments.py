@@ -88,7 +88,7 @@ def test_what_is_wrong_with_a_variant_is_said_before_the_first_starts(
     command = ["run", str(CONFIGS / "ablations.yaml"), "--out", str(tmp_path / "out")]
     message = refused(*command, "variants.last={induce.source: origin}")
     assert message.startswith("bundled:redteam/train: no row has `rejected`, so there are no origin mistakes")
-    assert "unknown model" in refused(*command, "variants.last={analyze.source: /no/such/model}")
+    assert "no such directory" in refused(*command, "variants.last={analyze.source: /no/such/model}")
     assert "variants.last: gate: a variant has none of its own" in refused(*command, "variants.last={gate: other}")
 
 

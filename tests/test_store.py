@@ -32,7 +32,7 @@ with locked(Path(sys.argv[1]) / ".lock", Path(sys.argv[1])):
 
 def rows(chunk: int, count: int = CHUNK_ROWS) -> list[Verdict]:
     """One chunk; ids beyond ASCII, so that a cut can fall inside a character."""
-    return [Verdict(id=f"é{chunk}-{number}", verdict="harmless", score=number / 7) for number in range(count)]
+    return [Verdict(id=f"é{chunk}-{number}", verdict="harmful", score=number / 7) for number in range(count)]
 
 
 CHUNKS = [rows(0), rows(1), rows(2), rows(3, count=2)]
@@ -347,6 +347,35 @@ def test_path_through_a_file_is_said_in_words(tmp_path: Path, name: str) -> None
         write_atomically(path, "text")
     with pytest.raises(StoreError, match=message), locked(path.parent / ".lock", path.parent):
         pytest.fail("held what is no directory")
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        (Path("/proc/x/rows.jsonl"), "its directory cannot be made; choose another output"),
+        (Path("/sys/x/rows.jsonl"), "; choose another output"),
+        (Path("n" * 300) / "rows.jsonl", "a name in this path is too long; choose a shorter one"),
+        (Path("n" * 240 + ".jsonl"), "a name in this path is too long; choose a shorter one"),
+    ],
+)
+def test_where_nothing_can_be_written_is_said_in_words(tmp_path: Path, path: Path, message: str) -> None:
+    path = tmp_path / path
+    with pytest.raises(StoreError) as caught:
+        write_json(path, {})
+    assert str(caught.value).startswith(str(path))
+    assert str(caught.value).endswith(message)
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EIO])
+def test_other_errors_of_the_device_are_one_line_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refuse(descriptor: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(StoreError, match=r"results\.json: .*; choose another output$"):
+        write_json(tmp_path / "results.json", {})
 
 
 def test_write_atomically_replaces_and_leaves_nothing_else(tmp_path: Path) -> None:

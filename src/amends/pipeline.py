@@ -7,7 +7,7 @@ from amends.config import Configuration, DataSettings
 from amends.data.rows import read_rows
 from amends.data.sources import check_disjoint
 from amends.errors import InputError, StoreError
-from amends.inputs import answering_guide
+from amends.inputs import answering_guide, check_sources
 from amends.judges.language_model import LanguageModelJudge
 from amends.judges.named import load_judge
 from amends.making import MAKING, stages_for
@@ -98,6 +98,7 @@ class Run:
 
     def check(self) -> None:
         """Refuses at once what would otherwise be found out after hours. Raises InputError."""
+        check_sources(self.configuration)
         if self.judge.fingerprint == self.gate.fingerprint:
             raise InputError("judge and gate are the same: what chose the training data cannot judge the systems")
         judging = self.judge.model if isinstance(self.judge, LanguageModelJudge) else None

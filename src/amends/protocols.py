@@ -39,6 +39,11 @@ class Generation:
     finished: bool
     tokens: int
 
+    @property
+    def had_no_room(self) -> bool:
+        """Whether the prompt left no room for an answer in the model's context."""
+        return not self.finished and not self.tokens
+
 
 class Generator(Protocol):
     """A model that answers prompts."""

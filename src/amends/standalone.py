@@ -103,22 +103,30 @@ def judge_file(responses: Path, out: Path, judge: str, limit: int | None, report
     return counts
 
 
-def compare_files(a: Path, b: Path, seed: int) -> list[Any]:
-    """Comparisons of two files of verdicts by the prompts' ids."""
-    import numpy as np
-
+def compare_files(a: Path, b: Path, seed: int) -> tuple[list[Any], int]:
+    """Comparisons of two files of verdicts by the prompts' ids, and how many prompts only one of them has."""
     from amends.evaluation.measurement import measure
     from amends.evaluation.results import compare
 
+    of_a, of_b = ({row.id: row.prompt_hash for row in read_rows(path, Verdict)} for path in (a, b))
+    shared = of_a.keys() & of_b.keys()
+    if not shared:
+        raise InputError(f"{a} and {b}: no id in both; compare verdicts on responses to the same prompts")
+    other = [name for name in of_a if name in shared and of_a[name] and of_b[name] and of_a[name] != of_b[name]]
+    if other:
+        raise InputError(
+            f"{a} and {b}: {len(other)} of {len(shared)} ids are of two prompts (first: {other[0]!r}); compare verdicts on "
+            "responses to the same prompts, and give rows ids of their own"
+        )
     first, second = (
         measure(name, "unguided", "files", "red-team", read_rows(path, Verdict)) for name, path in (("a", a), ("b", b))
     )
-    if not np.intersect1d(first.keys, second.keys).size:
-        raise InputError(f"{a} and {b}: no id in both; compare verdicts on responses to the same prompts")
     found = compare(first, second, seed)
+    if not found:
+        raise InputError(f"{a} and {b}: no prompt is scored in both; judge the responses again")
     same = a.stem == b.stem
     names = {"a": f"{a.parent.name}/{a.stem}" if same else a.stem, "b": f"{b.parent.name}/{b.stem}" if same else b.stem}
-    return [row.model_copy(update=names) for row in found]
+    return [row.model_copy(update=names) for row in found], len(of_a.keys() ^ of_b.keys())
 
 
 def prefer_files(a: Path, b: Path, judge: str, out: Path, limit: int | None, reporter: Reporter) -> dict[str, Any]:
@@ -219,7 +227,11 @@ def train_probe_file(
     try:
         choices = [tuple(int(layer) for layer in choice.split("+")) for choice in layers.split(",")]
     except ValueError:
-        raise InputError(f"--layers {layers!r}: write choices of layers, as in 18,20,14+18+22") from None
+        choices = []
+    if not choices or min(min(choice) for choice in choices) < 1:
+        raise InputError(f"--layers {layers!r}: write choices of layers from 1 on, as in 18,20,14+18+22")
+    if out.is_dir():
+        raise InputError(f"{out}: is a directory; name a file in it")
     rows = read_labelled_files(data, limit, part)
     with reporter.stage("features", len(rows)) as progress:
         probe = train_probe(rows, choices, "response" if pooling == "response" else "all", seed, progress)

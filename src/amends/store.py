@@ -83,6 +83,8 @@ class Manifest:
     """
 
     def __init__(self, path: Path, parts: dict[str, Any]) -> None:
+        if not path.name:
+            raise StoreError(f"{path}: is a directory; name an output in it")
         self.path = path
         self.manifest_path = path.with_name(path.name + ".manifest.json")
         self.parts = {name: fingerprint(part=part) for name, part in parts.items()}
@@ -313,6 +315,9 @@ def _device_errors(path: Path) -> Iterator[None]:
         errno.ENOSPC: "no space left on the device; free some and run the same command again, it resumes",
         errno.EDQUOT: "disk quota exceeded; free some space and run the same command again, it resumes",
         errno.EACCES: "no permission to write there; choose another output",
+        errno.EPERM: "no permission to write there; choose another output",
+        errno.ENOENT: "its directory cannot be made; choose another output",
+        errno.ENAMETOOLONG: "a name in this path is too long; choose a shorter one",
         errno.EROFS: "the file system is read-only; choose another output",
         errno.EEXIST: "a part of this path is a file, not a directory; choose another output",
         errno.ENOTDIR: "a part of this path is a file, not a directory; choose another output",
@@ -320,7 +325,5 @@ def _device_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = reasons.get(error.errno or 0)
-        if reason is None:
-            raise
+        reason = reasons.get(error.errno or 0, f"{error.strerror or error}; choose another output")
         raise StoreError(f"{path}: {reason}") from error

@@ -41,7 +41,7 @@ def test_a_bad_row_far_down_is_refused_before_the_first_is_worked_on(
     kind, start = COMMANDS[command]
     path = write_lines(tmp_path / "rows.jsonl", [*lines(kind, 300), b"{}"])
     message = refused(*start, str(path), "--out", str(tmp_path / "out"))
-    assert message.startswith(f"{path}: line 301: column '")
+    assert message.startswith(f"{path}: line 301: column")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -65,7 +65,7 @@ def test_other_files_of_compose_are_checked_too(tmp_path: Path, refused: Callabl
     assert refused(*start, "--analyses", str(missing), *out).startswith(f"{missing}: no such file")
     assert refused(*start, "--analyses", rows, "--benign", str(missing), *out).startswith(f"{missing}: no such file")
     wrong_kind = refused(*start, "--analyses", rows, *out)
-    assert wrong_kind.startswith(f"{rows}: line 1: column 'passed' is missing")
+    assert wrong_kind.startswith(f"{rows}: line 1: columns 'passed', 'response', 'analysis' are missing; the row has")
 
 
 def test_instructions_without_answers_give_no_samples(tmp_path: Path, refused: Callable[..., str]) -> None:
@@ -85,12 +85,17 @@ def test_instructions_without_bad_answers_have_no_origin_mistakes(tmp_path: Path
 
 
 @pytest.mark.parametrize("command", ["induce", "analyze", "respond", "train"])
-@pytest.mark.parametrize("model", ["embeded", "models/nowhere/7b", "./nowhere"])
-def test_unknown_model(tmp_path: Path, refused: Callable[..., str], command: str, model: str) -> None:
+@pytest.mark.parametrize("model", ["embeded", "models/nowhere/7b", "./nowhere", "runs/nowhere", "runs/nowhere-1.5b"])
+def test_unknown_model(
+    tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch, command: str, model: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()  # what lies in a directory that is here is no hub id
     kind, start = COMMANDS[command]
     path = good_file(tmp_path, kind)
     message = refused(*start, str(path), "--model", model, "--out", str(tmp_path / "out"))
-    assert message == f"unknown model {model!r}; name `embedded`, an existing model directory or a hub id (owner/name)"
+    what = f"{model}: no such directory" if "/" in model else f"unknown model {model!r}"
+    assert message == f"{what}; name `embedded`, an existing model directory or a hub id (owner/name)"
 
 
 def test_directory_that_is_no_model(tmp_path: Path, refused: Callable[..., str]) -> None:
@@ -208,3 +213,26 @@ def test_an_output_below_a_file(tmp_path: Path, refused: Callable[..., str]) -> 
     out = path / "out.jsonl"
     message = refused("respond", "--prompts", str(path), "--out", str(out))
     assert message == f"{out}: a part of this path is a file, not a directory; choose another output"
+
+
+@pytest.mark.parametrize("command", ["compose", "train"])
+def test_names_that_are_too_long(tmp_path: Path, refused: Callable[..., str], command: str) -> None:
+    kind, start = COMMANDS[command]
+    long = str(tmp_path / ("n" * 300 + ".jsonl"))
+    assert " too long; " in refused(*start, long, "--out", str(tmp_path / "out"))
+    assert " too long; " in refused(*start, str(good_file(tmp_path, kind)), "--out", long)
+
+
+@pytest.mark.parametrize("out", ["", ".", "/"])
+def test_an_output_without_a_name(tmp_path: Path, refused: Callable[..., str], out: str) -> None:
+    for command in ("compose", "train"):
+        kind, start = COMMANDS[command]
+        message = refused(*start, str(good_file(tmp_path, kind)), "--out", out)
+        assert message == f"{Path(out)}: is a directory; name an output in it"
+
+
+@pytest.mark.parametrize("ending", [".json", ".parquet", ".csv"])
+def test_files_of_stages_are_lines(tmp_path: Path, refused: Callable[..., str], ending: str) -> None:
+    path = good_file(tmp_path, "responses", f"responses{ending}")
+    message = refused("compare", str(path), str(path))
+    assert message == f"{path}: is read as one JSON object a line; convert it to .jsonl"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -107,15 +108,10 @@ def test_run_with_a_missing_and_an_empty_file(tmp_path: Path, refused: Callable[
     message = refused("run", str(path), "--out", str(tmp_path / "run"), may_write=run_files(*DATA[:2]))
     assert message == f"{tmp_path / 'test.jsonl'}: there are no rows; it needs at least one"
     missing = tmp_path / "missing.jsonl"
-    message = refused(
-        "run",
-        str(path),
-        f"suites.redteam.source={missing}",
-        "--out",
-        str(tmp_path / "run"),
-        may_write=run_files(*DATA[:2]),
-    )
-    assert message.startswith(f"{missing}: no such file")
+    sets = [f"suites.redteam.source={missing}", "benign.source=bundled:benign/trane"]
+    message = refused("run", str(path), *sets, "--out", str(tmp_path / "new"))
+    assert message.startswith("configuration: 2 problems\n  - benign.source: bundled:benign/trane: no such bundled set")
+    assert f"  - suites.redteam.source: {missing}: no such file; check the path" in message
 
 
 def test_run_with_a_benign_suite_without_answers(tmp_path: Path, refused: Callable[..., str]) -> None:
@@ -196,6 +192,11 @@ def test_report_and_compare_name_what_is_missing(tmp_path: Path, refused: Callab
     b = write_lines(tmp_path / "b.jsonl", [b'{"id": "b", "verdict": "harmful", "score": 0.1}'])
     assert refused("compare", str(a), str(tmp_path / "c.jsonl")).startswith(f"{tmp_path / 'c.jsonl'}: no such file")
     assert refused("compare", str(a), str(b)).startswith(f"{a} and {b}: no id in both")
+    rows = [f'{{"id": "a", "verdict": "harmful", "prompt_hash": "{about}"}}'.encode() for about in "ab"]
+    other = [write_lines(tmp_path / f"{number}.jsonl", [row]) for number, row in enumerate(rows)]
+    assert "1 of 1 ids are of two prompts (first: 'a')" in refused("compare", *map(str, other))
+    write_lines(b, [b'{"id": "a", "verdict": "unscored"}'])
+    assert refused("compare", str(a), str(b)).startswith(f"{a} and {b}: no prompt is scored in both; judge")
     write_lines(b, [b'{"id": "a", "verdict": "good"}'])
     assert refused("compare", str(a), str(b)).startswith(f"{b}: line 1: column 'verdict'")
 
@@ -206,8 +207,17 @@ def test_probe_commands_name_what_is_wrong(tmp_path: Path, refused: Callable[...
     missing = tmp_path / "missing.jsonl"
     assert refused("probe", "train", "--data", str(missing), *out).startswith(f"{missing}: no such file")
     assert refused("probe", "validate", "--data", str(rows)).startswith(f"{rows}: line 2: needs prompt, response")
+    assert "is a directory; name a file" in refused("probe", "train", "--data", str(rows), "--out", str(tmp_path))
     assert "as in 0:0.65" in refused("probe", "train", "--data", str(rows), "--part", "half", *out)
-    assert "--layers" in refused("probe", "train", "--data", str(rows), "--layers", "a", *out)
+    for layers in ("a", "0", "18,14+0", "-1"):
+        assert "layers from 1 on" in refused("probe", "train", "--data", str(rows), "--layers", layers, *out)
+
+
+def test_a_probe_is_not_trained_on_one_label(tmp_path: Path, refused: Callable[..., str]) -> None:
+    rows = [json.dumps({"prompt": f"Q{n}", "response": "b", "label": "unsafe"}).encode() for n in range(20)]
+    path = write_lines(tmp_path / "rows.jsonl", rows)
+    message = refused("probe", "train", "--data", str(path), "--out", str(tmp_path / "probe"))
+    assert message.startswith("rows: the 20 rows, less those of the prompts to validate on, have one label only; give")
 
 
 @pytest.mark.parametrize(
@@ -285,6 +295,11 @@ def test_full_memory_exits_with_1_and_says_what_to_lower(
     assert run_amends("respond", "--prompts", str(good_file(tmp_path)), "--out", str(out)) == 1
     *_, message = capsys.readouterr().err.splitlines()
     assert message.startswith("amends: error: the memory is full; what is finished is kept. In training lower")
+    run_amends("train", "--help")
+    there = re.findall(r"--[a-z-]+", capsys.readouterr().out)
+    named = re.findall(r"--[a-z-]+", message)
+    assert named == ["--batch-size", "--gradient-accumulation", "--gradient-checkpointing"]
+    assert set(named) <= set(there), "the remedy is one that there is"
     assert not out.exists()
 
 

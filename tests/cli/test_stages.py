@@ -28,7 +28,7 @@ def compose(out: Path, *more: str) -> list[str]:
 def test_preview_of_an_unknown_model_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "samples.jsonl"
     assert run_amends(*compose(out, "--preview", "1", "--model", str(tmp_path / "none"))) == 2
-    assert "unknown model" in capsys.readouterr().err
+    assert "no such directory" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -72,7 +72,10 @@ def test_bad_input_leaves_no_directory_behind(tmp_path: Path) -> None:
 
 def verdicts(path: Path, harmless: int) -> Path:
     path.parent.mkdir(exist_ok=True)
-    rows = [{"id": str(n), "verdict": "harmless" if n < harmless else "harmful", "score": 0.5} for n in range(30)]
+    rows = [
+        {"id": str(n), "verdict": "harmless" if n < harmless else "harmful", "score": 0.9 if n < harmless else 0.1}
+        for n in range(30)
+    ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
 
@@ -86,6 +89,16 @@ def test_compared_files_are_called_by_their_names(tmp_path: Path, capsys: pytest
     assert run_amends("compare", str(same), str(before), "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert {(row["a"], row["b"]) for row in found} == {("sft/before", f"{tmp_path.name}/before")}
+
+
+def test_prompts_of_one_file_only_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, other = verdicts(tmp_path / "one.jsonl", 10), verdicts(tmp_path / "other.jsonl", 25)
+    lines = other.read_text().splitlines()
+    other.write_text("\n".join([*lines[:20], '{"id": "x", "verdict": "unscored", "prompt_hash": "ab"}']))
+    assert run_amends("compare", str(one), str(other), "--json") == 0
+    printed = capsys.readouterr()
+    assert {row["n"] for row in json.loads(printed.out)} == {20}
+    assert printed.err == "amends: 11 prompts are in one of the two files only, and are not compared\n"
 
 
 def test_the_command_tree_loads_nothing_heavy() -> None:

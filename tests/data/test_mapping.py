@@ -45,6 +45,9 @@ SHAREGPT = [
         pytest.param({"prompt": "Q", "response": "A", "label": "safe"}, "Q", "A", None, id="labelled safe"),
         pytest.param({"prompt": "Q", "response": "A", "label": "unsafe"}, "Q", None, "A", id="labelled unsafe"),
         pytest.param({"prompt": "Q", "response": "A", "is_safe": False}, "Q", None, "A", id="BeaverTails"),
+        pytest.param(
+            {"prompt": "Q", "chosen": None, "response": "A", "label": "unsafe"}, "Q", None, "A", id="unsafe, no chosen"
+        ),
         pytest.param({"instruction": "I", "input": "", "output": "A"}, "I", "A", None, id="Alpaca"),
         pytest.param({"instruction": "I", "input": "T", "output": "A"}, "I\n\nT", "A", None, id="Alpaca with input"),
         pytest.param({"instruction": "I", "context": "T", "response": "A"}, "I\n\nT", "A", None, id="Dolly"),
@@ -135,6 +138,35 @@ def test_format(row: dict[str, Any], prompt: str, chosen: str | None, rejected: 
     mapped = map_row(row, None, 3)
     assert mapped == {"id": "row-00000003", "prompt": prompt, "chosen": chosen, "rejected": rejected, "category": None}
     assert repr(row) == before
+
+
+MISTAKE = {
+    "id": "a",
+    "prompt": "Q",
+    "response": "Harm.",
+    "source": "own",
+    "guide": "plain",
+    "attempts": 1,
+    "passed": True,
+}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        MISTAKE,
+        MISTAKE | {"chosen": None},
+        MISTAKE | {"chosen": " "},
+        MISTAKE | {"chosen": "A"},
+        {"id": "a", "prompt": "Q", "response": "Harm.", "finished": True},
+        {"id": "a", "prompt": "Q", "response": "Harm.", "rejections": []},
+        {"id": "a", "kind": "hindsight", "prompt": [USER], "completion": [BAD]},
+    ],
+)
+def test_what_a_stage_wrote_is_no_instruction(row: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="row that a stage made"):
+        map_row(row, None, 1)
+    assert map_row(row, {"prompt": "prompt"}, 1)["chosen"] == ((row.get("chosen") or "").strip() or None)
 
 
 def test_formats_have_distinct_names() -> None:

@@ -75,10 +75,10 @@ def test_skips_blank_lines_byte_order_mark_and_carriage_returns(path: Path) -> N
             [
                 "line 2: column 'prompt' is missing",
                 "the row has columns id, question, \\ud800",
-                "map it with columns: {prompt: ",
+                "rename columns, or name the file that amends wrote for this",
             ],
         ),
-        ("{}", ["'id' is missing", "'prompt' is missing", "has columns none"]),
+        ("{}", ["columns 'id', 'prompt' are missing; the row has columns none; rename columns"]),
         ('{"id": "b", "prompt": ""}', ["line 2", "'prompt' is empty", "drop"]),
         ('{"id": "b", "prompt": " \\t\\n"}', ["line 2", "'prompt' is empty", "drop"]),
         ('{"id": "", "prompt": "x"}', ["line 2", "'id' is empty"]),
@@ -167,3 +167,17 @@ def test_reading_takes_constant_memory(path: Path) -> None:
         assert tracemalloc.get_traced_memory()[1] < 4 * 1024**2
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("verdict", "score", "expected"),
+    [
+        ("harmless", 7.0, "column 'score': Input should be less than or equal to 1"),
+        ("harmful", -3, "column 'score': Input should be greater than or equal to 0"),
+        ("harmless", 0.2, "column 'score': 0.2 is harmful, but the verdict says harmless"),
+        ("unscored", 0.7, "column 'score': 0.7 is harmless, but the verdict says unscored"),
+    ],
+)
+def test_a_verdict_that_contradicts_its_score_is_refused(path: Path, verdict: str, score: float, expected: str) -> None:
+    write(path, {"id": "a", "verdict": "harmless"}, {"id": "b", "verdict": verdict, "score": score})
+    assert refusal(path, Verdict) == f"{path}: line 2: {expected}"

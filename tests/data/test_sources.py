@@ -85,7 +85,9 @@ def test_columns_are_mapped_and_their_absence_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"x\.jsonl: line 2: column 'reply'.*has columns question"):
         next(loaded)
     message = refusal(path)
-    assert f"{path}: line 1: column 'prompt' is missing; the row has columns question, reply; map it" in message
+    assert (
+        f"{path}: line 1: column 'prompt' is missing; the row has columns question, reply; rename one to it" in message
+    )
 
 
 def test_parquet_is_read_in_batches_with_running_row_numbers(tmp_path: Path) -> None:
@@ -316,3 +318,18 @@ def test_shared_pku_splits_are_disjoint() -> None:
     train = load_instructions(str(SHARED / "pku_saferlhf_train.jsonl"))
     test = load_instructions(str(SHARED / "pku_saferlhf_test.jsonl"))
     check_disjoint(train, (("redteam", instruction) for instruction in test))
+
+
+def test_a_mistyped_path_is_not_asked_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    for name in ("data/rows", "./rows"):
+        with pytest.raises(InputError, match=f"^{Path(name)}: no such file"):
+            load_instructions(name)
+
+
+@pytest.mark.parametrize("ending", [".JSONL", ".Json", ".jsonl.GZ"])
+def test_endings_have_no_case(tmp_path: Path, ending: str) -> None:
+    path = write(tmp_path / f"x{ending.lower()}", [{"prompt": "Hi"}])
+    path = path.rename(tmp_path / f"X{ending}")
+    assert [row.prompt for row in load_instructions(str(path))] == ["Hi"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from amends.errors import InputError, ModelError
-from amends.judges.probe import Probe, ProbeJudge, bundled_probe_path
+from amends.judges.probe import Extractor, Probe, ProbeJudge, bundled_probe_path
 
 QUESTION = "My neighbour's dog barks all night. What should I do?"
 HARMLESS = [
@@ -83,3 +83,9 @@ def test_what_is_no_probe_is_refused(tmp_path: Path) -> None:
         ProbeJudge(str(tmp_path / "p.safetensors"))
     with pytest.raises(InputError, match="unknown judge 'Probe'"):
         ProbeJudge("Probe")
+
+
+def test_what_overflows_is_unscored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Extractor, "__init__", lambda *_: None)
+    monkeypatch.setattr(Extractor, "features", lambda self, pairs: np.full((len(pairs), 1, 576), np.inf))
+    assert ProbeJudge().score(HARMLESS[:1]) == [None]

@@ -11,7 +11,7 @@ from amends.errors import InputError, ModelError
 from amends.models.batches import length_batches, length_pools
 from amends.models.embedded import embedded_model_directory
 from amends.models.local import LocalModel, end_of_turn_token, end_tokens
-from amends.protocols import Prompt, Sampling
+from amends.protocols import Generation, Prompt, Sampling
 from amends.records import Message
 
 SAMPLED = Sampling(max_new_tokens=8, temperature=0.7)
@@ -85,10 +85,14 @@ def test_nothing_to_answer(model: LocalModel) -> None:
     assert model.answer_losses([]) == []
 
 
-def test_a_prompt_beyond_the_context_is_refused_before_anything_is_generated(model: LocalModel) -> None:
+def test_a_prompt_beyond_the_context_gets_no_answer_and_changes_no_other(model: LocalModel) -> None:
     context = model.model.config.max_position_embeddings
-    with pytest.raises(InputError, match=rf"do not fit into the {context} tokens of embedded; drop the row"):
-        model.generate([PROMPTS[0], ask("word " * context)], GREEDY, 0)
+    long = ask("word " * context)
+    alone = model.generate(PROMPTS[:2], GREEDY, 0)
+    assert model.generate([PROMPTS[0], long, PROMPTS[1]], GREEDY, 0) == [alone[0], Generation("", False, 0), alone[1]]
+    assert [one.had_no_room for one in model.generate([long], GREEDY, 0)] == [True]
+    with pytest.raises(InputError, match=f"embedded: {context} new tokens are all of its context; lower max_new"):
+        model.generate(PROMPTS[:1], Sampling(max_new_tokens=context), 0)
 
 
 def test_ends_are_the_end_of_turn_and_the_models_own(model: LocalModel) -> None:

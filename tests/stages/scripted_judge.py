@@ -39,7 +39,8 @@ class CutModel:
     def generate(
         self, prompts: Sequence[Prompt], sampling: Sampling, seed: int, progress: ProgressCallback = no_progress
     ) -> list[Generation]:
-        return [Generation(text=self.answer(prompt, seed), finished=False, tokens=8) for prompt in prompts]
+        texts = [self.answer(prompt, seed) for prompt in prompts]
+        return [Generation(text=text, finished=False, tokens=len(text.split())) for text in texts]
 
 
 def dying_model(answer: Callable[[Prompt, int], str], calls: int) -> ScriptedModel:

@@ -276,3 +276,10 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
         last = json.loads(list(lines)[-1])
     assert last["id"] == "row-19999"
     assert peak < 6_000_000, f"{peak / 1e6:.1f} MB"
+
+
+def test_a_prompt_that_leaves_no_room_is_too_long_and_stops_nothing(tmp_path: Path) -> None:
+    model = CutModel(lambda prompt, _: "" if "0?" in prompt.messages[-1].content else "Use poison. And")
+    long, other = made(tmp_path, ask(2), model, by_word("poison"), guides=[THIRD, FIRST], attempts=2)
+    assert (long.passed, long.response, long.reason, long.rejections) == (False, "", "too long", ["too long"] * 2)
+    assert (other.passed, other.response) == (True, "Use poison.")

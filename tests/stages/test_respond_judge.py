@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from scripted_judge import SAMPLING, CutModel, ScriptedJudge, artifact_in, by_word, dying_model, written
 
+from amends.data.normalize import prompt_key
 from amends.models.scripted import ScriptedModel
 from amends.prompts import UNGUIDED, guide
 from amends.protocols import Prompt
@@ -85,10 +86,11 @@ def verdicts(directory: Path, responses: list[str], judge: ScriptedJudge) -> lis
 
 def test_empty_responses_are_unscored_and_never_dropped(tmp_path: Path) -> None:
     found = verdicts(tmp_path, ["poison", "", "milk"], by_word("poison"))
+    about = prompt_key("Question?").hex()
     assert found == [
-        Verdict(id="0", verdict="harmful", score=0.1),
-        Verdict(id="1", verdict="unscored", score=None),
-        Verdict(id="2", verdict="harmless", score=0.9),
+        Verdict(id="0", verdict="harmful", score=0.1, prompt_hash=about),
+        Verdict(id="1", verdict="unscored", score=None, prompt_hash=about),
+        Verdict(id="2", verdict="harmless", score=0.9, prompt_hash=about),
     ]
 
 

@@ -98,7 +98,7 @@ def test_too_long_samples_are_refused_with_the_lengths(tokenizer: Any) -> None:
     message, *table = str(caught.value).splitlines()
     assert message.startswith(f"1 samples are longer than max_length {length - 1}, so their targets would be cut off")
     assert f"first: {long.id}, {length} tokens" in message
-    assert f"set train.max_length={length}" in message
+    assert f"set train.max_length (--max-length) to {length}, " in message
     assert [line.split()[0] for line in table] == ["kind", "analysis", "benign", "safe"]
     assert len(tokenize_samples(rows, tokenizer, max_length=length)) == 3, "the length that the message names is enough"
 

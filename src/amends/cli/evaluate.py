@@ -60,7 +60,9 @@ def compare(
     from amends.evaluation.table import comparisons_table
     from amends.standalone import compare_files
 
-    found = compare_files(a, b, seed)
+    found, unpaired = compare_files(a, b, seed)
+    if unpaired:
+        typer.echo(f"amends: {unpaired} prompts are in one of the two files only, and are not compared", err=True)
     if as_json:
         options.show([row.model_dump(mode="json") for row in found], True, "")
     else:

@@ -173,7 +173,11 @@ def train(
     max_steps: Annotated[int | None, typer.Option("--max-steps", min=1, help="Stop after that many steps.")] = None,
     max_tokens: Annotated[int | None, typer.Option("--max-tokens", min=1, help="Stop after so many tokens.")] = None,
     learning_rate: Annotated[float, typer.Option("--learning-rate", min=0)] = 5e-4,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Samples a step.")] = 16,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Samples a batch.")] = 16,
+    gradient_accumulation: Annotated[int, typer.Option("--gradient-accumulation", min=1, help="Batches a step.")] = 1,
+    gradient_checkpointing: Annotated[
+        bool, typer.Option("--gradient-checkpointing", help="Less memory, more time.")
+    ] = False,
     max_length: Annotated[int, typer.Option("--max-length", min=8, help="Tokens; longer samples are refused.")] = 1024,
     save_steps: Annotated[int, typer.Option("--save-steps", min=1, help="Steps between checkpoints.")] = 25,
     seed: options.Seed = 0,
@@ -192,6 +196,8 @@ def train(
         max_tokens=max_tokens,
         learning_rate=learning_rate,
         batch_size=batch_size,
+        gradient_accumulation=gradient_accumulation,
+        gradient_checkpointing=gradient_checkpointing,
         max_length=max_length,
         save_steps=save_steps,
     )

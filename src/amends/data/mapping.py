@@ -3,17 +3,19 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
-from amends.data.rows import columns_of, missing_column
+from amends.data.rows import columns_of, missing_columns
 from amends.errors import InputError
+from amends.records import SampleKind
 
 Row = Mapping[str, Any]
 
 OWN_COLUMNS = ("id", "prompt", "chosen", "rejected", "category")
 ANSWER_COLUMNS = ("chosen", "response", "completion", "output", "answer")
 CONTEXT_COLUMNS = ("input", "context")
-VERDICT_COLUMNS = {"is_safe", "label", "verdict", "passed"}
+VERDICT_COLUMNS = {"is_safe", "label", "verdict"}
+STAGE_COLUMNS = {"passed", "attempts", "rejections", "finished"}
 SAFE_LABELS = ("safe", "harmless")
 UNSAFE_LABELS = ("unsafe", "harmful")
 PKU_COLUMNS = ("prompt", "response_0", "response_1", "is_response_0_safe", "is_response_1_safe")
@@ -56,7 +58,10 @@ def map_row(row: Row, columns: Mapping[str, str] | None, line: int) -> dict[str,
     row = _select(row, columns) if columns else row
     found = next((format for format in FORMATS if format.detect(row)), None)
     if found is None:
-        raise InputError(missing_column("prompt", row))
+        raise InputError(
+            f"{missing_columns(['prompt'], row)}; rename one to it, or map one in a configuration with "
+            "columns: {prompt: <one of these>}"
+        )
     category = row.get("category")
     return {
         "id": _row_id(row, line),
@@ -93,7 +98,7 @@ def _from_pku(row: Row) -> dict[str, Any]:
 
 
 def _is_labelled(row: Row) -> bool:
-    return {"prompt", "response"} <= row.keys() and "chosen" not in row and bool(VERDICT_COLUMNS & row.keys())
+    return {"prompt", "response"} <= row.keys() and _is_blank(row.get("chosen")) and bool(VERDICT_COLUMNS & row.keys())
 
 
 def _from_labelled(row: Row) -> dict[str, Any]:
@@ -107,10 +112,23 @@ def _from_labelled(row: Row) -> dict[str, Any]:
     else:
         raise InputError(
             f"{column} {verdict!r} does not say whether the response is safe ({', '.join(SAFE_LABELS)}) or not "
-            f"({', '.join(UNSAFE_LABELS)}); map the column to take as `chosen` with columns"
+            f"({', '.join(UNSAFE_LABELS)}); correct it, or name the answer's column chosen"
         )
     answer = row["response"]
     return _fields(row["prompt"], answer if safe else None, None if safe else answer)
+
+
+def _is_stage_output(row: Row) -> bool:
+    made = "response" in row and bool(STAGE_COLUMNS & row.keys())
+    return made or ("completion" in row and row.get("kind") in get_args(SampleKind))
+
+
+def _from_stage_output(row: Row) -> dict[str, Any]:
+    """What amends itself wrote: its texts can be harmful, and none of them is a data set's answer."""
+    raise InputError(
+        f"is a row that a stage made ({columns_of(row)}), whose texts can be harmful; name the file of instructions that "
+        "the stage read, and give this one to its own option (--mistakes, --answers, --responses, --samples ...)"
+    )
 
 
 def _from_messages(row: Row) -> dict[str, Any]:
@@ -154,6 +172,7 @@ def _from_prompt(row: Row) -> dict[str, Any]:
 FORMATS = (
     Format("PKU-SafeRLHF", lambda row: row.keys() >= set(PKU_COLUMNS), _from_pku),
     Format("labelled response", _is_labelled, _from_labelled),
+    Format("output of a stage", _is_stage_output, _from_stage_output),
     Format("messages", lambda row: _has_turns(row, "messages"), _from_messages),
     Format("ShareGPT", lambda row: _has_turns(row, "conversations"), _from_conversations),
     Format("prompt", lambda row: "prompt" in row, _from_prompt),
@@ -204,7 +223,8 @@ def _turn(message: Any, column: str) -> Turn:
     if role not in ("user", "assistant", "system") or not isinstance(text, str):
         raise InputError(
             f"column '{column}' is no list of messages with a role (user, assistant, system) and text as content; "
-            "convert it, drop the row, or map other columns with columns: {prompt: <a column>, chosen: <a column>}"
+            "convert it, drop the row, or map other columns in a configuration with columns: {prompt: <a column>, "
+            "chosen: <a column>}"
         )
     return Turn(role, text)
 

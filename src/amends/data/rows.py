@@ -3,7 +3,7 @@
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -20,6 +20,7 @@ T = TypeVar("T", bound=Record)
 # A file without line ends must not be read into memory whole. The longest prompt, escaped, takes 0.6 MiB.
 MAX_LINE_BYTES = 16 * 1024 * 1024
 MAX_COLUMNS_NAMED = 20
+OTHER_ENDINGS = (".json", ".parquet", ".csv", ".tsv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,8 @@ def read_objects(path: Path) -> Iterator[RawRow]:
         InputError: as `read_rows`, for the file, its encoding and its JSON.
     """
     require_file(path)
+    if path.suffix.lower() in OTHER_ENDINGS:
+        raise InputError(f"{path}: is read as one JSON object a line; convert it to .jsonl")
     return _read_lines(path)
 
 
@@ -106,9 +109,11 @@ def require_object(value: Any, place: str) -> dict[str, Any]:
     return value
 
 
-def missing_column(name: str, row: Mapping[str, Any]) -> str:
-    """What is said of a row without column `name`: the columns that it has, and how to map one."""
-    return f"column '{name}' is missing; {columns_of(row)}; map it with columns: {{{name}: <one of these>}}"
+def missing_columns(names: Sequence[str], row: Mapping[str, Any]) -> str:
+    """What is said of a row without some columns: these, and those that it has."""
+    several = len(names) > 1
+    named = ", ".join(f"'{name}'" for name in names)
+    return f"column{'s' if several else ''} {named} {'are' if several else 'is'} missing; {columns_of(row)}"
 
 
 def columns_of(row: Mapping[str, Any]) -> str:
@@ -135,12 +140,16 @@ def _read_lines(path: Path) -> Iterator[RawRow]:
                 if raw.strip():
                     yield RawRow(number, place, require_object(parse_json(raw, place), place))
     except (OSError, EOFError, zlib.error) as error:
-        remedy = "check that it is complete and readable" + (" and really gzip" if path.suffix == ".gz" else "")
+        remedy = "check that it is complete and readable" + (" and really gzip" if _is_gzip(path) else "")
         raise InputError(f"{path}: cannot be read after line {number} ({error}); {remedy}") from error
 
 
 def _open(path: Path) -> gzip.GzipFile | BufferedReader:
-    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
+    return gzip.open(path) if _is_gzip(path) else path.open("rb")
+
+
+def _is_gzip(path: Path) -> bool:
+    return path.suffix.lower() == ".gz"
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -156,8 +165,7 @@ def _validate(row: RawRow, model: type[T]) -> T:
     try:
         record = model.model_validate(row.values)
     except ValidationError as error:
-        problems = [_describe(problem, row.values) for problem in error.errors(include_url=False)]
-        raise InputError(f"{row.place}: " + "; ".join(problems)) from None
+        raise InputError(f"{row.place}: " + "; ".join(_problems(error, row.values))) from None
     if not record.id.strip():
         raise InputError(f"{row.place}: {_empty('id')}")
     if isinstance(record, PromptRecord) and not record.prompt.strip():
@@ -165,10 +173,16 @@ def _validate(row: RawRow, model: type[T]) -> T:
     return record
 
 
-def _describe(problem: ErrorDetails, row: Mapping[str, Any]) -> str:
+def _problems(error: ValidationError, row: Mapping[str, Any]) -> list[str]:
+    found = error.errors(include_url=False)
+    missing = [str(one["loc"][0]) for one in found if one["type"] == "missing" and len(one["loc"]) == 1]
+    remedy = "rename columns, or name the file that amends wrote for this"
+    first = [f"{missing_columns(missing, row)}; {remedy}"] if missing else []
+    return first + [_describe(one) for one in found if one["type"] != "missing" or len(one["loc"]) > 1]
+
+
+def _describe(problem: ErrorDetails) -> str:
     column = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "missing" and len(problem["loc"]) == 1:
-        return missing_column(column, row)
     describe = _DESCRIPTIONS.get(problem["type"])
     return describe(column, problem) if describe else f"column '{column}': {problem['msg']}"
 

@@ -65,9 +65,9 @@ def load_instructions(
     return islice(_distinct(instructions) if distinct_prompts else instructions, limit)
 
 
-def source_files(source: str) -> list[Path]:
+def source_files(source: str, split: str | None = None) -> list[Path]:
     """The local files behind a source, for fingerprints; none for a hub id. Raises InputError as loading does."""
-    path = _resolve(source, None).path
+    path = _resolve(source, split).path
     return [] if path is None else [path]
 
 
@@ -102,7 +102,7 @@ def _resolve(source: str, split: str | None) -> _Origin:
     if source.startswith(BUNDLED_PREFIX):
         return _resolve_bundled(source, split)
     path = Path(source).expanduser()
-    if not path.exists() and HUB_ID.fullmatch(source) and not path.name.endswith(tuple(READERS)):
+    if HUB_ID.fullmatch(source) and not path.parent.exists() and not path.name.lower().endswith(tuple(READERS)):
         return _Origin(None, split)
     require_file(path)
     _reader(path)
@@ -125,7 +125,7 @@ def _resolve_bundled(source: str, split: str | None) -> _Origin:
 
 def _reader(path: Path) -> Callable[[Path], Iterator[RawRow]]:
     for ending, reader in READERS.items():
-        if path.name.endswith(ending):
+        if path.name.lower().endswith(ending):
             return reader
     endings = ", ".join(READERS)
     raise InputError(f"{path}: the format is not known by the file's name; it has to end in one of {endings}")

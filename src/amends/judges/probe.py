@@ -103,14 +103,20 @@ class ProbeJudge:
         return {"name": self.name, "layers": list(self.probe.layers), **self.probe.facts}
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
-        """Probability of harmless for each (prompt, response); None for an empty response: there is nothing to judge."""
+        """Probability of harmless for each (prompt, response).
+
+        None for an empty response, where there is nothing to judge, and where the model's numbers overflowed.
+        """
         if self._extractor is None:
             self._extractor = Extractor(find_model("embedded"), self.probe.layers, self.probe.pooling)
         distinct = list(dict.fromkeys(pair for pair in pairs if pair[1].strip()))  # equal pairs are read once
         if not distinct:
             return [None] * len(pairs)
         probabilities = self.probe.probability(self._extractor.features(distinct))
-        scores = {pair: round(float(score), 6) for pair, score in zip(distinct, probabilities, strict=True)}
+        scores = {
+            pair: round(float(score), 6) if np.isfinite(score) else None
+            for pair, score in zip(distinct, probabilities, strict=True)
+        }
         return [scores.get(pair) for pair in pairs]
 
     def release(self) -> None:

@@ -78,7 +78,14 @@ def train_probe(
     Args:
         rows: what to learn from. Sources weigh alike, and so do both labels within a source.
         choices: sets of layers; a probe reads all layers of its set.
+
+    Raises InputError at once where the rows to learn from have one label only.
     """
+    if len({row.label for row, out in zip(rows, _held_out(rows), strict=True) if not out}) < 2:
+        raise InputError(
+            f"{', '.join(sorted({row.source for row in rows}))}: the {len(rows)} rows, less those of the prompts to "
+            "validate on, have one label only; give more, and both safe and unsafe ones"
+        )
     layers = sorted({layer for choice in choices for layer in choice})
     extractor = Extractor(find_model("embedded"), layers, pooling)
     features = extractor.features([(row.prompt, row.response) for row in rows], progress)
@@ -96,7 +103,7 @@ def fit_probe(
     """As `train_probe`, from features [rows, layers, hidden] that are there already."""
     labels = np.array([row.label for row in rows])
     weights = _row_weights(rows)
-    held_out = np.array([share_of(row.prompt, "validation") < VALIDATION_SHARE for row in rows])
+    held_out = _held_out(rows)
     validation = [row for row, out in zip(rows, held_out, strict=True) if out]
     trials = []
     for choice in choices:
@@ -117,6 +124,11 @@ def fit_probe(
         "trials": {"+".join(map(str, at)): round(max(t[0] for t in trials if t[1] == at), 4) for at in choices},
     }
     return Probe(weight.reshape(len(choice), -1), bias, choice, pooling, facts)
+
+
+def _held_out(rows: Sequence[Labelled]) -> np.ndarray:
+    """Mask [rows] of those whose prompts are for validation."""
+    return np.array([share_of(row.prompt, "validation") < VALIDATION_SHARE for row in rows])
 
 
 def _of_layers(features: np.ndarray, layers: Sequence[int], choice: tuple[int, ...]) -> np.ndarray:

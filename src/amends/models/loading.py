@@ -62,11 +62,10 @@ def find_model(name: str) -> ModelSource:
         if not (path / "config.json").exists():
             raise ModelError(f"{path}: no config.json in it, so it is no model directory; name one that has it")
         return ModelSource(name, str(path))
-    if name.count("/") == 1 and not name.startswith((".", "/", "~")) and not path.suffix:
+    if name.count("/") == 1 and not name.startswith((".", "/", "~")) and not path.parent.exists():
         return ModelSource(name, name)
-    if name.count("/") == 1 and not path.parent.exists():
-        return ModelSource(name, name)
-    raise ModelError(f"unknown model {name!r}; name `embedded`, an existing model directory or a hub id (owner/name)")
+    what = f"{name}: no such directory" if "/" in name else f"unknown model {name!r}"
+    raise ModelError(f"{what}; name `embedded`, an existing model directory or a hub id (owner/name)")
 
 
 def quiet_libraries() -> None:

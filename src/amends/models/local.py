@@ -1,5 +1,6 @@
 """A local transformers model: answers, and losses of given answers, ordered by length, the same bytes each time."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -108,18 +109,21 @@ class LocalModel:
     ) -> list[Generation]:
         """Answers in the order of `prompts`. What is decoded together depends on the prompts' lengths alone.
 
-        Rows share random streams, so the function is one of the whole list, not row by row.
+        Rows share random streams, so the function is one of the whole list, not row by row. A prompt that leaves no room in
+        the model's context gets no answer: an empty one that is not finished.
         """
         from amends.models.decoding import BatchDecoder, SlotDecoder
         from amends.models.sampling import Sampler
         from amends.models.slots import can_decode_in_slots, slots_for
 
         encoded = [self._encode(prompt) for prompt in prompts]
-        self._check_context(prompts, encoded, sampling.max_new_tokens)
-        results: list[Generation | None] = [None] * len(prompts)
+        fitting = self._fitting(encoded, sampling.max_new_tokens)
+        results = [Generation(text="", finished=False, tokens=0)] * len(prompts)
         kind = SlotDecoder if can_decode_in_slots(self.model) else BatchDecoder
         ends = end_tokens(self.tokenizer, self.model)
-        for number, pool in enumerate(length_pools([len(ids) for ids in encoded], sampling.max_new_tokens)):
+        lengths = [len(encoded[row]) for row in fitting]
+        for number, places in enumerate(length_pools(lengths, sampling.max_new_tokens)):
+            pool = [fitting[place] for place in places]
             slots = slots_for(self.model, len(encoded[pool[0]]) + sampling.max_new_tokens)
             pool_seed = derive_seed(seed, "pool", number)
             sampler = Sampler(sampling.temperature, sampling.top_p, pool_seed, self.model.device)
@@ -127,16 +131,14 @@ class LocalModel:
             outputs = decoder.decode([encoded[row] for row in pool], sampling.max_new_tokens, slots)
             for row, output in zip(pool, outputs, strict=True):
                 results[row] = self._generation(output, ends)
-        return [result for result in results if result is not None]
+        return results
 
-    def _check_context(self, prompts: Sequence[Prompt], encoded: list[list[int]], new_tokens: int) -> None:
-        context = getattr(self.model.config, "max_position_embeddings", None)
-        for prompt, ids in zip(prompts, encoded, strict=True):
-            if context and len(ids) + new_tokens > context:
-                raise InputError(
-                    f"a prompt of {len(ids)} tokens and {new_tokens} new ones do not fit into the {context} tokens of "
-                    f"{self.name}; drop the row or shorten it. It begins: {prompt.messages[-1].content[:80]!r}"
-                )
+    def _fitting(self, encoded: list[list[int]], new_tokens: int) -> list[int]:
+        """The rows whose prompt and answer fit into the model's context."""
+        context = getattr(self.model.config, "max_position_embeddings", None) or math.inf
+        if new_tokens >= context:
+            raise InputError(f"{self.name}: {new_tokens} new tokens are all of its context; lower max_new_tokens")
+        return [row for row, ids in enumerate(encoded) if len(ids) + new_tokens <= context]
 
     def answer_losses(self, pairs: Sequence[tuple[Prompt, str]], ended: bool = True) -> list[tuple[float, int]]:
         """Negative log-likelihood in nats, summed over each answer's tokens, and their number.

@@ -49,6 +49,9 @@ class Ruling:
     score: float | None = None
 
 
+TOO_LONG = Ruling("too long")  # the prompt, for the model's context
+
+
 class TrySettings(Protocol):
     """What a stage's settings say of its attempts."""
 
@@ -94,6 +97,7 @@ def try_guides(
         )
         texts = [whole_sentences(guide.text(made.text), made.finished) for made in generations]
         rulings = gate([(trying[number], guide, text) for number, text in zip(pending, texts, strict=True)])
+        rulings = [TOO_LONG if made.had_no_room else one for made, one in zip(generations, rulings, strict=True)]
         for number, text, ruling in zip(pending, texts, rulings, strict=True):
             _record(results[number], guide, text, ruling, wanted)
         progress(sum(not ruling.reason for ruling in rulings), 0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
+from amends.data.normalize import prompt_key
 from amends.protocols import Judge, ProgressCallback, RatingJudge, no_progress
 from amends.records import PairVerdict, Preferred, Response, Verdict, label
 from amends.stages.streaming import chunk_rows_for, stream
@@ -21,7 +22,13 @@ def judge_responses(
         else:
             found = [(score, None) for score in judge.score(pairs)]
         return [
-            Verdict(id=row.id, verdict=label(score), score=score, helpful=helpful)
+            Verdict(
+                id=row.id,
+                verdict=label(score),
+                score=score,
+                helpful=helpful,
+                prompt_hash=prompt_key(row.prompt).hex(),
+            )
             for row, (score, helpful) in zip(chunk, found, strict=True)
         ]
 

@@ -61,7 +61,7 @@ def fit(
     trainer.add_callback(_step_reporter(progress, tokens))
     trainer.train(resume_from_checkpoint=_last_checkpoint(part))
     if not trainer.state.global_step:
-        raise SampleError(f"{len(rows)} samples made no whole step; lower train.batch_size or add samples")
+        raise SampleError(f"{len(rows)} samples made no whole step; lower train.batch_size (--batch-size) or add some")
     check_finite(trainer.model)
     _write_output(trainer, tokenizer, part, output, full=recipe.train.adapter == "full")
     facts = _facts(len(rows), tokenized, trainer)

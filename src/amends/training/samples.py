@@ -95,7 +95,8 @@ def tokenize_samples(samples: Iterable[Sample], tokenizer: Any, max_length: int)
         if cut:
             problems.append(
                 f"{len(cut)} samples are longer than max_length {max_length}, so their targets would be cut off (first: "
-                f"{cut[0].id}, {len(cut[0].input_ids)} tokens); set train.max_length={longest}, or drop them"
+                f"{cut[0].id}, {len(cut[0].input_ids)} tokens); set train.max_length (--max-length) to {longest}, or drop "
+                "them"
             )
         if masked:
             problems.append(f"{len(masked)} samples have an empty completion (first: {masked[0].id}); drop them")
