@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from amends.checks import refuse_foreign, run_facts
 from amends.config import Configuration
 from amends.config_file import variants
 from amends.errors import SampleError, YieldError
 from amends.evaluation.collect import pooled_results
-from amends.pipeline import Run, refuse_foreign
+from amends.pipeline import Run
 from amends.progress import Reporter, Silent
 from amends.report.render import write_report
 from amends.store import locked, write_json
@@ -36,7 +37,7 @@ def run_experiment(configuration: Configuration, directory: Path, reporter: Repo
     path = directory / "results.json"
     with locked(directory / ".lock", directory):
         refuse_foreign(configuration, directory)
-        write_json(directory / "run.json", {"configuration": configuration.model_dump(mode="json")})
+        write_json(directory / "run.json", run_facts(configuration))
         failed = _run_all(runs, reporter)
         finished = {name: [one.directory for one in found] for name, found in runs.items() if name not in failed}
         if not finished:

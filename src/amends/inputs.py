@@ -5,10 +5,10 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from amends.config import Configuration, DataSettings, RespondSettings
+from amends.config import DataSettings, RespondSettings
 from amends.data.rows import read_rows
 from amends.data.sources import BUNDLED_PREFIX, load_instructions, source_files
-from amends.errors import ConfigError, InputError
+from amends.errors import InputError
 from amends.prompts import UNGUIDED, Guide, guide, template
 from amends.records import Analysis, Answer, Instruction, Mistake, Record, Response, Revision
 from amends.store import file_digest
@@ -21,21 +21,6 @@ def rows_of(settings: DataSettings) -> Iterator[Instruction]:
     return load_instructions(
         settings.source, settings.columns, settings.split, settings.limit, settings.distinct_prompts
     )
-
-
-def check_sources(configuration: Configuration) -> None:
-    """Raises ConfigError naming the keys of all sets that are not there, or whose format is not known."""
-    sets = {f"suites.{name}": suite for name, suite in configuration.suites.items()}
-    training = {"instructions": configuration.instructions, "benign": configuration.benign}
-    problems = []
-    for key, rows in [*training.items(), *sets.items()]:
-        try:
-            if rows is not None:
-                source_files(rows.source, rows.split)
-        except InputError as error:
-            problems.append(f"{key}.source: {error}")
-    if problems:
-        raise ConfigError("configuration", problems)
 
 
 def answering_guide(settings: RespondSettings, guided: bool, prefill: str | None = None) -> Guide:

@@ -1,14 +1,15 @@
 """A whole run: orders the steps for a configuration and skips what is finished."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from amends.checks import check_answers, check_guides, check_judges, check_sources, refuse_foreign, run_facts
 from amends.config import Configuration, DataSettings
 from amends.data.rows import read_rows
 from amends.data.sources import check_disjoint
-from amends.errors import InputError, StoreError
-from amends.inputs import answering_guide, check_sources
-from amends.judges.language_model import LanguageModelJudge
+from amends.errors import InputError
+from amends.inputs import answering_guide
 from amends.judges.named import load_judge
 from amends.making import MAKING, stages_for
 from amends.methods import METHODS, NEEDS, Method
@@ -17,29 +18,8 @@ from amends.progress import Reporter, Silent
 from amends.records import Inference, Instruction
 from amends.seeds import derive_seed
 from amends.steps import Steps, check_origin
-from amends.store import locked, read_json, write_json
+from amends.store import locked, write_json
 from amends.training.recipe import Recipe
-
-IDENTITY = ("model", "instructions")
-SHAPE = ("seeds", "variants")
-
-
-def refuse_foreign(configuration: Configuration, directory: Path) -> None:
-    """Raises StoreError where a run directory belongs to another experiment: other data, or other runs in it."""
-    path = directory / "run.json"
-    if not path.exists():
-        return
-    content = read_json(path)
-    ours = configuration.model_dump(mode="json")
-    theirs = content.get("configuration") if isinstance(content, dict) else None
-    theirs = theirs if isinstance(theirs, dict) else {}
-    foreign = [key for key in IDENTITY if theirs.get(key) != ours[key]]
-    foreign += [key for key in SHAPE if bool(theirs.get(key)) != bool(ours[key])]
-    if foreign:
-        raise StoreError(
-            f"{directory}: belongs to another configuration (its {' and '.join(foreign)} differ); choose another "
-            "directory with --out, or delete this one"
-        )
 
 
 class Run:
@@ -80,34 +60,38 @@ class Run:
             ModelError: a model cannot be loaded.
         """
         self.check()
-        with locked(self.directory / ".lock", self.directory):
+        with locked(self.directory / ".lock", self.directory), self._releasing():
             refuse_foreign(self.configuration, self.directory)
             self._data()
-            write_json(self.directory / "run.json", {"configuration": self.configuration.model_dump(mode="json")})
+            write_json(self.directory / "run.json", run_facts(self.configuration))
             self._prepare()
-            methods = [METHODS[name] for name in self.configuration.methods]
-            for method in methods:
+            for method in (METHODS[name] for name in self.configuration.methods):
                 if method.kinds:
                     self._train(method)
                 self._respond(method)
             self.base.release()
             self._judge()
-            self.judge.release()
-            self.gate.release()
             return self._results()
 
+    @contextmanager
+    def _releasing(self) -> Iterator[None]:
+        """Frees every model at the end, also of a failure: other runs may follow in this process."""
+        try:
+            yield
+        finally:
+            for used in self.base, self.analyst, self.judge, self.gate:
+                used.release()
+
     def check(self) -> None:
-        """Refuses at once what would otherwise be found out after hours. Raises InputError."""
+        """Refuses at once what would otherwise be found out after hours. Raises InputError or ModelError."""
         check_sources(self.configuration)
-        if self.judge.fingerprint == self.gate.fingerprint:
-            raise InputError("judge and gate are the same: what chose the training data cannot judge the systems")
-        judging = self.judge.model if isinstance(self.judge, LanguageModelJudge) else None
-        if judging and judging.fingerprint in (self.base.fingerprint, self.analyst.fingerprint):
-            raise InputError(
-                f"judge {self.configuration.judge} is the model that is judged, or that writes the analyses: name another"
-            )
+        check_judges(self.configuration, self.judge, self.gate, (self.base, self.analyst))
+        check_answers(self.configuration)
         for stage in stages_for(self.configuration.methods):
-            check_origin(stage, self.configuration.instructions, getattr(self.configuration, stage))
+            settings = getattr(self.configuration, stage)
+            check_origin(stage, self.configuration.instructions, settings)
+            check_guides(f"{stage}.guides", MAKING[stage].guides(settings), self._maker(stage))
+        check_guides("respond.guide", [answering_guide(self.configuration.respond, True)], self.base)
 
     def _data(self) -> None:
         for name, settings in self._training_sets().items():
@@ -139,13 +123,16 @@ class Run:
         for stage in stages_for(self.configuration.methods):
             making = MAKING[stage]
             out, settings = self.directory / f"{making.writes}.jsonl", getattr(self.configuration, stage)
-            model = self.analyst if stage == "analyze" else self.base
+            model = self._maker(stage)
             if model is not self.base:
                 self.base.release()
             self.steps.make(stage, self._set(making.reads), out, model, self.gate, settings)
             if model is not self.base:
                 model.release()
         self.gate.release()
+
+    def _maker(self, stage: str) -> LocalModel:
+        return self.analyst if stage == "analyze" else self.base
 
     def _train(self, method: Method) -> Path:
         """Trains a method, after the one that it goes on from, and returns the directory of what was trained."""

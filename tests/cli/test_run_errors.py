@@ -135,8 +135,33 @@ def test_run_with_a_prompt_in_both_train_and_test(tmp_path: Path, refused: Calla
 def test_run_with_a_model_without_a_chat_template(tmp_path: Path, refused: Callable[..., str]) -> None:
     model = model_without_template(tmp_path / "base")
     path = config_file(tmp_path, model=str(model))
-    message = refused("run", str(path), "--out", str(tmp_path / "run"), may_write=run_files("run.json", *DATA))
+    message = refused("run", str(path), "--out", str(tmp_path / "run"))
     assert message.startswith(f"{model}: its tokenizer has no chat template")
+
+
+def test_run_with_nothing_to_train_a_method_on(tmp_path: Path, refused: Callable[..., str]) -> None:
+    path = config_file(tmp_path, methods=["mistake-analysis-plus", "sft", "dpo"])
+    train = write_lines(tmp_path / "train.jsonl", [b'{"id": "a", "prompt": "How?"}'])
+    message = refused("run", str(path), "benign=null", "--out", str(tmp_path / "run"))
+    assert message.startswith(f"{train}: no row has `chosen`, a safe answer to train on, for the methods sft, dpo;")
+
+
+def test_run_with_a_guide_that_the_chat_template_has_no_place_for(tmp_path: Path, refused: Callable[..., str]) -> None:
+    model = model_without_template(tmp_path / "base")
+    no_system = "{% if messages[0].role == 'system' %}{{ raise_exception('no system turn') }}{% endif %}x"
+    (model / "chat_template.jinja").write_text(no_system)
+    path = config_file(tmp_path, model=str(model), methods=["mistake-analysis"])
+    message = refused("run", str(path), "--out", str(tmp_path / "run"))
+    assert message.startswith(f"induce.guides: guide 'unethical-system': {model}: its chat template does not take")
+
+
+def test_run_with_a_judge_that_does_not_answer(
+    tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("amends.judges.endpoint.RETRIES", 0)
+    path = config_file(tmp_path, judge="endpoint:m@http://127.0.0.1:9/v1")
+    message = refused("run", str(path), "--out", str(tmp_path / "run"))
+    assert message.startswith("http://127.0.0.1:9/v1: model 'm' does not answer")
 
 
 def test_run_directory_that_another_process_holds(tmp_path: Path, refused: Callable[..., str]) -> None:

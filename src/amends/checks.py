@@ -1,0 +1,102 @@
+"""What a run refuses before it starts: everything that would otherwise be found out after hours."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from amends.config import Configuration
+from amends.data.sources import source_files
+from amends.errors import ConfigError, InputError, ModelError, StoreError
+from amends.inputs import identity, rows_of
+from amends.judges.endpoint import EndpointModel
+from amends.judges.guard import GuardJudge
+from amends.judges.language_model import LanguageModelJudge
+from amends.methods import METHODS
+from amends.models.loading import find_model
+from amends.models.local import LocalModel
+from amends.prompts import Guide
+from amends.protocols import Judge
+from amends.store import fingerprint, read_json
+
+SHAPE = ("seeds", "variants")
+
+
+def refuse_foreign(configuration: Configuration, directory: Path) -> None:
+    """Raises StoreError where a run directory belongs to another experiment: other data, or other runs in it."""
+    path = directory / "run.json"
+    if not path.exists():
+        return
+    content, ours = read_json(path), run_facts(configuration)
+    theirs: dict[str, dict[str, Any]] = {}
+    for part in ours:
+        found = content.get(part) if isinstance(content, dict) else None
+        theirs[part] = found if isinstance(found, dict) else {}
+    foreign = [key for key in ours["contents"] if all(theirs[part].get(key) != ours[part][key] for part in ours)]
+    foreign += [key for key in SHAPE if bool(theirs["configuration"].get(key)) != bool(ours["configuration"][key])]
+    if foreign:
+        raise StoreError(
+            f"{directory}: belongs to another configuration (its {' and '.join(foreign)} differ); choose another "
+            "directory with --out, or delete this one"
+        )
+
+
+def run_facts(configuration: Configuration) -> dict[str, dict[str, Any]]:
+    """What run.json says: the configuration, and hashes of what may move: a directory is its run's by either."""
+    return {
+        "configuration": configuration.model_dump(mode="json"),
+        "contents": {
+            "model": find_model(configuration.model).fingerprint(),
+            "instructions": fingerprint(**identity(configuration.instructions)),
+        },
+    }
+
+
+def check_sources(configuration: Configuration) -> None:
+    """Raises ConfigError naming the keys of all sets that are not there, or whose format is not known."""
+    sets = {f"suites.{name}": suite for name, suite in configuration.suites.items()}
+    training = {"instructions": configuration.instructions, "benign": configuration.benign}
+    problems = []
+    for key, rows in [*training.items(), *sets.items()]:
+        try:
+            if rows is not None:
+                source_files(rows.source, rows.split)
+        except InputError as error:
+            problems.append(f"{key}.source: {error}")
+    if problems:
+        raise ConfigError("configuration", problems)
+
+
+def check_judges(configuration: Configuration, judge: Judge, gate: Judge, judged: Sequence[LocalModel]) -> None:
+    """Raises InputError where a judge is the gate or one of the models; ModelError where an endpoint does not answer."""
+    if judge.fingerprint == gate.fingerprint:
+        raise InputError("judge and gate are the same: what chose the training data cannot judge the systems")
+    model = judge.model if isinstance(judge, LanguageModelJudge | GuardJudge) else None
+    if model and model.fingerprint in [one.fingerprint for one in judged]:
+        raise InputError(
+            f"judge {configuration.judge} is the model that is judged, or that writes the analyses: name another"
+        )
+    for one in judge, gate:
+        if isinstance(one, LanguageModelJudge) and isinstance(one.model, EndpointModel):
+            one.score([("Hello.", "Hello, how can I help?")])  # its answer is kept, so that it is paid for once
+
+
+def check_answers(configuration: Configuration) -> None:
+    """Raises InputError where methods would have nothing to train on, since the data set has no safe answers."""
+    needing = {"safe", "hindsight", "preference"} | (set() if configuration.benign else {"benign"})
+    kinds = {name: METHODS[name].kinds for name in configuration.methods}
+    lacking = [name for name, trained in kinds.items() if trained and needing.issuperset(trained)]
+    if lacking and not any(row.chosen for row in rows_of(configuration.instructions)):
+        raise InputError(
+            f"{configuration.instructions.source}: no row has `chosen`, a safe answer to train on, for the methods "
+            f"{', '.join(lacking)}; map a column to it, or name methods that need none (mistake-analysis-plus)"
+        )
+
+
+def check_guides(key: str, guides: Sequence[Guide], model: LocalModel) -> None:
+    """Raises InputError where a guide is in a place that the model's chat template does not have."""
+    _ = model.tokenizer  # that it has none at all is said of the model
+    for guide in guides:
+        try:
+            model.render(guide.prompt("Hello."))
+        except ModelError as error:
+            raise InputError(f"{key}: guide {guide.name!r}: {error}") from error

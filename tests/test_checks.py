@@ -1,0 +1,51 @@
+"""Whose a run directory is, and that a run that fails leaves no model loaded."""
+
+from pathlib import Path
+
+import pytest
+
+from amends.checks import refuse_foreign, run_facts
+from amends.config import Configuration
+from amends.errors import StoreError
+from amends.pipeline import Run
+from amends.store import write_json
+
+
+def configuration(source: Path) -> Configuration:
+    suites = {"redteam": {"source": "bundled:redteam/test", "kind": "red-team"}}
+    return Configuration.model_validate({"instructions": {"source": str(source)}, "suites": suites})
+
+
+def test_a_run_directory_stays_its_runs_when_the_data_moves(tmp_path: Path) -> None:
+    here, there, other = (tmp_path / name for name in ("a.jsonl", "b.jsonl", "c.jsonl"))
+    here.write_text('{"prompt": "p", "chosen": "c"}\n')
+    write_json(tmp_path / "run.json", run_facts(configuration(here)))
+    here.rename(there)
+    refuse_foreign(configuration(there), tmp_path)
+    other.write_text('{"prompt": "q", "chosen": "c"}\n')
+    with pytest.raises(StoreError, match="its instructions differ"):
+        refuse_foreign(configuration(other), tmp_path)
+
+
+def test_a_run_directory_stays_its_runs_when_rows_are_added(tmp_path: Path) -> None:
+    source = tmp_path / "a.jsonl"
+    source.write_text('{"prompt": "p", "chosen": "c"}\n')
+    write_json(tmp_path / "run.json", run_facts(configuration(source)))
+    source.write_text('{"prompt": "p", "chosen": "c"}\n{"prompt": "q", "chosen": "c"}\n')
+    refuse_foreign(configuration(source), tmp_path)
+
+
+def test_models_are_freed_when_a_run_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other variants follow in the same process."""
+
+    def fail(run: Run) -> None:
+        run.base._model = object()
+        raise KeyboardInterrupt
+
+    source = tmp_path / "a.jsonl"
+    source.write_text('{"prompt": "p", "chosen": "c"}\n')
+    monkeypatch.setattr(Run, "_data", fail)
+    run = Run(configuration(source), tmp_path / "run")
+    with pytest.raises(KeyboardInterrupt):
+        run.run()
+    assert run.base._model is None
