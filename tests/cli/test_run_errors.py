@@ -152,7 +152,7 @@ def test_run_with_a_guide_that_the_chat_template_has_no_place_for(tmp_path: Path
     (model / "chat_template.jinja").write_text(no_system)
     path = config_file(tmp_path, model=str(model), methods=["mistake-analysis"])
     message = refused("run", str(path), "--out", str(tmp_path / "run"))
-    assert message.startswith(f"induce.guides: guide 'unethical-system': {model}: its chat template does not take")
+    assert message.startswith(f"induce.guides: guide 'direct-should': {model}: its chat template does not take")
 
 
 def test_run_with_a_judge_that_does_not_answer(

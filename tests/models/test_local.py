@@ -4,6 +4,7 @@ import json
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -133,6 +134,29 @@ def test_an_opening_is_scored_without_an_end(exact: LocalModel) -> None:
     (found,) = exact.answer_losses([(prompt, answer)], ended=False)
     expected, tokens = one_at_a_time(exact, prompt, answer, end="")
     assert found == (pytest.approx(expected, rel=1e-4), tokens)
+
+
+def test_losses_are_the_same_where_prompts_have_no_logits(exact: LocalModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a card; a model whose forward cannot leave them out makes them all."""
+    whole = exact.answer_losses(PAIRS)
+    monkeypatch.setattr("amends.models.local.TRIMMED", {"cpu"})
+    forward, made = exact.model.forward, []
+
+    def trimmed(logits_to_keep: int = 0, **options: Any) -> Any:
+        made.append(forward(logits_to_keep=logits_to_keep, **options))
+        return made[-1]
+
+    def untrimmed(input_ids: Any, attention_mask: Any, use_cache: bool) -> Any:
+        return forward(input_ids=input_ids, attention_mask=attention_mask, use_cache=use_cache)
+
+    for function in (trimmed, untrimmed):
+        monkeypatch.setattr(exact.model, "forward", function)
+        for found, wanted in zip(exact.answer_losses(PAIRS), whole, strict=True):
+            assert found == (pytest.approx(wanted[0], rel=1e-5), wanted[1])
+    (output,) = made
+    contexts = [len(exact.tokenizer(exact.render(prompt)).input_ids) for prompt, _ in PAIRS]
+    longest = max(sum(counts) for counts in zip(contexts, (tokens for _, tokens in whole), strict=True))
+    assert output.logits.shape[:2] == (len(PAIRS), longest - min(contexts) + 1)
 
 
 def test_a_fitting_answer_has_the_lower_loss(model: LocalModel) -> None:

@@ -1,5 +1,6 @@
 """A local transformers model: answers, and losses of given answers, ordered by length, the same bytes each time."""
 
+import inspect
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from amends.store import fingerprint
 
 ROWS_AT_ONCE = {"cuda": 4_096}  # twice the slots (slots.py), so that they stay full while rows end and rounds shrink
 LOSS_TOKENS = {"cpu": 2_048, "cuda": 16_384}  # smaller: logits over the whole vocabulary at every token
+TRIMMED = {"cuda"}  # devices without logits of prompts; on a CPU the last digits, and with them bytes, would change
 
 
 class LocalModel:
@@ -162,15 +164,19 @@ class LocalModel:
 
         device = self.model.device
         inputs, mask = right_padded([context + answer for context, answer in batch], self.tokenizer.pad_token_id)
-        losses = []
+        options = {"use_cache": False}
+        if device.type in TRIMMED and "logits_to_keep" in inspect.signature(self.model.forward).parameters:
+            options["logits_to_keep"] = inputs.shape[1] - min(len(context) for context, _ in batch) + 1
+        inputs, losses = inputs.to(device), []
         with torch.inference_mode():
-            output = self.model(input_ids=inputs.to(device), attention_mask=mask.to(device), use_cache=False)
+            scores = self.model(input_ids=inputs, attention_mask=mask.to(device), **options).logits
+            left_out = inputs.shape[1] - scores.shape[1]
             for row, (context, answer) in enumerate(batch):
-                start = len(context) - 1
-                logits = output.logits[row, start : start + len(answer)].float()
-                nats = torch.nn.functional.cross_entropy(logits, torch.tensor(answer, device=device), reduction="sum")
-                losses.append((float(nats), len(answer)))
-        return losses
+                first, behind = len(context), len(context) + len(answer)
+                logits = scores[row, first - 1 - left_out : behind - 1 - left_out].float()
+                losses.append(torch.nn.functional.cross_entropy(logits, inputs[row, first:behind], reduction="sum"))
+            nats = torch.stack(losses).tolist()  # waits for a card once
+        return [(loss, len(answer)) for loss, (_, answer) in zip(nats, batch, strict=True)]
 
     def _generation(self, ids: list[int], ends: frozenset[int]) -> Generation:
         length = next((position for position, token in enumerate(ids) if token in ends), None)
