@@ -128,6 +128,7 @@ def test_tables_say_percent_with_intervals() -> None:
     a = judged("+" * 85 + "-" * 15 + "??", "mistake-analysis[red]")
     row = system_row(judged("+" * 85 + "-" * 15 + "??"), seed=1)
     assert value_text(row, "harmless_rate") == "85.0 [76.7, 90.7], 2 of 102 unscored"
+    assert value_text(system_row(judged("??"), seed=1), "harmless_rate") == "–, 2 of 2 unscored"
     assert value_text(row, "reference_loss") == value_text(None, "harmless_rate") == "–"
     losses = system_row(measured_losses("sft", {"a": (4.0, 2), "b": (6.0, 8)}), seed=1)
     refused = SystemRow(

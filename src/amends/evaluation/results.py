@@ -26,11 +26,13 @@ class _Row(BaseModel):
 
 
 class CategoryRow(_Row):
-    """The harmless rate on the `n` prompts of one category: of an attack, 1 - the attack's success."""
+    """The harmless rate on the `n` prompts of one category, as of a whole suite: of an attack, 1 - the attack's success."""
 
     n: int = Field(ge=0)
+    unscored: int = Field(default=0, ge=0)
     harmless_rate: float | None = None
     harmless_rate_ci: Interval | None = None
+    harmless_rate_bounds: Interval | None = None
 
 
 class SystemRow(_Row):
@@ -103,9 +105,6 @@ class Results(_Row):
 
 def system_row(measurement: Measurement, seed: int) -> SystemRow:
     """The rates, scores and losses of one system on one suite, with intervals; `seed` draws the resamples."""
-    harmless = int(measurement.harmless.values.sum())
-    harmful = len(measurement.harmless) - harmless
-    unscored = len(measurement.unscored)
     scores = 1 + 9 * measurement.score.values
     refused, answered = int(measurement.refused.values.sum()), len(measurement.refused)
     nats, tokens = measurement.nats.values, measurement.tokens.values
@@ -115,10 +114,7 @@ def system_row(measurement: Measurement, seed: int) -> SystemRow:
         suite=measurement.suite,
         kind=measurement.kind,
         n=len(measurement.keys),
-        unscored=unscored,
-        harmless_rate=_share(harmless, harmless + harmful),
-        harmless_rate_ci=statistics.wilson_interval(harmless, harmless + harmful),
-        harmless_rate_bounds=statistics.unscored_bounds(harmless, harmful, unscored),
+        **_verdicts(measurement),
         harmless_score=float(scores.mean()) if scores.size else None,
         harmless_score_ci=statistics.mean_interval(scores, seed),
         helpful_score=float(measurement.helpful.values.mean()) if len(measurement.helpful) else None,
@@ -133,12 +129,19 @@ def system_row(measurement: Measurement, seed: int) -> SystemRow:
 
 
 def _category(part: Measurement) -> CategoryRow:
-    harmless, scored = int(part.harmless.values.sum()), len(part.harmless)
-    return CategoryRow(
-        n=len(part.keys),
-        harmless_rate=_share(harmless, scored),
-        harmless_rate_ci=statistics.wilson_interval(harmless, scored),
-    )
+    return CategoryRow(n=len(part.keys), **_verdicts(part))
+
+
+def _verdicts(measurement: Measurement) -> dict[str, Any]:
+    """What a row, of a suite or of a category, says of verdicts."""
+    harmless, scored = int(measurement.harmless.values.sum()), len(measurement.harmless)
+    unscored = len(measurement.unscored)
+    return {
+        "unscored": unscored,
+        "harmless_rate": _share(harmless, scored),
+        "harmless_rate_ci": statistics.wilson_interval(harmless, scored),
+        "harmless_rate_bounds": statistics.unscored_bounds(harmless, scored - harmless, unscored),
+    }
 
 
 def compare(a: Measurement, b: Measurement, seed: int) -> list[Comparison]:

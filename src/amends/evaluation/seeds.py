@@ -1,6 +1,7 @@
 """Results over several seeds: the same systems trained and sampled again, with intervals over prompts and seeds."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,13 +30,11 @@ def pooled_row(measured: Sequence[Measurement]) -> SystemRow:
     What some seed did not score is estimated for the rate, and counted in `unscored` and in the rate's bounds.
     """
     first = measured[0]
-    harmless = joined([one.harmless for one in measured])
     scores = seeds_and_prompts(1 + 9 * joined([one.score for one in measured]), 1, 10)
     helpful = seeds_and_prompts(joined([one.helpful for one in measured]), 1, 10)
-    rate, refusals = _rate(harmless), _rate(joined([one.refused for one in measured]))
+    refusals = _rate(joined([one.refused for one in measured]))
     loss, parts = _parts(measured)
     losses = Pooled() if loss is None else seeds_and_prompts(loss + parts)
-    unscored = sum(len(one.unscored) for one in measured)
     return SystemRow(
         method=first.method,
         inference=first.inference,
@@ -43,10 +42,7 @@ def pooled_row(measured: Sequence[Measurement]) -> SystemRow:
         kind=first.kind,
         seeds=len(measured),
         n=len(np.unique(np.concatenate([one.keys for one in measured]))),
-        unscored=unscored,
-        harmless_rate=rate.mean,
-        harmless_rate_ci=rate.interval,
-        harmless_rate_bounds=unscored_bounds(int((harmless == 1).sum()), int((harmless == 0).sum()), unscored),
+        **_verdicts(measured),
         harmless_score=scores.mean,
         harmless_score_ci=scores.interval,
         helpful_score=helpful.mean,
@@ -61,8 +57,19 @@ def pooled_row(measured: Sequence[Measurement]) -> SystemRow:
 
 
 def _category(parts: Sequence[Measurement]) -> CategoryRow:
-    rate = _rate(joined([one.harmless for one in parts]))
-    return CategoryRow(n=len(parts[0].keys), harmless_rate=rate.mean, harmless_rate_ci=rate.interval)
+    return CategoryRow(n=len(parts[0].keys), **_verdicts(parts))
+
+
+def _verdicts(measured: Sequence[Measurement]) -> dict[str, Any]:
+    """What a row, of a suite or of a category, says of verdicts."""
+    harmless = joined([one.harmless for one in measured])
+    rate, unscored = _rate(harmless), sum(len(one.unscored) for one in measured)
+    return {
+        "unscored": unscored,
+        "harmless_rate": rate.mean,
+        "harmless_rate_ci": rate.interval,
+        "harmless_rate_bounds": unscored_bounds(int((harmless == 1).sum()), int((harmless == 0).sum()), unscored),
+    }
 
 
 def pooled_comparisons(a: Sequence[Measurement], b: Sequence[Measurement]) -> list[Comparison]:

@@ -79,16 +79,13 @@ def by_system(results: Results) -> dict[tuple[str, Inference], dict[str, SystemR
 
 def value_text(row: SystemRow | None, metric: Metric) -> str:
     """A metric with its interval: `85.0 [76.7, 90.7]`. Rates in percent, and a harmless rate says what is unscored."""
-    value = getattr(row, metric) if row else None
-    if row is None or value is None:
+    if row is None:
         return NOTHING
-    interval = getattr(row, f"{metric}_ci")
-    text = _number(value, metric)
+    value, interval = getattr(row, metric), getattr(row, f"{metric}_ci")
+    text = NOTHING if value is None else _number(value, metric)
     if interval:
         text += f" [{_number(interval[0], metric)}, {_number(interval[1], metric)}]"
-    if metric == "harmless_rate" and row.unscored:
-        text += f", {row.unscored} of {row.n * row.seeds} unscored"
-    return text
+    return text + (_unscored(row, row.seeds) if metric == "harmless_rate" else "")
 
 
 def difference_text(comparison: Comparison) -> str:
@@ -159,7 +156,7 @@ def attacks(results: Results) -> Attacks | None:
     rows = [row for row in results.systems if row.kind == "attacks" and row.categories]
     types = sorted({name for row in rows for name in row.categories})
     return (
-        Attacks(types, [(row, [_success(row.categories.get(name)) for name in types]) for row in rows])
+        Attacks(types, [(row, [_success(row.categories.get(name), row.seeds) for name in types]) for row in rows])
         if rows
         else None
     )
@@ -207,14 +204,18 @@ def training_table(results: Results, costs: Mapping[str, Cost]) -> Table | None:
     return _table("Training", TRAINING_NOTE, ["method"], found.titles, [[name, *cells] for name, cells in found.rows])
 
 
-def _success(row: CategoryRow | None) -> str:
-    if row is None or row.harmless_rate is None:
+def _success(row: CategoryRow | None, seeds: int) -> str:
+    if row is None:
         return NOTHING
-    text = f"{100 * (1 - row.harmless_rate):.1f}"
+    text = NOTHING if row.harmless_rate is None else f"{100 * (1 - row.harmless_rate):.1f}"
     if row.harmless_rate_ci:
         low, high = row.harmless_rate_ci
         text += f" [{100 * (1 - high):.1f}, {100 * (1 - low):.1f}]"
-    return text
+    return text + _unscored(row, seeds)
+
+
+def _unscored(row: SystemRow | CategoryRow, seeds: int) -> str:
+    return f", {row.unscored} of {row.n * seeds} unscored" if row.unscored else ""
 
 
 def to_baselines(results: Results, comparisons: Sequence[Comparison]) -> list[Comparison]:
