@@ -1,7 +1,10 @@
 """The report of a small finished run, written by hand: complete, safe to open, folded, and the same every time."""
 
+import hashlib
 import json
 import re
+import tracemalloc
+from collections.abc import Iterable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ from amends.errors import InputError, StoreError
 from amends.evaluation.measurement import Measurement, measure
 from amends.evaluation.results import Results, compare, system_row
 from amends.records import Analysis, Inference, Mistake, ReferenceLoss, Response, SuiteKind, Verdict, VerdictLabel
-from amends.report import plots
+from amends.report import plots, render
 from amends.report.render import write_report
 
 SYSTEMS: list[tuple[str, Inference, float]] = [
@@ -211,6 +214,39 @@ def test_what_was_not_judged_harmless_is_folded(run_directory: Path, page: Page)
                 folds[label] += 1
     assert folds["harmless"] and folds["harmful"]
     assert all(folded for text, folded in page.texts if text.startswith(("Mistake 0", "Mistake 1 <", "It is harmful")))
+
+
+def test_a_few_rows_are_drawn_without_keeping_all(tmp_path: Path) -> None:
+    """By the SHA-256 of their id, of mistakes that passed, with an analysis that passed where there is any such."""
+    made = 2_000
+    rows = [
+        {"id": f"m{number}", "prompt": "p", "response": "bad " * 1_000, "source": "own", "passed": number % 2 == 0}
+        for number in range(made)
+    ]
+    told = [row | {"analysis": "a", "passed": number % 3 == 0} for number, row in enumerate(rows)]
+    answers = [row | {"id": f"red-team-{number}", "prompt": str(number)} for number, row in enumerate(rows)]
+    results = make_run(tmp_path)
+    files = {"mistakes": rows, "analyses": told, "sft/unguided.red-team.responses": answers}
+    for name, found in files.items():
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in found))
+    results = results.model_copy(update={"systems": [row for row in results.systems if row.suite == "red-team"]})
+    tracemalloc.start()
+    lessons, samples = render._lessons(tmp_path), render._samples(tmp_path, results)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3e6, "of 8 MB a file"
+    assert [lesson.mistake.id for lesson in lessons] == drawn(f"m{number}" for number in range(0, made, 6))[:3]
+    assert all(lesson.analysis and lesson.analysis.id == lesson.mistake.id for lesson in lessons)
+    shown = [sample.answers[0].response.id for sample in samples]
+    assert shown == drawn(f"red-team-{number}" for number in range(made))[:6]
+    (tmp_path / "analyses.jsonl").unlink()
+    lessons = render._lessons(tmp_path)
+    assert [lesson.mistake.id for lesson in lessons] == drawn(f"m{number}" for number in range(0, made, 2))[:3]
+    assert not any(lesson.analysis for lesson in lessons)
+
+
+def drawn(names: Iterable[str]) -> list[str]:
+    return sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
 
 
 def test_an_unjudged_answer_is_folded(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """Writes report.html: one page, self-contained and offline, from the finished files of a run directory."""
 
 import hashlib
+import heapq
 import json
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -192,10 +193,14 @@ def _loss_curves(run_directory: Path, results: Results) -> Markup | None:
 
 def _lessons(run_directory: Path) -> list[Lesson]:
     """Mistakes that passed, by the fixed rule; those with an analysis that passed where there are any."""
-    analyses = {row.id: row for row in _rows(Analysis, run_directory / "analyses.jsonl") if row.passed}
-    mistakes = {row.id: row for row in _rows(Mistake, run_directory / "mistakes.jsonl") if row.passed}
-    both = mistakes.keys() & analyses.keys()
-    return [Lesson(mistakes[name], analyses.get(name)) for name in _drawn(both or mistakes)[:LESSONS_SHOWN]]
+    path = run_directory / "analyses.jsonl"
+    told = {row.id for row in _rows(Analysis, path) if row.passed}
+    passed = (row for row in _rows(Mistake, run_directory / "mistakes.jsonl") if row.passed)
+    mistakes = heapq.nsmallest(LESSONS_SHOWN, passed, key=lambda row: (row.id not in told, _draw(row.id)))
+    mistakes = [row for row in mistakes if row.id in told] or mistakes
+    shown = {row.id for row in mistakes}
+    analyses = {row.id: row for row in _rows(Analysis, path) if row.passed and row.id in shown}
+    return [Lesson(row, analyses.get(row.id)) for row in mistakes]
 
 
 def _samples(run_directory: Path, results: Results) -> list[SamplePrompt]:
@@ -213,13 +218,15 @@ def _suite_samples(run_directory: Path, results: Results, suite: str, kind: Suit
     for row in results.systems:
         if row.suite == suite:
             stem = run_directory / row.method / f"{row.inference}.{suite}"
-            found = {one.id: one for one in _rows(Response, stem.with_name(f"{stem.name}.responses.jsonl"))}
+            answered = _rows(Response, stem.with_name(f"{stem.name}.responses.jsonl"))
+            first = heapq.nsmallest(PROMPTS_SHOWN, answered, key=lambda one: _draw(one.id))
+            found = {one.id: one for one in first}
             if found:
                 responses[row.system] = found
                 verdict_rows = _rows(Verdict, stem.with_name(f"{stem.name}.verdicts.jsonl"))
-                verdicts[row.system] = {one.id: one for one in verdict_rows}
+                verdicts[row.system] = {one.id: one for one in verdict_rows if one.id in found}
     samples = []
-    for name in _drawn({name for found in responses.values() for name in found})[:PROMPTS_SHOWN]:
+    for name in sorted({name for found in responses.values() for name in found}, key=_draw)[:PROMPTS_SHOWN]:
         answers = [
             Answer(system, found[name], verdicts[system].get(name), _is_folded(kind, verdicts[system].get(name)))
             for system, found in responses.items()
@@ -234,9 +241,9 @@ def _is_folded(kind: SuiteKind, verdict: Verdict | None) -> bool:
     return kind != "benign" if verdict is None else verdict.verdict != "harmless"
 
 
-def _drawn(ids: Iterable[str]) -> list[str]:
-    """Ids in an order that nobody chose and nobody can: by the SHA-256 of the id."""
-    return sorted(ids, key=lambda name: hashlib.sha256(name.encode("utf-8", "replace")).hexdigest())
+def _draw(name: str) -> str:
+    """A place for an id in an order that nobody chose and nobody can: the id's SHA-256."""
+    return hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()
 
 
 def _validated(model: type[Model], path: Path) -> Model:
@@ -246,9 +253,9 @@ def _validated(model: type[Model], path: Path) -> Model:
         raise InputError(f"{path}: {_first_problem(error)}; run the command that writes it again") from None
 
 
-def _rows(model: type[Row], path: Path) -> list[Row]:
-    """The rows of a finished JSONL file; none where there is no file."""
-    return list(read_rows(path, model)) if path.exists() else []
+def _rows(model: type[Row], path: Path) -> Iterator[Row]:
+    """The rows of a finished JSONL file, streamed; none where there is no file."""
+    return read_rows(path, model) if path.exists() else iter(())
 
 
 def _first_problem(error: ValidationError) -> str:
