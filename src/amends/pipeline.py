@@ -16,7 +16,7 @@ from amends.progress import Reporter, Silent
 from amends.records import Inference, Instruction
 from amends.seeds import derive_seed
 from amends.steps import Steps, check_origin
-from amends.store import locked, read_json, write_json
+from amends.store import locked, read_run, write_json
 from amends.training.recipe import Recipe
 
 IDENTITY = ("model", "instructions")
@@ -25,13 +25,10 @@ SHAPE = ("seeds", "variants")
 
 def refuse_foreign(configuration: Configuration, directory: Path) -> None:
     """Raises StoreError where a run directory belongs to another experiment: other data, or other runs in it."""
-    path = directory / "run.json"
-    if not path.exists():
+    theirs = read_run(directory)
+    if theirs is None:
         return
-    content = read_json(path)
     ours = configuration.model_dump(mode="json")
-    theirs = content.get("configuration") if isinstance(content, dict) else None
-    theirs = theirs if isinstance(theirs, dict) else {}
     foreign = [key for key in IDENTITY if theirs.get(key) != ours[key]]
     foreign += [key for key in SHAPE if bool(theirs.get(key)) != bool(ours[key])]
     if foreign:

@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 
+from amends.config_file import load_configuration
 from amends.errors import InputError, StoreError
 from amends.evaluation.measurement import Measurement, measure
 from amends.evaluation.results import Results, compare, system_row
 from amends.records import Analysis, Inference, Mistake, ReferenceLoss, Response, SuiteKind, Verdict, VerdictLabel
 from amends.report import plots, render
 from amends.report.render import write_report
+from amends.store import write_json
+from conftest import CONFIGS
 
 SYSTEMS: list[tuple[str, Inference, float]] = [
     ("vanilla", "unguided", 0.45),
@@ -31,6 +34,7 @@ SUITES: dict[str, SuiteKind] = {
     "over-refusal": "over-refusal",
     "benign": "benign",
 }
+TRAINED = {"samples": 40, "steps": 12, "tokens_per_epoch": 5123, "trained_tokens": 5123, "epochs": 1.0}
 ATTACK = "<script>alert('owned')</script><img src=https://evil.example/x onerror=alert(1)>"
 
 
@@ -92,11 +96,18 @@ def make_run(directory: Path, n: int = 40) -> Results:
             "analyze": {"rows": 90, "passed": 82, "yield": 0.91, "guides": {}, "reasons": {"refuses": 3, "cut": 5}},
         },
         judges={"evaluation": {"name": "probe-eval", "layer": 20, "auroc": {"pku": 0.8812, "xstest": 0.93}}},
-        data={"red-team": {"name": "pku-saferlhf", "rows": n}},
+        data={
+            "amends": "0.1.0",
+            "sets": {"instructions": {"source": ATTACK, "rows": n, "sha256": "5ad1"}},
+            "training": {"sft": TRAINED, "mistake-analysis": TRAINED | {"samples": 77}},
+        },
     )
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "results.json").write_text(results.model_dump_json(indent=2))
-    (directory / "run.json").write_text(json.dumps({"model": "embedded", "seed": 17, "out": ATTACK}))
+    configuration = load_configuration(CONFIGS / "quickstart.yaml").model_copy(update={"model": ATTACK})
+    write_json(directory / "run.json", {"configuration": configuration.model_dump(mode="json")})
+    seconds = {"mistakes": 400.0, "analyses": 321.0, "sft: training": 61.4, "mistake-analysis: training": 75.2}
+    write_json(directory / "timings.json", seconds)
     for method, inference, level in SYSTEMS:
         for suite, kind in SUITES.items():
             stem = directory / method / f"{inference}.{suite}"
@@ -286,6 +297,16 @@ def test_numbers_of_results_are_in_the_page(run_directory: Path, html: str) -> N
     assert html.count("<svg") == 4, "two forests, one frontier, one loss plot"
 
 
+def test_cost_and_provenance_are_in_the_page(page: Page) -> None:
+    texts = [text for text, _ in page.texts]
+    assert {"61", "75", "721", "77", "5,123"} <= set(texts), (
+        "seconds of training and of making its data, samples, tokens"
+    )
+    assert "5ad1" in texts, "hashes of the sets"
+    (shown,) = (text for text in texts if text.startswith('{\n  "configuration"'))
+    assert json.loads(shown)["configuration"]["model"] == ATTACK
+
+
 def test_the_frontier_has_every_method_and_each_price_that_was_measured(html: str) -> None:
     frontier = html[html.index("frontier0-") : html.index("What safety costs")]
     for text in ("vanilla", "sft", "mistake-analysis", "refused on over-refusal, %", "loss on benign, nats per token"):
@@ -320,7 +341,7 @@ def test_lone_surrogates_and_empty_answers_are_shown(tmp_path: Path) -> None:
     path = tmp_path / "sft" / "unguided.benign.responses.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     path.write_text("".join(json.dumps(line | {"response": ""}) + "\n" for line in lines))
-    (tmp_path / "run.json").write_text('{"note": "\\ud800"}')
+    (tmp_path / "run.json").write_text('{"configuration": {"model": "\\ud800"}}')
     assert "(empty)" in write_report(tmp_path).read_text(encoding="utf-8")
 
 
@@ -329,6 +350,10 @@ def test_errors_name_the_file(tmp_path: Path) -> None:
         write_report(tmp_path)
     make_run(tmp_path)
     (tmp_path / "mistakes.jsonl").write_text('{"id": "a"}\n')
+    (tmp_path / "run.json").write_text('{"configuration": 3}')
+    with pytest.raises(StoreError, match=r"run\.json: configuration: "):
+        write_report(tmp_path)
+    (tmp_path / "run.json").unlink()
     with pytest.raises(InputError, match=r"mistakes\.jsonl: line 1: .*prompt"):
         write_report(tmp_path)
     (tmp_path / "mistakes.jsonl").write_text("{\n")

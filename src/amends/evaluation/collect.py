@@ -15,7 +15,7 @@ from amends.making import MAKING, stages_for
 from amends.methods import METHODS
 from amends.records import Inference, Instruction, ReferenceLoss, Response, SuiteKind, Verdict
 from amends.refusal import is_refusal
-from amends.store import read_json
+from amends.store import read_as, read_json
 
 
 def collect_results(configuration: Configuration, directory: Path, judges: dict[str, Any]) -> Results:
@@ -59,7 +59,7 @@ def pooled_results(
         ]
         for number in range(len(configuration.seeds) or 1)
     ]
-    own = {variant: Results.model_validate(read_json(runs[variant][0] / "results.json")) for variant in variants}
+    own = {variant: read_as(Results, runs[variant][0] / "results.json") for variant in variants}
     return Results(
         model=configuration.model,
         seed=configuration.seeds[0] if configuration.seeds else configuration.seed,

@@ -9,23 +9,21 @@ from typing import Any, NamedTuple, TypeVar
 
 import jinja2
 from markupsafe import Markup
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from amends.data.rows import read_rows
-from amends.errors import InputError
 from amends.evaluation import table
 from amends.evaluation.results import Results
 from amends.evaluation.timings import costs
 from amends.records import Analysis, Mistake, Record, Response, SuiteKind, Verdict
 from amends.report import plots
-from amends.store import read_json, write_atomically
+from amends.store import read_as, read_run, write_atomically
 
 PROMPTS_SHOWN = 6
 LESSONS_SHOWN = 3
 CHARACTERS_SHOWN = 1_500
 
 Row = TypeVar("Row", bound=Record)
-Model = TypeVar("Model", bound=BaseModel)
 
 
 class Answer(NamedTuple):
@@ -68,8 +66,8 @@ def write_report(run_directory: Path) -> Path:
     Needs results.json; run.json, mistakes, analyses, training logs, responses and verdicts are shown where they are.
     Raises StoreError or InputError naming the file that is missing, damaged, or not what it should be.
     """
-    results = _validated(Results, run_directory / "results.json")
-    configuration = run_directory / "run.json"
+    results = read_as(Results, run_directory / "results.json")
+    configuration = read_run(run_directory)
     page = (
         _environment()
         .get_template("report.html.j2")
@@ -86,7 +84,7 @@ def write_report(run_directory: Path) -> Path:
             training_note=table.TRAINING_NOTE,
             lessons=_lessons(run_directory),
             samples=_samples(run_directory, results),
-            configuration=read_json(configuration) if configuration.exists() else None,
+            configuration=None if configuration is None else {"configuration": configuration},
         )
     )
     path = run_directory / "report.html"
@@ -185,7 +183,7 @@ def _loss_curves(run_directory: Path, results: Results) -> Markup | None:
     for method in dict.fromkeys(row.method for row in results.systems):
         path = run_directory / method / "training.json"
         if path.exists():
-            points = [(step.step, step.loss) for step in _validated(_TrainingLog, path).log if step.loss is not None]
+            points = [(step.step, step.loss) for step in read_as(_TrainingLog, path).log if step.loss is not None]
             if points:
                 curves[method] = points
     return Markup(plots.loss_plot(curves, "loss")) if curves else None
@@ -246,21 +244,9 @@ def _draw(name: str) -> str:
     return hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()
 
 
-def _validated(model: type[Model], path: Path) -> Model:
-    try:
-        return model.model_validate(read_json(path))
-    except ValidationError as error:
-        raise InputError(f"{path}: {_first_problem(error)}; run the command that writes it again") from None
-
-
 def _rows(model: type[Row], path: Path) -> Iterator[Row]:
     """The rows of a finished JSONL file, streamed; none where there is no file."""
     return read_rows(path, model) if path.exists() else iter(())
-
-
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors()[0]
-    return f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
 
 
 def _percent(value: float | None) -> str:
