@@ -1,5 +1,6 @@
 """What several tests share: a small finished run on the real embedded model, trainer and judge."""
 
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,37 @@ def run_amends(*arguments: str) -> int:
     finally:
         sys.argv = before
     return 0
+
+
+@pytest.fixture(scope="session")
+def connections_elsewhere() -> Iterator[list[str]]:
+    """Hosts, other than this machine, that were looked up or connected to: each is refused, and noted."""
+    tried: list[str] = []
+
+    def guarded(real: Callable[..., Any], place: int) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            address = arguments[place]
+            host = address[0] if isinstance(address, tuple) else address
+            if isinstance(host, str) and not host.startswith(("127.", "::1", "localhost", "0.0.0.0", "/")):
+                tried.append(host)
+                raise ConnectionRefusedError(f"{host}: tests run offline")
+            return real(*arguments, **named)
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", guarded(socket.getaddrinfo, 0))
+        for name in ("connect", "connect_ex"):
+            patch.setattr(socket.socket, name, guarded(getattr(socket.socket, name), 1))
+        yield tried
+
+
+@pytest.fixture(autouse=True)
+def nothing_leaves_the_machine(connections_elsewhere: list[str]) -> Iterator[None]:
+    """Invariant 9, of every test: also where a library, or a thread of its, swallows the refusal."""
+    connections_elsewhere.clear()
+    yield
+    assert connections_elsewhere == []
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ MEMORY_IS_FULL = (
 def main() -> None:
     """Runs the command line. Exit codes: 0 done, 1 a run or a gate failed, 2 usage or input, 130 interrupted."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # each of its retries is a line
     os.environ.setdefault("TQDM_DISABLE", "1")  # amends shows its own progress
     from amends.errors import AmendsError, memory_is_full

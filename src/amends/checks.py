@@ -16,21 +16,18 @@ from amends.models.loading import find_model
 from amends.models.local import LocalModel
 from amends.prompts import Guide
 from amends.protocols import Judge
-from amends.store import fingerprint, read_json
+from amends.store import fingerprint, read_json, read_run
 
 SHAPE = ("seeds", "variants")
 
 
 def refuse_foreign(configuration: Configuration, directory: Path) -> None:
     """Raises StoreError where a run directory belongs to another experiment: other data, or other runs in it."""
-    path = directory / "run.json"
-    if not path.exists():
+    configuration_there = read_run(directory)
+    if configuration_there is None:
         return
-    content, ours = read_json(path), run_facts(configuration)
-    theirs: dict[str, dict[str, Any]] = {}
-    for part in ours:
-        found = content.get(part) if isinstance(content, dict) else None
-        theirs[part] = found if isinstance(found, dict) else {}
+    theirs = {"configuration": configuration_there, "contents": read_json(directory / "run.json").get("contents", {})}
+    ours = run_facts(configuration)
     foreign = [key for key in ours["contents"] if all(theirs[part].get(key) != ours[part][key] for part in ours)]
     foreign += [key for key in SHAPE if bool(theirs["configuration"].get(key)) != bool(ours["configuration"][key])]
     if foreign:

@@ -202,7 +202,8 @@ class Run:
 
         path = self.directory / "results.json"
         with self.reporter.stage("results and report", None):
-            results = collect_results(self.configuration, self.directory)
+            judges = {"evaluation": self.judge.facts, "gate": self.gate.facts}
+            results = collect_results(self.configuration, self.directory, judges)
             write_json(path, results.model_dump(mode="json"))
             write_report(self.directory)
         return path

@@ -9,11 +9,15 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from amends import __version__
 from amends.errors import StoreError
 from amends.records import Record
+
+Kind = TypeVar("Kind")
 
 MARK = "fingerprint"
 """The file by which the directory that a directory is made in, `NAME.part/`, is known to be ours."""
@@ -72,6 +76,38 @@ def read_json(path: Path) -> Any:
         raise StoreError(f"{path}: no such file; finish the run that writes it first") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise StoreError(f"{path}: not readable as JSON ({error}); delete it and run again") from None
+
+
+def read_as(kind: type[Kind], path: Path) -> Kind:
+    """A JSON file as `kind`; raises StoreError naming the file and what is wrong with it."""
+    try:
+        return TypeAdapter(kind).validate_python(read_json(path))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        said = f"{where}: {problem['msg']}" if where else problem["msg"]
+        raise StoreError(f"{path}: {said}; run the command that writes it again") from None
+
+
+class _RunConfiguration(BaseModel):
+    """What others than a run itself need of its configuration."""
+
+    methods: list[str] = []
+    seeds: list[int] = []
+
+
+class _RunFile(BaseModel):
+    configuration: _RunConfiguration
+    contents: dict[str, str] = {}
+
+
+def read_run(directory: Path) -> dict[str, Any] | None:
+    """The configuration in a directory's run.json; None without one. Raises StoreError where it is damaged, or not ours."""
+    path = directory / "run.json"
+    if not path.exists():
+        return None
+    read_as(_RunFile, path)
+    return dict(read_json(path)["configuration"])
 
 
 class Manifest:

@@ -6,9 +6,9 @@ import pytest
 from rich.console import Console
 
 from amends.evaluation.measurement import Measurement, measure
-from amends.evaluation.results import Results, compare, system_row
+from amends.evaluation.results import Results, SystemRow, compare, system_row
 from amends.evaluation.seeds import pooled_row
-from amends.evaluation.table import attacks_table, to_baselines, training_table
+from amends.evaluation.table import attacks, attacks_table, to_baselines, training_table
 from amends.evaluation.timings import Cost
 from amends.records import Verdict
 
@@ -23,10 +23,12 @@ def attacked(letters: str) -> Measurement:
 
 def test_each_category_has_its_own_rate_of_its_scored_prompts() -> None:
     found = system_row(attacked("+--?+"), seed=0).categories
-    assert {name: (row.n, row.harmless_rate) for name, row in found.items()} == {
-        "role_play": (2, 0.5),
-        "hijacking": (2, 0.0),
-        "elsewhere": (0, None),
+    assert {
+        name: (row.n, row.unscored, row.harmless_rate, row.harmless_rate_bounds) for name, row in found.items()
+    } == {
+        "role_play": (2, 0, 0.5, (0.5, 0.5)),
+        "hijacking": (2, 1, 0.0, (0.0, 0.5)),
+        "elsewhere": (0, 0, None, None),
     }
 
 
@@ -34,6 +36,28 @@ def test_several_seeds_are_pooled_by_category() -> None:
     found = pooled_row([attacked("+-++"), attacked("----"), attacked("+---")]).categories
     assert found["role_play"].harmless_rate == pytest.approx(2 / 6)
     assert found["hijacking"].harmless_rate == pytest.approx(2 / 6)
+    holed = pooled_row([attacked("+-+?"), attacked("---?")]).categories["hijacking"]
+    assert (holed.n, holed.unscored, holed.harmless_rate, holed.harmless_rate_bounds) == (2, 2, 0.5, (0.25, 0.75))
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (system_row(attacked("+--?"), 0), "100.0 [20.7, 100.0], 1 of 2 unscored"),
+        (pooled_row([attacked("+-+?"), attacked("---?")]), "2 of 4 unscored"),
+        (system_row(attacked("+-??"), 0), "–, 2 of 2 unscored"),
+    ],
+)
+def test_attack_success_says_what_is_unscored(row: SystemRow, words: str) -> None:
+    found = attacks(Results(model="m", seed=0, systems=[row]))
+    assert found and words in found.rows[0][1][found.types.index("hijacking")]
+
+
+def test_results_of_before_can_be_read() -> None:
+    row = system_row(attacked("+---"), 0).model_dump()
+    row["categories"] = {"hijacking": {"n": 2, "harmless_rate": 0.0, "harmless_rate_ci": (0.0, 0.7)}}
+    read = SystemRow.model_validate(row).categories["hijacking"]
+    assert (read.unscored, read.harmless_rate_bounds) == (0, None)
 
 
 def test_the_tables_show_attack_success_and_training() -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from typing import get_args
 
 import pytest
 from pydantic import ValidationError
@@ -10,6 +11,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 from amends.errors import InputError
 from amends.evaluation.measurement import Measurement, measure
+from amends.evaluation.metrics import METRICS, Metric
 from amends.evaluation.results import Comparison, Results, SystemRow, compare, system_row
 from amends.evaluation.table import comparisons_table, difference_text, finding, results_table, value_text
 from amends.records import ReferenceLoss, Verdict
@@ -33,6 +35,13 @@ def judged(letters: str, method: str = "sft", suite: str = "red-team") -> Measur
 def measured_losses(method: str, losses: dict[str, tuple[float, int]]) -> Measurement:
     rows = [ReferenceLoss(id=name, nats=nats, tokens=tokens) for name, (nats, tokens) in losses.items()]
     return measure(method, "unguided", "benign", "benign", losses=rows)
+
+
+def test_every_metric_has_a_column_and_its_fields_in_results() -> None:
+    assert set(METRICS) == set(get_args(Metric))
+    for name, metric in METRICS.items():
+        assert {name, f"{name}_ci"} <= SystemRow.model_fields.keys()
+        assert metric.column in Measurement.__dataclass_fields__
 
 
 def test_unscored_is_neither_and_never_dropped() -> None:
@@ -128,6 +137,7 @@ def test_tables_say_percent_with_intervals() -> None:
     a = judged("+" * 85 + "-" * 15 + "??", "mistake-analysis[red]")
     row = system_row(judged("+" * 85 + "-" * 15 + "??"), seed=1)
     assert value_text(row, "harmless_rate") == "85.0 [76.7, 90.7], 2 of 102 unscored"
+    assert value_text(system_row(judged("??"), seed=1), "harmless_rate") == "–, 2 of 2 unscored"
     assert value_text(row, "reference_loss") == value_text(None, "harmless_rate") == "–"
     losses = system_row(measured_losses("sft", {"a": (4.0, 2), "b": (6.0, 8)}), seed=1)
     refused = SystemRow(

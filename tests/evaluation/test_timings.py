@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from amends.errors import StoreError
 from amends.evaluation.timings import Cost, costs
 from amends.store import write_json
 
@@ -43,6 +46,30 @@ def test_a_variant_has_its_own_and_what_it_copied_cost_nothing(tmp_path: Path) -
         "whole": Cost(2.0, 5.0),
         "half.mistake-analysis": Cost(None, 6.0),
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("run.json", []),
+        ("run.json", {"configuration": 3}),
+        ("run.json", {"configuration": {"seeds": 3}}),
+        ("run.json", {"configuration": {"methods": {"sft": 1}}}),
+        ("timings.json", []),
+        ("timings.json", {"sft: training": "long"}),
+    ],
+)
+def test_what_is_damaged_is_named(tmp_path: Path, name: str, content: Any) -> None:
+    run_in(tmp_path, {"sft: training": 1.0}, ["sft"])
+    write_json(tmp_path / name, content)
+    with pytest.raises(StoreError, match=rf"{name}: .*; run the command that writes it again"):
+        costs(tmp_path, ["sft"])
+
+
+def test_a_variant_without_methods_has_no_costs(tmp_path: Path) -> None:
+    write_json(tmp_path / "half/run.json", {"configuration": {}})
+    write_json(tmp_path / "half/timings.json", {"sft: training": 1.0})
+    assert costs(tmp_path, ["half"]) == {}
 
 
 def test_without_timings_nothing_is_said(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_agreement_counts_what_both_scored(tmp_path: Path) -> None:
     second: list[float | None] = [0.8, 0.2, 0.9, 0.6, 0.5, None, 0.1]
     found = agreement(mistakes(tmp_path / "m.jsonl", 7), Fixed(first), Fixed(second))
     labels = [(True, True), (False, False), (False, True), (True, True), (False, False)]
-    assert (found["rows"], found["equal"]) == (5, 0.8)
+    assert (found["rows"], found["unscored"], found["equal"]) == (5, 2, 0.8)
     assert found["kappa"] == pytest.approx(cohen_kappa_score(*zip(*labels, strict=True)), abs=1e-4)
     assert (found["harmful_by_evaluation"], found["harmful_by_gate"]) == (0.6, 0.4)
 
@@ -43,6 +43,12 @@ def test_agreement_counts_what_both_scored(tmp_path: Path) -> None:
 def test_kappa_is_unknown_where_a_judge_says_one_thing(tmp_path: Path) -> None:
     found = agreement(mistakes(tmp_path / "m.jsonl", 2), Fixed([0.9, 0.9]), Fixed([0.9, 0.1]))
     assert (found["kappa"], found["equal"]) == (None, 0.5)
+
+
+def test_of_nothing_scored_no_share_is_said(tmp_path: Path) -> None:
+    found = agreement(mistakes(tmp_path / "m.jsonl", 2), Fixed([None, 0.9]), Fixed([0.9, None]))
+    assert (found["rows"], found["unscored"]) == (0, 2)
+    assert found["equal"] is found["kappa"] is found["harmful_by_evaluation"] is found["harmful_by_gate"] is None
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,25 @@
 """The report of a small finished run, written by hand: complete, safe to open, folded, and the same every time."""
 
+import hashlib
 import json
 import re
+import tracemalloc
+from collections.abc import Iterable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from amends.config_file import load_configuration
 from amends.errors import InputError, StoreError
 from amends.evaluation.measurement import Measurement, measure
 from amends.evaluation.results import Results, compare, system_row
 from amends.records import Analysis, Inference, Mistake, ReferenceLoss, Response, SuiteKind, Verdict, VerdictLabel
-from amends.report import plots
+from amends.report import plots, render
 from amends.report.render import write_report
+from amends.store import write_json
+from conftest import CONFIGS
 
 SYSTEMS: list[tuple[str, Inference, float]] = [
     ("vanilla", "unguided", 0.45),
@@ -28,6 +34,7 @@ SUITES: dict[str, SuiteKind] = {
     "over-refusal": "over-refusal",
     "benign": "benign",
 }
+TRAINED = {"samples": 40, "steps": 12, "tokens_per_epoch": 5123, "trained_tokens": 5123, "epochs": 1.0}
 ATTACK = "<script>alert('owned')</script><img src=https://evil.example/x onerror=alert(1)>"
 
 
@@ -89,11 +96,18 @@ def make_run(directory: Path, n: int = 40) -> Results:
             "analyze": {"rows": 90, "passed": 82, "yield": 0.91, "guides": {}, "reasons": {"refuses": 3, "cut": 5}},
         },
         judges={"evaluation": {"name": "probe-eval", "layer": 20, "auroc": {"pku": 0.8812, "xstest": 0.93}}},
-        data={"red-team": {"name": "pku-saferlhf", "rows": n}},
+        data={
+            "amends": "0.1.0",
+            "sets": {"instructions": {"source": ATTACK, "rows": n, "sha256": "5ad1"}},
+            "training": {"sft": TRAINED, "mistake-analysis": TRAINED | {"samples": 77}},
+        },
     )
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "results.json").write_text(results.model_dump_json(indent=2))
-    (directory / "run.json").write_text(json.dumps({"model": "embedded", "seed": 17, "out": ATTACK}))
+    configuration = load_configuration(CONFIGS / "quickstart.yaml").model_copy(update={"model": ATTACK})
+    write_json(directory / "run.json", {"configuration": configuration.model_dump(mode="json")})
+    seconds = {"mistakes": 400.0, "analyses": 321.0, "sft: training": 61.4, "mistake-analysis: training": 75.2}
+    write_json(directory / "timings.json", seconds)
     for method, inference, level in SYSTEMS:
         for suite, kind in SUITES.items():
             stem = directory / method / f"{inference}.{suite}"
@@ -213,6 +227,39 @@ def test_what_was_not_judged_harmless_is_folded(run_directory: Path, page: Page)
     assert all(folded for text, folded in page.texts if text.startswith(("Mistake 0", "Mistake 1 <", "It is harmful")))
 
 
+def test_a_few_rows_are_drawn_without_keeping_all(tmp_path: Path) -> None:
+    """By the SHA-256 of their id, of mistakes that passed, with an analysis that passed where there is any such."""
+    made = 2_000
+    rows = [
+        {"id": f"m{number}", "prompt": "p", "response": "bad " * 1_000, "source": "own", "passed": number % 2 == 0}
+        for number in range(made)
+    ]
+    told = [row | {"analysis": "a", "passed": number % 3 == 0} for number, row in enumerate(rows)]
+    answers = [row | {"id": f"red-team-{number}", "prompt": str(number)} for number, row in enumerate(rows)]
+    results = make_run(tmp_path)
+    files = {"mistakes": rows, "analyses": told, "sft/unguided.red-team.responses": answers}
+    for name, found in files.items():
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in found))
+    results = results.model_copy(update={"systems": [row for row in results.systems if row.suite == "red-team"]})
+    tracemalloc.start()
+    lessons, samples = render._lessons(tmp_path), render._samples(tmp_path, results)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3e6, "of 8 MB a file"
+    assert [lesson.mistake.id for lesson in lessons] == drawn(f"m{number}" for number in range(0, made, 6))[:3]
+    assert all(lesson.analysis and lesson.analysis.id == lesson.mistake.id for lesson in lessons)
+    shown = [sample.answers[0].response.id for sample in samples]
+    assert shown == drawn(f"red-team-{number}" for number in range(made))[:6]
+    (tmp_path / "analyses.jsonl").unlink()
+    lessons = render._lessons(tmp_path)
+    assert [lesson.mistake.id for lesson in lessons] == drawn(f"m{number}" for number in range(0, made, 2))[:3]
+    assert not any(lesson.analysis for lesson in lessons)
+
+
+def drawn(names: Iterable[str]) -> list[str]:
+    return sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+
+
 def test_an_unjudged_answer_is_folded(tmp_path: Path) -> None:
     make_run(tmp_path)
     for path in tmp_path.rglob("*.verdicts.jsonl"):
@@ -250,6 +297,16 @@ def test_numbers_of_results_are_in_the_page(run_directory: Path, html: str) -> N
     assert html.count("<svg") == 4, "two forests, one frontier, one loss plot"
 
 
+def test_cost_and_provenance_are_in_the_page(page: Page) -> None:
+    texts = [text for text, _ in page.texts]
+    assert {"61", "75", "721", "77", "5,123"} <= set(texts), (
+        "seconds of training and of making its data, samples, tokens"
+    )
+    assert "5ad1" in texts, "hashes of the sets"
+    (shown,) = (text for text in texts if text.startswith('{\n  "configuration"'))
+    assert json.loads(shown)["configuration"]["model"] == ATTACK
+
+
 def test_the_frontier_has_every_method_and_each_price_that_was_measured(html: str) -> None:
     frontier = html[html.index("frontier0-") : html.index("What safety costs")]
     for text in ("vanilla", "sft", "mistake-analysis", "refused on over-refusal, %", "loss on benign, nats per token"):
@@ -284,7 +341,7 @@ def test_lone_surrogates_and_empty_answers_are_shown(tmp_path: Path) -> None:
     path = tmp_path / "sft" / "unguided.benign.responses.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     path.write_text("".join(json.dumps(line | {"response": ""}) + "\n" for line in lines))
-    (tmp_path / "run.json").write_text('{"note": "\\ud800"}')
+    (tmp_path / "run.json").write_text('{"configuration": {"model": "\\ud800"}}')
     assert "(empty)" in write_report(tmp_path).read_text(encoding="utf-8")
 
 
@@ -293,6 +350,10 @@ def test_errors_name_the_file(tmp_path: Path) -> None:
         write_report(tmp_path)
     make_run(tmp_path)
     (tmp_path / "mistakes.jsonl").write_text('{"id": "a"}\n')
+    (tmp_path / "run.json").write_text('{"configuration": 3}')
+    with pytest.raises(StoreError, match=r"run\.json: configuration: "):
+        write_report(tmp_path)
+    (tmp_path / "run.json").unlink()
     with pytest.raises(InputError, match=r"mistakes\.jsonl: line 1: .*prompt"):
         write_report(tmp_path)
     (tmp_path / "mistakes.jsonl").write_text("{\n")

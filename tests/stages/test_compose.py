@@ -123,8 +123,8 @@ def test_hindsight_has_half_of_the_mistakes_before_the_safe_answer_and_the_good_
     assert 160 < len(both) < 240
     assert all(text.endswith(f"{good} {MISTAKES[0].chosen}") for text in texts[:-1])
     assert sum(text.startswith(good) for text in texts) == 401 - len(both)
-    assert all(message.content == row.prompt[0].content for row in rows for message in row.prompt[:1])
-    assert not any(bad in row.prompt[0].content or good in row.prompt[0].content for row in rows)
+    asked = [MISTAKES[0].prompt] * 400 + [BENIGN[0].prompt]
+    assert [row.prompt for row in rows] == [[Message(role="user", content=prompt)] for prompt in asked]
 
 
 def test_a_preference_needs_a_mistake_that_passed_and_another_safe_answer(tmp_path: Path) -> None:
@@ -180,7 +180,6 @@ def test_a_guide_in_a_prompt_is_refused_by_name(tmp_path: Path, stage: str, name
     assert run in " ".join(words(cue))
     # Guides share words; the message names one that has them.
     assert any(run in " ".join(words(text)) for text in guide(named_stage, named).cues)
-    assert (stage, name) in {(one, other) for one, other, text in guides_with_words() if run in " ".join(words(text))}
 
 
 def test_a_users_own_words_are_no_leak(tmp_path: Path) -> None:

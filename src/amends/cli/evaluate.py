@@ -116,8 +116,13 @@ def _study_lines(found: dict[str, Any]) -> list[str]:
     generation, analysis = found["generation"], found["analysis"]
     cards = {f"discriminates {name}": card for name, card in found["discrimination"].items() if name != "why_not"}
     cards |= {"probe on its hidden states": found["probe"]} if "auroc" in found["probe"] else {}
+    rate, unscored = generation["harmless_rate"], generation["unscored"]
+    generated = f"{'–' if rate is None else f'{rate:.0%}'} of {generation['responses'] - unscored}"
+    if unscored:
+        low, high = generation["harmless_rate_bounds"]
+        generated += f", {unscored} unscored (with them {low:.0%} to {high:.0%})"
     return [
-        f"{'generates harmless answers':<34}{generation['harmless_rate'] or 0:.0%} of {generation['responses']}",
+        f"{'generates harmless answers':<34}{generated}",
         *(
             f"{name:<34}AUROC {card['auroc']:.2f} {card['auroc_ci']}, {card['rows']} rows"
             for name, card in cards.items()

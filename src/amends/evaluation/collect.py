@@ -11,23 +11,27 @@ from amends.data.rows import read_rows
 from amends.evaluation.measurement import Measurement, measure
 from amends.evaluation.results import Results, compare, system_row
 from amends.evaluation.seeds import pooled_comparisons, pooled_row
-from amends.judges.named import load_judge
 from amends.making import MAKING, stages_for
 from amends.methods import METHODS
 from amends.records import Inference, Instruction, ReferenceLoss, Response, SuiteKind, Verdict
 from amends.refusal import is_refusal
-from amends.store import read_json
+from amends.store import read_as, read_json
 
 
-def collect_results(configuration: Configuration, directory: Path) -> Results:
-    """Everything that a run's results.json holds. Reads finished files only; the same files give the same bytes."""
+def collect_results(configuration: Configuration, directory: Path, judges: dict[str, Any]) -> Results:
+    """Everything that a run's results.json holds. Reads finished files only; the same files give the same bytes.
+
+    `judges`: facts of those that evaluated and gated, by role.
+    """
+    agreement = directory / "agreement.json"
+    agreed = "induce" in stages_for(configuration.methods)  # what lies there from other methods is not this run's
     measured = _measured(configuration, directory)
     return Results(
         model=configuration.model,
         seed=configuration.seed,
         **_compared([measured], configuration.seed),
         yields=_yields(configuration, directory),
-        judges=_judges(configuration, directory),
+        judges=judges | ({"agreement": read_json(agreement)} if agreed else {}),
         data={
             "amends": __version__,
             "sets": _sets(configuration, directory),
@@ -41,11 +45,11 @@ def pooled_results(
 ) -> Results:
     """The results of several runs as one: of seeds, which are pooled, and of variants, each a method of its own.
 
-    What is said of sets, yields and training is of the first seed.
+    What is said of sets, yields and training is the first seed's, and of the judges the first variant's too.
 
     Args:
         variants: configurations by name; "" is the name of the only one.
-        runs: the run directories of each variant, one a seed.
+        runs: the run directories of each variant, one a seed; each has its results.json.
     """
     by_seed = [
         [
@@ -55,21 +59,21 @@ def pooled_results(
         ]
         for number in range(len(configuration.seeds) or 1)
     ]
-    first = next(iter(variants))
+    own = {variant: read_as(Results, runs[variant][0] / "results.json") for variant in variants}
     return Results(
         model=configuration.model,
         seed=configuration.seeds[0] if configuration.seeds else configuration.seed,
         seeds=configuration.seeds,
         **_compared(by_seed, configuration.seed),
-        yields=_merged({variant: _yields(part, runs[variant][0]) for variant, part in variants.items()}),
-        judges=_judges(variants[first], runs[first][0]),
+        yields=_merged({variant: one.yields for variant, one in own.items()}),
+        judges=next(iter(own.values())).judges,
         data={
             "amends": __version__,
-            "sets": _merged({variant: _sets(part, runs[variant][0]) for variant, part in variants.items()}),
+            "sets": _merged({variant: one.data["sets"] for variant, one in own.items()}),
             "training": {
-                _name(variant, method, part): facts
-                for variant, part in variants.items()
-                for method, facts in _training(part, runs[variant][0]).items()
+                _name(variant, method, variants[variant]): facts
+                for variant, one in own.items()
+                for method, facts in one.data["training"].items()
             },
         },
     )
@@ -159,12 +163,6 @@ def _yields(configuration: Configuration, directory: Path) -> dict[str, dict[str
     """Of the stages that the methods at hand need; what lies there from others is not this run's."""
     files = {stage: directory / f"{MAKING[stage].writes}.jsonl" for stage in stages_for(configuration.methods)}
     return {stage: read_json(path.with_name(path.name + ".manifest.json"))["yield"] for stage, path in files.items()}
-
-
-def _judges(configuration: Configuration, directory: Path) -> dict[str, Any]:
-    roles = {"evaluation": load_judge(configuration.judge).facts, "gate": load_judge(configuration.gate).facts}
-    agreed = "induce" in stages_for(configuration.methods)
-    return roles | ({"agreement": read_json(directory / "agreement.json")} if agreed else {})
 
 
 def _sets(configuration: Configuration, directory: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import hashlib
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,8 +97,10 @@ class Measurement:
     def part(self, category: str) -> "Measurement":
         """The same on the prompts of one category."""
         keys = self.categories[category]
-        names = ("harmless", "score", "helpful", "unscored", "refused", "truncated", "nats", "tokens")
-        return replace(self, categories={}, **{name: getattr(self, name).of(keys) for name in names})
+        given: dict[str, Any] = {
+            name: column.of(keys) for name, column in vars(self).items() if isinstance(column, Column)
+        }
+        return replace(self, categories={}, **given)
 
     @property
     def system(self) -> str:

@@ -1,16 +1,16 @@
 """The public format `results.json`: one row per system and suite, and the comparisons between systems."""
 
+from collections import ChainMap
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from amends.errors import InputError
 from amends.evaluation import statistics
-from amends.evaluation.measurement import Column, Measurement, shared
+from amends.evaluation.measurement import Measurement, shared
+from amends.evaluation.metrics import METRICS, Metric, MetricRow
 from amends.evaluation.statistics import Interval
 from amends.records import Inference, SuiteKind
-
-Metric = Literal["harmless_rate", "harmless_score", "helpful_score", "refusal_rate", "reference_loss"]
 
 BOOTSTRAP = f"paired bootstrap over prompts, {statistics.RESAMPLES:,} resamples"
 MCNEMAR = f"exact McNemar; {BOOTSTRAP}"
@@ -26,11 +26,13 @@ class _Row(BaseModel):
 
 
 class CategoryRow(_Row):
-    """The harmless rate on the `n` prompts of one category: of an attack, 1 - the attack's success."""
+    """The harmless rate on the `n` prompts of one category, as of a whole suite: of an attack, 1 - the attack's success."""
 
     n: int = Field(ge=0)
+    unscored: int = Field(default=0, ge=0)
     harmless_rate: float | None = None
     harmless_rate_ci: Interval | None = None
+    harmless_rate_bounds: Interval | None = None
 
 
 class SystemRow(_Row):
@@ -103,42 +105,48 @@ class Results(_Row):
 
 def system_row(measurement: Measurement, seed: int) -> SystemRow:
     """The rates, scores and losses of one system on one suite, with intervals; `seed` draws the resamples."""
-    harmless = int(measurement.harmless.values.sum())
-    harmful = len(measurement.harmless) - harmless
-    unscored = len(measurement.unscored)
-    scores = 1 + 9 * measurement.score.values
-    refused, answered = int(measurement.refused.values.sum()), len(measurement.refused)
-    nats, tokens = measurement.nats.values, measurement.tokens.values
+    found = [_estimate(metric, measurement, seed) for metric in METRICS.values()]
     return SystemRow(
         method=measurement.method,
         inference=measurement.inference,
         suite=measurement.suite,
         kind=measurement.kind,
         n=len(measurement.keys),
-        unscored=unscored,
-        harmless_rate=_share(harmless, harmless + harmful),
-        harmless_rate_ci=statistics.wilson_interval(harmless, harmless + harmful),
-        harmless_rate_bounds=statistics.unscored_bounds(harmless, harmful, unscored),
-        harmless_score=float(scores.mean()) if scores.size else None,
-        harmless_score_ci=statistics.mean_interval(scores, seed),
-        helpful_score=float(measurement.helpful.values.mean()) if len(measurement.helpful) else None,
-        helpful_score_ci=statistics.mean_interval(measurement.helpful.values, seed),
-        refusal_rate=_share(refused, answered),
-        refusal_rate_ci=statistics.wilson_interval(refused, answered),
-        reference_loss=float(nats.sum() / tokens.sum()) if nats.size else None,
-        reference_loss_ci=statistics.weighted_mean_interval(nats, tokens, seed),
+        **ChainMap(*found),
+        **_unscored(measurement),
         truncated_rate=_share(int(measurement.truncated.values.sum()), len(measurement.truncated)),
-        categories={name: _category(measurement.part(name)) for name in sorted(measurement.categories)},
+        categories={name: _category(measurement.part(name), seed) for name in sorted(measurement.categories)},
     )
 
 
-def _category(part: Measurement) -> CategoryRow:
-    harmless, scored = int(part.harmless.values.sum()), len(part.harmless)
-    return CategoryRow(
-        n=len(part.keys),
-        harmless_rate=_share(harmless, scored),
-        harmless_rate_ci=statistics.wilson_interval(harmless, scored),
-    )
+def _category(part: Measurement, seed: int) -> CategoryRow:
+    return CategoryRow(n=len(part.keys), **_estimate(METRICS["harmless_rate"], part, seed), **_unscored(part))
+
+
+def _estimate(metric: MetricRow, measurement: Measurement, seed: int) -> dict[str, Any]:
+    """A metric with its interval, as fields of a row."""
+    values = getattr(measurement, metric.column).values
+    tokens, scores = measurement.tokens.values, metric.offset + metric.scale * values
+    value: float | None
+    if metric.kind == "rate":
+        value, interval = (
+            _share(int(values.sum()), len(values)),
+            statistics.wilson_interval(int(values.sum()), len(values)),
+        )
+    elif metric.kind == "score":
+        value, interval = float(scores.mean()) if scores.size else None, statistics.mean_interval(scores, seed)
+    else:
+        value = float(values.sum() / tokens.sum()) if values.size else None
+        interval = statistics.weighted_mean_interval(values, tokens, seed)
+    return {metric.name: value, f"{metric.name}_ci": interval}
+
+
+def _unscored(measurement: Measurement) -> dict[str, Any]:
+    """The unscored responses, and the bounds that they leave, as fields of a row."""
+    harmless, scored = int(measurement.harmless.values.sum()), len(measurement.harmless)
+    unscored = len(measurement.unscored)
+    bounds = statistics.unscored_bounds(harmless, scored - harmless, unscored)
+    return {"unscored": unscored, "harmless_rate_bounds": bounds}
 
 
 def compare(a: Measurement, b: Measurement, seed: int) -> list[Comparison]:
@@ -148,44 +156,35 @@ def compare(a: Measurement, b: Measurement, seed: int) -> list[Comparison]:
     """
     if a.suite != b.suite:
         raise InputError(f"cannot compare {a.system} on {a.suite} with {b.system} on {b.suite}: give one suite")
-    found = [
-        _compare_rates(a, b, "harmless_rate", a.harmless, b.harmless, seed),
-        _compare_scores(a, b, "harmless_score", a.score, b.score, 9, seed),
-        _compare_scores(a, b, "helpful_score", a.helpful, b.helpful, 1, seed),
-        _compare_rates(a, b, "refusal_rate", a.refused, b.refused, seed),
-        _compare_losses(a, b, seed),
-    ]
+    ways = {"rate": _compare_rates, "score": _compare_scores, "loss": _compare_losses}
+    found = [ways[metric.kind](a, b, metric, seed) for metric in METRICS.values()]
     return [comparison for comparison in found if comparison is not None]
 
 
-def _compare_rates(
-    a: Measurement, b: Measurement, metric: Metric, of_a: Column, of_b: Column, seed: int
-) -> Comparison | None:
+def _compare_rates(a: Measurement, b: Measurement, metric: MetricRow, seed: int) -> Comparison | None:
     """A bootstrap has no width where few pairs or only one kind are discordant; the closed form serves there."""
-    first, second = shared(of_a, of_b)
+    first, second = shared(getattr(a, metric.column), getattr(b, metric.column))
     if not first.size:
         return None
     difference = float(first.mean() - second.mean())
     p_value = statistics.mcnemar_p_value(first, second)
     if (first != second).sum() < FEW_DISCORDANT:
         interval = statistics.paired_rate_interval(first, second)
-        return _comparison(a, b, metric, difference, interval, MCNEMAR_FEW, first.size, p_value)
+        return _comparison(a, b, metric.name, difference, interval, MCNEMAR_FEW, first.size, p_value)
     interval = statistics.mean_interval(first - second, seed)
-    return _comparison(a, b, metric, difference, interval, MCNEMAR, first.size, p_value)
+    return _comparison(a, b, metric.name, difference, interval, MCNEMAR, first.size, p_value)
 
 
-def _compare_scores(
-    a: Measurement, b: Measurement, metric: Metric, of_a: Column, of_b: Column, scale: float, seed: int
-) -> Comparison | None:
-    first, second = shared(of_a, of_b)
+def _compare_scores(a: Measurement, b: Measurement, metric: MetricRow, seed: int) -> Comparison | None:
+    first, second = shared(getattr(a, metric.column), getattr(b, metric.column))
     if not first.size:
         return None
-    differences = scale * (first - second)
+    differences = metric.scale * (first - second)
     interval = statistics.mean_interval(differences, seed)
-    return _comparison(a, b, metric, float(differences.mean()), interval, BOOTSTRAP, differences.size)
+    return _comparison(a, b, metric.name, float(differences.mean()), interval, BOOTSTRAP, differences.size)
 
 
-def _compare_losses(a: Measurement, b: Measurement, seed: int) -> Comparison | None:
+def _compare_losses(a: Measurement, b: Measurement, metric: MetricRow, seed: int) -> Comparison | None:
     # A reference of no loss at all would divide by zero; no real model gives one.
     lossy = b.nats.kept(b.nats.values > 0)
     a_nats, a_tokens, b_nats, b_tokens = shared(a.nats, a.tokens, lossy, b.tokens)
@@ -193,7 +192,7 @@ def _compare_losses(a: Measurement, b: Measurement, seed: int) -> Comparison | N
         return None
     difference = float((a_nats.sum() / a_tokens.sum()) / (b_nats.sum() / b_tokens.sum()) - 1)
     interval = statistics.relative_difference_interval((a_nats, a_tokens), (b_nats, b_tokens), seed)
-    return _comparison(a, b, "reference_loss", difference, interval, BOOTSTRAP, a_nats.size)
+    return _comparison(a, b, metric.name, difference, interval, BOOTSTRAP, a_nats.size)
 
 
 def _comparison(

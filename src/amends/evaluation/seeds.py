@@ -1,12 +1,15 @@
 """Results over several seeds: the same systems trained and sampled again, with intervals over prompts and seeds."""
 
+from collections import ChainMap
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from amends.evaluation.measurement import Measurement, joined, shared
-from amends.evaluation.results import CategoryRow, Comparison, Metric, SystemRow
+from amends.evaluation.metrics import METRICS, Metric, MetricRow
+from amends.evaluation.results import CategoryRow, Comparison, SystemRow
 from amends.evaluation.statistics import (
     Pooled,
     mcnemar_p_value,
@@ -29,13 +32,7 @@ def pooled_row(measured: Sequence[Measurement]) -> SystemRow:
     What some seed did not score is estimated for the rate, and counted in `unscored` and in the rate's bounds.
     """
     first = measured[0]
-    harmless = joined([one.harmless for one in measured])
-    scores = seeds_and_prompts(1 + 9 * joined([one.score for one in measured]), 1, 10)
-    helpful = seeds_and_prompts(joined([one.helpful for one in measured]), 1, 10)
-    rate, refusals = _rate(harmless), _rate(joined([one.refused for one in measured]))
-    loss, parts = _parts(measured)
-    losses = Pooled() if loss is None else seeds_and_prompts(loss + parts)
-    unscored = sum(len(one.unscored) for one in measured)
+    found = [_estimate(metric, measured) for metric in METRICS.values()]
     return SystemRow(
         method=first.method,
         inference=first.inference,
@@ -43,44 +40,49 @@ def pooled_row(measured: Sequence[Measurement]) -> SystemRow:
         kind=first.kind,
         seeds=len(measured),
         n=len(np.unique(np.concatenate([one.keys for one in measured]))),
-        unscored=unscored,
-        harmless_rate=rate.mean,
-        harmless_rate_ci=rate.interval,
-        harmless_rate_bounds=unscored_bounds(int((harmless == 1).sum()), int((harmless == 0).sum()), unscored),
-        harmless_score=scores.mean,
-        harmless_score_ci=scores.interval,
-        helpful_score=helpful.mean,
-        helpful_score_ci=helpful.interval,
-        refusal_rate=refusals.mean,
-        refusal_rate_ci=refusals.interval,
-        reference_loss=loss,
-        reference_loss_ci=losses.interval,
+        **ChainMap(*found),
+        **_unscored(measured),
         truncated_rate=_rate(joined([one.truncated for one in measured])).mean,
         categories={name: _category([one.part(name) for one in measured]) for name in sorted(first.categories)},
     )
 
 
 def _category(parts: Sequence[Measurement]) -> CategoryRow:
-    rate = _rate(joined([one.harmless for one in parts]))
-    return CategoryRow(n=len(parts[0].keys), harmless_rate=rate.mean, harmless_rate_ci=rate.interval)
+    return CategoryRow(n=len(parts[0].keys), **_estimate(METRICS["harmless_rate"], parts), **_unscored(parts))
+
+
+def _estimate(metric: MetricRow, measured: Sequence[Measurement]) -> dict[str, Any]:
+    """A metric with its interval, as fields of a row."""
+    if metric.kind == "loss":
+        loss, parts = _parts(measured)
+        found = Pooled() if loss is None else Pooled(loss, seeds_and_prompts(loss + parts).interval)
+    else:
+        table = joined([getattr(one, metric.column) for one in measured])
+        found = (
+            _rate(table) if metric.kind == "rate" else seeds_and_prompts(metric.offset + metric.scale * table, 1, 10)
+        )
+    return {metric.name: found.mean, f"{metric.name}_ci": found.interval}
+
+
+def _unscored(measured: Sequence[Measurement]) -> dict[str, Any]:
+    """The unscored responses, and the bounds that they leave, as fields of a row."""
+    harmless = np.concatenate([one.harmless.values for one in measured])
+    unscored = sum(len(one.unscored) for one in measured)
+    bounds = unscored_bounds(int((harmless == 1).sum()), int((harmless == 0).sum()), unscored)
+    return {"unscored": unscored, "harmless_rate_bounds": bounds}
 
 
 def pooled_comparisons(a: Sequence[Measurement], b: Sequence[Measurement]) -> list[Comparison]:
     """Every metric that both systems have, seed against the same seed, prompt against the same prompt."""
-    found = [
-        _rates(a, b, "harmless_rate", "harmless"),
-        _scores(a, b, "harmless_score", "score", 9),
-        _scores(a, b, "helpful_score", "helpful", 1),
-        _rates(a, b, "refusal_rate", "refused"),
-        _losses(a, b),
-    ]
+    ways = {"rate": _rates, "score": _scores, "loss": _losses}
+    found = [ways[metric.kind](a, b, metric) for metric in METRICS.values()]
     return [comparison for comparison in found if comparison is not None]
 
 
-def _rates(a: Sequence[Measurement], b: Sequence[Measurement], metric: Metric, column: str) -> Comparison | None:
+def _rates(a: Sequence[Measurement], b: Sequence[Measurement], metric: MetricRow) -> Comparison | None:
     """Where no seed and no prompt tells the two apart, interval and test are those of one seed's pairs."""
-    of_a, of_b = _both(a, b, column)
-    found = _comparison(a, b, metric, of_a - of_b, -1, 1)
+    of_a, of_b = _both(a, b, metric.column)
+    found = _comparison(a, b, metric.name, of_a - of_b, -1, 1)
     if found is None or _vary(of_a - of_b):
         return found
     known = ~np.isnan(of_a - of_b)
@@ -90,20 +92,18 @@ def _rates(a: Sequence[Measurement], b: Sequence[Measurement], metric: Metric, c
     return found.model_copy(update=one_seed)
 
 
-def _scores(
-    a: Sequence[Measurement], b: Sequence[Measurement], metric: Metric, column: str, scale: float
-) -> Comparison | None:
-    of_a, of_b = _both(a, b, column)
-    return _comparison(a, b, metric, scale * (of_a - of_b), -9, 9)
+def _scores(a: Sequence[Measurement], b: Sequence[Measurement], metric: MetricRow) -> Comparison | None:
+    of_a, of_b = _both(a, b, metric.column)
+    return _comparison(a, b, metric.name, metric.scale * (of_a - of_b), -9, 9)
 
 
-def _losses(a: Sequence[Measurement], b: Sequence[Measurement]) -> Comparison | None:
+def _losses(a: Sequence[Measurement], b: Sequence[Measurement], metric: MetricRow) -> Comparison | None:
     """Relative, a / b - 1 of nats per token, each prompt's part in it to first order."""
     (loss_a, parts_a), (loss_b, parts_b) = _parts(a, b), _parts(b, a)
     if not loss_a or not loss_b:
         return None
     ratio = loss_a / loss_b
-    return _comparison(a, b, "reference_loss", ratio - 1 + ratio * (parts_a / loss_a - parts_b / loss_b))
+    return _comparison(a, b, metric.name, ratio - 1 + ratio * (parts_a / loss_a - parts_b / loss_b))
 
 
 def _parts(measured: Sequence[Measurement], others: Sequence[Measurement] = ()) -> tuple[float | None, Table]:

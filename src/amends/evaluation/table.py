@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from amends.evaluation.results import CategoryRow, Comparison, Metric, Results, SystemRow
+from amends.evaluation.metrics import METRICS, SHOWN, Metric
+from amends.evaluation.results import CategoryRow, Comparison, Results, SystemRow
 from amends.evaluation.timings import Cost
 from amends.records import Inference, SuiteKind
 
@@ -18,29 +19,6 @@ TRAINING_NOTE = (
     "tokens of the samples over all epochs, on-policy those the trainer counted; behind +, the reward model's; seconds are "
     "means over seeds; what sft took before dpo and rlhf comes on top"
 )
-SCORES = ("harmless_score", "helpful_score")  # from 1 to 10, not in percent
-
-# What a suite of each kind is there to tell; the rest of a row is diagnostic.
-_HEADLINES: dict[SuiteKind, tuple[Metric, ...]] = {
-    "red-team": ("harmless_rate", "harmless_score", "helpful_score"),
-    "attacks": ("harmless_rate",),
-    "over-refusal": ("refusal_rate", "helpful_score"),
-    "benign": ("reference_loss",),
-}
-_TITLES: dict[Metric, str] = {
-    "harmless_rate": "harmless %",
-    "harmless_score": "score 1-10",
-    "helpful_score": "helpful 1-10",
-    "refusal_rate": "refused %",
-    "reference_loss": "loss, nats per token",
-}
-_MORE_AND_LESS: dict[Metric, tuple[str, str]] = {
-    "harmless_rate": ("more harmless", "less harmless"),
-    "harmless_score": ("higher harmless score", "lower harmless score"),
-    "helpful_score": ("more helpful", "less helpful"),
-    "refusal_rate": ("refuses more", "refuses less"),
-    "reference_loss": ("higher loss", "lower loss"),
-}
 
 
 class Column(NamedTuple):
@@ -53,19 +31,19 @@ class Column(NamedTuple):
     @property
     def title(self) -> str:
         """The metric with its unit."""
-        return _TITLES[self.metric]
+        return METRICS[self.metric].title
 
 
 def headline_columns(results: Results) -> list[Column]:
     """The columns of the main table, in the order of `results.systems`; metrics that no system has are left out."""
     found = dict.fromkeys(
-        Column(row.suite, row.kind, metric)
+        Column(row.suite, row.kind, metric.name)
         for row in results.systems
-        for metric in _HEADLINES[row.kind]
-        if getattr(row, metric) is not None
+        for metric in METRICS.values()
+        if row.kind in metric.headline and getattr(row, metric.name) is not None
     )
     suites = list(dict.fromkeys(row.suite for row in results.systems))
-    metrics = list(_TITLES)
+    metrics = list(METRICS)
     return sorted(found, key=lambda column: (suites.index(column.suite), metrics.index(column.metric)))
 
 
@@ -79,23 +57,20 @@ def by_system(results: Results) -> dict[tuple[str, Inference], dict[str, SystemR
 
 def value_text(row: SystemRow | None, metric: Metric) -> str:
     """A metric with its interval: `85.0 [76.7, 90.7]`. Rates in percent, and a harmless rate says what is unscored."""
-    value = getattr(row, metric) if row else None
-    if row is None or value is None:
+    if row is None:
         return NOTHING
-    interval = getattr(row, f"{metric}_ci")
-    text = _number(value, metric)
+    value, interval = getattr(row, metric), getattr(row, f"{metric}_ci")
+    text = NOTHING if value is None else _number(value, metric)
     if interval:
         text += f" [{_number(interval[0], metric)}, {_number(interval[1], metric)}]"
-    if metric == "harmless_rate" and row.unscored:
-        text += f", {row.unscored} of {row.n * row.seeds} unscored"
-    return text
+    return text + (_unscored(row, row.seeds) if metric == "harmless_rate" else "")
 
 
 def difference_text(comparison: Comparison) -> str:
     """A difference with its interval and unit: `+8.3 [1.2, 15.1] points`."""
-    digits = 2 if comparison.metric in SCORES else 1
-    scale = 1 if comparison.metric in SCORES else 100
-    unit = "%" if comparison.metric == "reference_loss" else "points"
+    kind = METRICS[comparison.metric].kind
+    scale, digits = SHOWN["rate" if kind == "loss" else kind]  # differences of losses are relative
+    unit = "%" if kind == "loss" else "points"
     text = f"{_signed(comparison.difference * scale, digits)}"
     if comparison.ci:
         low, high = (_signed(bound * scale, digits) for bound in comparison.ci)
@@ -122,8 +97,8 @@ def finding(comparison: Comparison) -> str:
         return "no clear difference: the interval includes zero"
     if comparison.p_value is not None and comparison.p_value >= SIGNIFICANCE:
         return f"not clear: the interval excludes zero, but p is not below {SIGNIFICANCE}"
-    more, less = _MORE_AND_LESS[comparison.metric]
-    return f"{more if comparison.difference > 0 else less}: the interval excludes zero"
+    metric = METRICS[comparison.metric]
+    return f"{metric.more if comparison.difference > 0 else metric.less}: the interval excludes zero"
 
 
 def metric_title(metric: Metric) -> str:
@@ -159,7 +134,7 @@ def attacks(results: Results) -> Attacks | None:
     rows = [row for row in results.systems if row.kind == "attacks" and row.categories]
     types = sorted({name for row in rows for name in row.categories})
     return (
-        Attacks(types, [(row, [_success(row.categories.get(name)) for name in types]) for row in rows])
+        Attacks(types, [(row, [_success(row.categories.get(name), row.seeds) for name in types]) for row in rows])
         if rows
         else None
     )
@@ -207,14 +182,18 @@ def training_table(results: Results, costs: Mapping[str, Cost]) -> Table | None:
     return _table("Training", TRAINING_NOTE, ["method"], found.titles, [[name, *cells] for name, cells in found.rows])
 
 
-def _success(row: CategoryRow | None) -> str:
-    if row is None or row.harmless_rate is None:
+def _success(row: CategoryRow | None, seeds: int) -> str:
+    if row is None:
         return NOTHING
-    text = f"{100 * (1 - row.harmless_rate):.1f}"
+    text = NOTHING if row.harmless_rate is None else f"{100 * (1 - row.harmless_rate):.1f}"
     if row.harmless_rate_ci:
         low, high = row.harmless_rate_ci
         text += f" [{100 * (1 - high):.1f}, {100 * (1 - low):.1f}]"
-    return text
+    return text + _unscored(row, seeds)
+
+
+def _unscored(row: SystemRow | CategoryRow, seeds: int) -> str:
+    return f", {row.unscored} of {row.n * seeds} unscored" if row.unscored else ""
 
 
 def to_baselines(results: Results, comparisons: Sequence[Comparison]) -> list[Comparison]:
@@ -265,9 +244,8 @@ def _count(value: float | None) -> str:
 
 
 def _number(value: float, metric: Metric) -> str:
-    if metric == "reference_loss":
-        return f"{value:.3f}"
-    return f"{value:.2f}" if metric in SCORES else f"{value * 100:.1f}"
+    scale, digits = SHOWN[METRICS[metric].kind]
+    return f"{scale * value:.{digits}f}"
 
 
 def _signed(value: float, digits: int) -> str:

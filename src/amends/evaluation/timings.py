@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from amends.making import MAKING, stages_for
 from amends.methods import METHODS
-from amends.store import read_json
+from amends.store import read_as, read_run
 
 
 class Cost(NamedTuple):
@@ -24,12 +24,11 @@ class Cost(NamedTuple):
 def costs(directory: Path, names: Iterable[str]) -> dict[str, Cost]:
     """The costs of the methods or variants of a results.json in `directory`; those without timings are left out."""
     found = {}
-    path = directory / "run.json"
-    seeds = read_json(path).get("configuration", {}).get("seeds") if path.exists() else None
+    seeds = (read_run(directory) or {}).get("seeds")
     for name in names:
         base, method = _place(directory, name)
         files = [base / f"seed-{seed}" / "timings.json" for seed in seeds or ()] or [base / "timings.json"]
-        timings = [read_json(path) for path in files if path.exists()]
+        timings = [read_as(dict[str, float], path) for path in files if path.exists()]
         if timings and method in METHODS:
             steps = [MAKING[stage].writes for stage in stages_for([method])]
             found[name] = Cost(_mean(timings, steps), _mean(timings, [f"{method}: training"]))
@@ -39,15 +38,14 @@ def costs(directory: Path, names: Iterable[str]) -> dict[str, Cost]:
 def _place(directory: Path, name: str) -> tuple[Path, str]:
     """Where a row's run directories lie, and its method: a variant has a directory of its own."""
     variant, _, method = name.partition(".")
-    configurations = sorted((directory / variant).glob("run.json")) or sorted(
-        (directory / variant).glob("seed-*/run.json")
-    )
-    if not configurations:
+    runs = [directory / variant, *sorted((directory / variant).glob("seed-*"))]
+    found = next((one for run in runs if (one := read_run(run)) is not None), None)
+    if found is None:
         return directory, name
-    return directory / variant, method or read_json(configurations[0])["configuration"]["methods"][0]
+    return directory / variant, method or next(iter(found.get("methods", [])), name)
 
 
-def _mean(timings: list[dict[str, Any]], steps: list[str]) -> float | None:
+def _mean(timings: list[dict[str, float]], steps: list[str]) -> float | None:
     """The mean of the steps' sums over runs that know all of them; 0 where there are none to take."""
     sums = [sum(one[step] for step in steps) for one in timings if all(step in one for step in steps)]
     return float(np.mean(sums)) if sums else None

@@ -14,7 +14,8 @@ ROWS = 256
 def agreement(mistakes: Path, evaluation: Judge, gate: Judge) -> dict[str, Any]:
     """Share of equal verdicts and Cohen's kappa over the first mistakes (their last texts, passed or not).
 
-    Kappa is None where one judge gives all rows the same verdict: it is not defined then.
+    A row that either judge leaves unscored is counted in `unscored`, and in nothing else. Kappa is None where one judge
+    gives all rows the same verdict: it is not defined then; a share is None where no row is scored.
     """
     from sklearn.metrics import cohen_kappa_score
 
@@ -28,8 +29,9 @@ def agreement(mistakes: Path, evaluation: Judge, gate: Judge) -> dict[str, Any]:
     varied = len(set(first)) > 1 and len(set(second)) > 1
     return {
         "rows": len(scored),
-        "equal": round(sum(a == b for a, b in scored) / max(1, len(scored)), 4),
+        "unscored": len(pairs) - len(scored),
+        "equal": round(sum(a == b for a, b in scored) / len(scored), 4) if scored else None,
         "kappa": round(float(cohen_kappa_score(first, second)), 4) if varied else None,
-        "harmful_by_evaluation": round(1 - sum(first) / max(1, len(scored)), 4),
-        "harmful_by_gate": round(1 - sum(second) / max(1, len(scored)), 4),
+        "harmful_by_evaluation": round(1 - sum(first) / len(scored), 4) if scored else None,
+        "harmful_by_gate": round(1 - sum(second) / len(scored), 4) if scored else None,
     }

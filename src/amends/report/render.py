@@ -1,30 +1,29 @@
 """Writes report.html: one page, self-contained and offline, from the finished files of a run directory."""
 
 import hashlib
+import heapq
 import json
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import jinja2
 from markupsafe import Markup
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from amends.data.rows import read_rows
-from amends.errors import InputError
 from amends.evaluation import table
 from amends.evaluation.results import Results
 from amends.evaluation.timings import costs
 from amends.records import Analysis, Mistake, Record, Response, SuiteKind, Verdict
 from amends.report import plots
-from amends.store import read_json, write_atomically
+from amends.store import read_as, read_run, write_atomically
 
 PROMPTS_SHOWN = 6
 LESSONS_SHOWN = 3
 CHARACTERS_SHOWN = 1_500
 
 Row = TypeVar("Row", bound=Record)
-Model = TypeVar("Model", bound=BaseModel)
 
 
 class Answer(NamedTuple):
@@ -67,8 +66,8 @@ def write_report(run_directory: Path) -> Path:
     Needs results.json; run.json, mistakes, analyses, training logs, responses and verdicts are shown where they are.
     Raises StoreError or InputError naming the file that is missing, damaged, or not what it should be.
     """
-    results = _validated(Results, run_directory / "results.json")
-    configuration = run_directory / "run.json"
+    results = read_as(Results, run_directory / "results.json")
+    configuration = read_run(run_directory)
     page = (
         _environment()
         .get_template("report.html.j2")
@@ -85,7 +84,7 @@ def write_report(run_directory: Path) -> Path:
             training_note=table.TRAINING_NOTE,
             lessons=_lessons(run_directory),
             samples=_samples(run_directory, results),
-            configuration=read_json(configuration) if configuration.exists() else None,
+            configuration=None if configuration is None else {"configuration": configuration},
         )
     )
     path = run_directory / "report.html"
@@ -184,7 +183,7 @@ def _loss_curves(run_directory: Path, results: Results) -> Markup | None:
     for method in dict.fromkeys(row.method for row in results.systems):
         path = run_directory / method / "training.json"
         if path.exists():
-            points = [(step.step, step.loss) for step in _validated(_TrainingLog, path).log if step.loss is not None]
+            points = [(step.step, step.loss) for step in read_as(_TrainingLog, path).log if step.loss is not None]
             if points:
                 curves[method] = points
     return Markup(plots.loss_plot(curves, "loss")) if curves else None
@@ -192,10 +191,14 @@ def _loss_curves(run_directory: Path, results: Results) -> Markup | None:
 
 def _lessons(run_directory: Path) -> list[Lesson]:
     """Mistakes that passed, by the fixed rule; those with an analysis that passed where there are any."""
-    analyses = {row.id: row for row in _rows(Analysis, run_directory / "analyses.jsonl") if row.passed}
-    mistakes = {row.id: row for row in _rows(Mistake, run_directory / "mistakes.jsonl") if row.passed}
-    both = mistakes.keys() & analyses.keys()
-    return [Lesson(mistakes[name], analyses.get(name)) for name in _drawn(both or mistakes)[:LESSONS_SHOWN]]
+    path = run_directory / "analyses.jsonl"
+    told = {row.id for row in _rows(Analysis, path) if row.passed}
+    passed = (row for row in _rows(Mistake, run_directory / "mistakes.jsonl") if row.passed)
+    mistakes = heapq.nsmallest(LESSONS_SHOWN, passed, key=lambda row: (row.id not in told, _draw(row.id)))
+    mistakes = [row for row in mistakes if row.id in told] or mistakes
+    shown = {row.id for row in mistakes}
+    analyses = {row.id: row for row in _rows(Analysis, path) if row.passed and row.id in shown}
+    return [Lesson(row, analyses.get(row.id)) for row in mistakes]
 
 
 def _samples(run_directory: Path, results: Results) -> list[SamplePrompt]:
@@ -213,13 +216,15 @@ def _suite_samples(run_directory: Path, results: Results, suite: str, kind: Suit
     for row in results.systems:
         if row.suite == suite:
             stem = run_directory / row.method / f"{row.inference}.{suite}"
-            found = {one.id: one for one in _rows(Response, stem.with_name(f"{stem.name}.responses.jsonl"))}
+            answered = _rows(Response, stem.with_name(f"{stem.name}.responses.jsonl"))
+            first = heapq.nsmallest(PROMPTS_SHOWN, answered, key=lambda one: _draw(one.id))
+            found = {one.id: one for one in first}
             if found:
                 responses[row.system] = found
                 verdict_rows = _rows(Verdict, stem.with_name(f"{stem.name}.verdicts.jsonl"))
-                verdicts[row.system] = {one.id: one for one in verdict_rows}
+                verdicts[row.system] = {one.id: one for one in verdict_rows if one.id in found}
     samples = []
-    for name in _drawn({name for found in responses.values() for name in found})[:PROMPTS_SHOWN]:
+    for name in sorted({name for found in responses.values() for name in found}, key=_draw)[:PROMPTS_SHOWN]:
         answers = [
             Answer(system, found[name], verdicts[system].get(name), _is_folded(kind, verdicts[system].get(name)))
             for system, found in responses.items()
@@ -234,26 +239,14 @@ def _is_folded(kind: SuiteKind, verdict: Verdict | None) -> bool:
     return kind != "benign" if verdict is None else verdict.verdict != "harmless"
 
 
-def _drawn(ids: Iterable[str]) -> list[str]:
-    """Ids in an order that nobody chose and nobody can: by the SHA-256 of the id."""
-    return sorted(ids, key=lambda name: hashlib.sha256(name.encode("utf-8", "replace")).hexdigest())
+def _draw(name: str) -> str:
+    """A place for an id in an order that nobody chose and nobody can: the id's SHA-256."""
+    return hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()
 
 
-def _validated(model: type[Model], path: Path) -> Model:
-    try:
-        return model.model_validate(read_json(path))
-    except ValidationError as error:
-        raise InputError(f"{path}: {_first_problem(error)}; run the command that writes it again") from None
-
-
-def _rows(model: type[Row], path: Path) -> list[Row]:
-    """The rows of a finished JSONL file; none where there is no file."""
-    return list(read_rows(path, model)) if path.exists() else []
-
-
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors()[0]
-    return f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+def _rows(model: type[Row], path: Path) -> Iterator[Row]:
+    """The rows of a finished JSONL file, streamed; none where there is no file."""
+    return read_rows(path, model) if path.exists() else iter(())
 
 
 def _percent(value: float | None) -> str:
