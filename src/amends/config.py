@@ -3,7 +3,7 @@
 import math
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from amends.protocols import Sampling
 from amends.records import Inference, SuiteKind, Trainer
@@ -199,3 +199,9 @@ class Configuration(Settings):
     train: TrainSettings = TrainSettings()
     preference: PreferenceSettings = PreferenceSettings()
     respond: RespondSettings = RespondSettings()
+
+    @field_validator("suites", mode="before")
+    @classmethod
+    def _those_that_are_measured(cls, suites: Any) -> Any:
+        """Without the suites that are null: so an override leaves one out."""
+        return {name: one for name, one in suites.items() if one is not None} if isinstance(suites, dict) else suites
