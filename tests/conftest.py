@@ -88,7 +88,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
     """Starts OpenAI-compatible servers; one that fails is asked once more only."""
-    monkeypatch.setattr("amends.judges.endpoint.RETRIES", 1)
+    monkeypatch.setattr("amends.models.endpoint.RETRIES", 1)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     started: list[Server] = []
 

@@ -8,14 +8,14 @@ from amends.config import Configuration
 from amends.data.sources import source_files
 from amends.errors import ConfigError, InputError, ModelError, StoreError
 from amends.inputs import identity, rows_of
-from amends.judges.endpoint import EndpointModel
 from amends.judges.guard import GuardJudge
 from amends.judges.language_model import LanguageModelJudge
 from amends.methods import METHODS
+from amends.models.endpoint import EndpointModel
 from amends.models.loading import find_model
 from amends.models.local import LocalModel
-from amends.prompts import Guide
-from amends.protocols import Judge
+from amends.prompts import UNGUIDED, Guide
+from amends.protocols import Generator, Judge
 from amends.store import fingerprint, read_json, read_run
 
 SHAPE = ("seeds", "variants")
@@ -63,7 +63,7 @@ def check_sources(configuration: Configuration) -> None:
         raise ConfigError("configuration", problems)
 
 
-def check_judges(configuration: Configuration, judge: Judge, gate: Judge, judged: Sequence[LocalModel]) -> None:
+def check_judges(configuration: Configuration, judge: Judge, gate: Judge, judged: Sequence[Generator]) -> None:
     """Raises InputError where a judge is the gate or one of the models; ModelError where an endpoint does not answer."""
     if judge.fingerprint == gate.fingerprint:
         raise InputError("judge and gate are the same: what chose the training data cannot judge the systems")
@@ -89,11 +89,11 @@ def check_answers(configuration: Configuration) -> None:
         )
 
 
-def check_guides(key: str, guides: Sequence[Guide], model: LocalModel) -> None:
-    """Raises InputError where a guide is in a place that the model's chat template does not have."""
-    _ = model.tokenizer  # that it has none at all is said of the model
+def check_guides(key: str, guides: Sequence[Guide], model: LocalModel | EndpointModel) -> None:
+    """Raises InputError where a guide is in a place that the model does not have."""
+    model.check(UNGUIDED.prompt("Hello."))  # what is wrong without any is said of the model
     for guide in guides:
         try:
-            model.render(guide.prompt("Hello."))
+            model.check(guide.prompt("Hello."))
         except ModelError as error:
             raise InputError(f"{key}: guide {guide.name!r}: {error}") from error

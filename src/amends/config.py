@@ -71,7 +71,8 @@ class InduceSettings(SamplingSettings):
 
 
 class AnalyzeSettings(SamplingSettings):
-    """Guided analysis of each mistake: `per_mistake` of them, by the model itself or by `source`, another model."""
+    """Guided analysis of each mistake: `per_mistake` of them, by the model itself or by `source`, another model or
+    endpoint:MODEL@URL (with guides that have no prefill)."""
 
     source: str = "self"
     per_mistake: int = Field(default=1, ge=1, le=16)

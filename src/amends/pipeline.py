@@ -13,7 +13,9 @@ from amends.inputs import answering_guide
 from amends.judges.named import load_judge
 from amends.making import MAKING, stages_for
 from amends.methods import METHODS, NEEDS, Method
+from amends.models.endpoint import EndpointModel
 from amends.models.local import LocalModel
+from amends.models.named import load_generator
 from amends.progress import Reporter, Silent
 from amends.records import Inference, Instruction
 from amends.seeds import derive_seed
@@ -45,7 +47,7 @@ class Run:
         self.steps = Steps(configuration.seed, self.reporter, directory, others)
         self.base = LocalModel(configuration.model)
         source = configuration.analyze.source
-        self.analyst = self.base if source == "self" else LocalModel(source)
+        self.analyst = self.base if source == "self" else load_generator(source)
         self.judge = load_judge(configuration.judge)
         self.gate = load_judge(configuration.gate)
 
@@ -131,7 +133,7 @@ class Run:
                 model.release()
         self.gate.release()
 
-    def _maker(self, stage: str) -> LocalModel:
+    def _maker(self, stage: str) -> LocalModel | EndpointModel:
         return self.analyst if stage == "analyze" else self.base
 
     def _train(self, method: Method) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast, get_args
 
+from amends.checks import check_guides
 from amends.config import (
     ComposeSettings,
     DataSettings,
@@ -17,9 +18,11 @@ from amends.errors import InputError
 from amends.inputs import answering_guide
 from amends.judges.named import load_judge, load_preference_judge
 from amends.judges.probe import ProbeJudge
+from amends.making import MAKING
 from amends.methods import METHODS
 from amends.models.loading import check_adapter, find_model
 from amends.models.local import LocalModel
+from amends.models.named import load_generator
 from amends.progress import Reporter
 from amends.prompts import nearest
 from amends.records import PairVerdict, Response, Sample, Trainer, Verdict
@@ -40,8 +43,9 @@ def make_file(
     reporter: Reporter,
 ) -> dict[str, Any]:
     """Writes what a stage of `making.MAKING` makes of a file, and returns its yield."""
-    rows = DataSettings(source=str(source), limit=limit)
-    return Steps(seed, reporter).make(stage, rows, out, LocalModel(model), load_judge(gate), settings)
+    rows, maker = DataSettings(source=str(source), limit=limit), load_generator(model)
+    check_guides("--guide", MAKING[stage].guides(settings), maker)
+    return Steps(seed, reporter).make(stage, rows, out, maker, load_judge(gate), settings)
 
 
 def compose_files(
@@ -89,7 +93,8 @@ def respond_file(
 ) -> int:
     """Writes responses and returns how many there are."""
     rows, asked = DataSettings(source=prompts, limit=limit), answering_guide(settings, guided)
-    Steps(seed, reporter).respond("responses", rows, out, LocalModel(model, adapter), asked, settings.sampling())
+    system = LocalModel(model, adapter) if adapter else load_generator(model)
+    Steps(seed, reporter).respond("responses", rows, out, system, asked, settings.sampling())
     with out.open("rb") as lines:
         return sum(1 for _ in lines)
 

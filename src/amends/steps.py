@@ -22,7 +22,7 @@ from amends.models.loading import directory_fingerprint, find_model
 from amends.models.local import LocalModel
 from amends.progress import Reporter, Silent
 from amends.prompts import Guide, template, templates_fingerprint
-from amends.protocols import Judge, ProgressCallback, Sampling
+from amends.protocols import Generator, Judge, ProgressCallback, Sampling
 from amends.records import Preference, Response, Sample, Trainer
 from amends.stages.compose import compose
 from amends.stages.judge import judge_pairs, judge_responses
@@ -64,7 +64,7 @@ class Steps:
         )
 
     def make(
-        self, stage: str, rows: DataSettings, out: Path, model: LocalModel, gate: Judge, settings: Any
+        self, stage: str, rows: DataSettings, out: Path, model: Generator, gate: Judge, settings: Any
     ) -> dict[str, Any]:
         """Runs a stage of `making.MAKING` and returns its yield.
 
@@ -179,7 +179,7 @@ class Steps:
         return facts
 
     def respond(
-        self, name: str, prompts: DataSettings, out: Path, model: LocalModel, asked: Guide, sampling: Sampling
+        self, name: str, prompts: DataSettings, out: Path, model: Generator, asked: Guide, sampling: Sampling
     ) -> None:
         """Writes a system's responses to a set of prompts with what is put around them."""
         parts = {"code": CODE["respond"], "sampling": asdict(sampling), "seed": self.seed}
@@ -235,7 +235,7 @@ class Steps:
             write_json(out, agreement(mistakes, judge, gate))
         manifest.write("finished")
 
-    def _asked(self, rows: DataSettings, out: Path, model: LocalModel, asked: Guide, parts: dict[str, Any]) -> Artifact:
+    def _asked(self, rows: DataSettings, out: Path, model: Generator, asked: Guide, parts: dict[str, Any]) -> Artifact:
         return Artifact(out, identity(rows) | {"guide": asked.model_dump(), "model": model.fingerprint} | parts)
 
     def _run(

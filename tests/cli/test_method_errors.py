@@ -63,7 +63,7 @@ def test_unknown_trainer_and_start(tmp_path: Path, refused: Callable[..., str]) 
 @pytest.mark.parametrize(
     ("judge", "message"),
     [
-        ("endpoint:judge", "judge 'endpoint:judge': write it as endpoint:MODEL@URL"),
+        ("endpoint:judge", "'endpoint:judge': write it as endpoint:MODEL@URL"),
         ("guard:embedded", "embedded: its name tells no family of guard models (llama-guard, shieldgemma"),
         ("local:nowhere", "unknown model 'nowhere'"),
         ("prob", "unknown judge 'prob'"),
@@ -79,10 +79,18 @@ def test_judges_that_are_none(tmp_path: Path, refused: Callable[..., str], judge
 def test_an_endpoint_that_does_not_answer(
     tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("amends.judges.endpoint.RETRIES", 0)
+    monkeypatch.setattr("amends.models.endpoint.RETRIES", 0)
     responses = write_lines(
         tmp_path / "responses.jsonl", [json.dumps({"id": "a", "prompt": "Why?", "response": "So."}).encode()]
     )
     command = ["judge", "--responses", str(responses), "--out", str(tmp_path / "v.jsonl")]
     message = refused(*command, "--judge", "endpoint:m@http://127.0.0.1:9/v1", may_write=["v.jsonl.part"])
     assert message.startswith("http://127.0.0.1:9/v1: model 'm' does not answer")
+
+
+def test_an_endpoint_is_not_asked_to_go_on_from_first_words(tmp_path: Path, refused: Callable[..., str]) -> None:
+    mistakes, url = good_file(tmp_path, "mistakes"), "http://127.0.0.1:9/v1"
+    message = refused(
+        "analyze", "--model", f"endpoint:m@{url}", "--mistakes", str(mistakes), "--out", str(tmp_path / "out.jsonl")
+    )
+    assert message.startswith(f"--guide: guide 'told-suffix-prefill': {url}: an endpoint takes no first words")

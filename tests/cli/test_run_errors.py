@@ -158,7 +158,7 @@ def test_run_with_a_guide_that_the_chat_template_has_no_place_for(tmp_path: Path
 def test_run_with_a_judge_that_does_not_answer(
     tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("amends.judges.endpoint.RETRIES", 0)
+    monkeypatch.setattr("amends.models.endpoint.RETRIES", 0)
     path = config_file(tmp_path, judge="endpoint:m@http://127.0.0.1:9/v1")
     message = refused("run", str(path), "--out", str(tmp_path / "run"))
     assert message.startswith("http://127.0.0.1:9/v1: model 'm' does not answer")

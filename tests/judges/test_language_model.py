@@ -9,10 +9,10 @@ import pytest
 
 from amends.errors import InputError, ModelError
 from amends.judges.asking import read_form
-from amends.judges.endpoint import EndpointModel
 from amends.judges.language_model import LanguageModelJudge, Rating
 from amends.judges.named import load_judge
 from amends.judges.probe import ProbeJudge
+from amends.models.endpoint import EndpointModel
 from amends.models.scripted import ScriptedModel
 from amends.records import Response, Verdict
 from amends.stages.judge import judge_responses

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from amends.judges.endpoint import EndpointModel
 from amends.judges.preference import Choice, PreferenceJudge
+from amends.models.endpoint import EndpointModel
 from conftest import run_amends
 from local_server import Server
 

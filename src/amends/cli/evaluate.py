@@ -11,7 +11,7 @@ from amends.cli import options
 def respond(
     prompts: Annotated[str, typer.Option("--prompts", help="JSONL, Parquet, bundled:NAME/SPLIT or a hub id.")],
     out: options.Out,
-    model: options.Model = "embedded",
+    model: options.AnyModel = "embedded",
     adapter: options.Adapter = None,
     guided: Annotated[bool, typer.Option("--guided", help="Remind the model in the prompt to be harmless.")] = False,
     max_new_tokens: options.NewTokens = 64,

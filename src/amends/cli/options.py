@@ -7,6 +7,9 @@ from typing import Annotated, Any
 import typer
 
 Model = Annotated[str, typer.Option("--model", help="`embedded`, a model directory or a hub id (owner/name).")]
+AnyModel = Annotated[
+    str, typer.Option("--model", help="`embedded`, a model directory, a hub id, or endpoint:MODEL@URL (a server).")
+]
 Instructions = Annotated[str, typer.Option("--instructions", help="JSONL, Parquet, bundled:NAME/SPLIT or a hub id.")]
 Gate = Annotated[str, typer.Option("--gate", help="`gate`, or a probe file.")]
 Adapter = Annotated[Path | None, typer.Option("--adapter", help="A PEFT adapter directory trained on that model.")]

@@ -11,7 +11,7 @@ from amends.cli import options
 def induce(
     instructions: options.Instructions,
     out: options.Out,
-    model: options.Model = "embedded",
+    model: options.AnyModel = "embedded",
     guide: options.Guides = None,
     attempts: options.Attempts = 8,
     source: Annotated[str, typer.Option("--source", help="own, origin (the rows' `rejected`) or both.")] = "own",
@@ -42,7 +42,7 @@ def induce(
 def analyze(
     mistakes: Annotated[Path, typer.Option("--mistakes", help="What `amends induce` wrote.")],
     out: options.Out,
-    model: options.Model = "embedded",
+    model: options.AnyModel = "embedded",
     guide: options.Guides = None,
     attempts: options.Attempts = 6,
     max_new_tokens: options.NewTokens = 64,
@@ -67,7 +67,7 @@ def analyze(
 def revise(
     mistakes: Annotated[Path, typer.Option("--mistakes", help="What `amends induce` wrote.")],
     out: options.Out,
-    model: options.Model = "embedded",
+    model: options.AnyModel = "embedded",
     attempts: options.Attempts = 4,
     max_new_tokens: options.NewTokens = 64,
     temperature: options.Temperature = 0.7,
@@ -89,7 +89,7 @@ def revise(
 def answer(
     instructions: options.Instructions,
     out: options.Out,
-    model: options.Model = "embedded",
+    model: options.AnyModel = "embedded",
     guide: options.Guides = None,
     attempts: options.Attempts = 6,
     source: Annotated[str, typer.Option("--source", help="own, origin (the rows' `chosen`) or both.")] = "own",

@@ -4,15 +4,16 @@ from pydantic import BaseModel
 
 from amends.errors import InputError
 from amends.judges.asking import Writer
-from amends.judges.endpoint import EndpointModel
 from amends.judges.guard import GuardJudge
 from amends.judges.language_model import LanguageModelJudge, Rating
 from amends.judges.preference import Choice, PreferenceJudge
 from amends.judges.probe import ProbeJudge
+from amends.models import endpoint
+from amends.models.endpoint import EndpointModel
 from amends.models.local import LocalModel
 from amends.protocols import Judge
 
-ENDPOINT, LOCAL, GUARD = "endpoint:", "local:", "guard:"
+ENDPOINT, LOCAL, GUARD = endpoint.PREFIX, "local:", "guard:"
 
 
 def load_judge(name: str) -> Judge:
@@ -37,9 +38,4 @@ def load_preference_judge(name: str) -> PreferenceJudge:
 def _language_model(name: str, form: type[BaseModel]) -> Writer:
     if name.startswith(LOCAL):
         return LocalModel(name.removeprefix(LOCAL))
-    model, separator, url = name.removeprefix(ENDPOINT).rpartition("@")
-    if not separator or not model or not url.startswith(("http://", "https://")):
-        raise InputError(
-            f"judge {name!r}: write it as endpoint:MODEL@URL, as in endpoint:judge@http://localhost:8000/v1"
-        )
-    return EndpointModel(model, url, form)
+    return EndpointModel.named(name, form)

@@ -103,6 +103,10 @@ class LocalModel:
             ) from error
         return str(text) + prompt.prefill
 
+    def check(self, prompt: Prompt) -> None:
+        """Raises ModelError where the chat template has no place for the prompt's messages."""
+        self.render(prompt)
+
     def _encode(self, prompt: Prompt) -> list[int]:
         return list(self.tokenizer(self.render(prompt), add_special_tokens=False).input_ids)
 

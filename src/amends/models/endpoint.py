@@ -1,4 +1,4 @@
-"""A language model behind any OpenAI-compatible endpoint, asked for answers of a given form."""
+"""A language model behind any OpenAI-compatible endpoint."""
 
 import os
 from collections.abc import Sequence
@@ -7,10 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from amends.errors import ModelError
+from amends.errors import InputError, ModelError
 from amends.protocols import Generation, ProgressCallback, Prompt, Sampling, no_progress
 from amends.store import fingerprint
 
+PREFIX = "endpoint:"
 AT_ONCE = 16  # requests in flight; servers batch them
 RETRIES = 5
 TIMEOUT_SECONDS = 120.0
@@ -22,27 +23,44 @@ class EndpointModel:
     Args:
         model: its name there.
         url: the base address, with `/v1` where the server has it.
-        form: what an answer has to look like, where the server can be told so.
+        form: what an answer has to look like, where the server can be told so; any text by default.
     """
 
-    def __init__(self, model: str, url: str, form: type[BaseModel]) -> None:
+    def __init__(self, model: str, url: str, form: type[BaseModel] | None = None) -> None:
         self.name = model
         self.url = url
         self.form = form
-        self._structured = True
+        self._structured = form is not None
         self._client: Any = None
+
+    @classmethod
+    def named(cls, name: str, form: type[BaseModel] | None = None) -> "EndpointModel":
+        """From `endpoint:MODEL@URL`. Raises InputError where it is not of this form."""
+        model, _, url = name.removeprefix(PREFIX).rpartition("@")
+        if not model or not url.startswith(("http://", "https://")):
+            raise InputError(f"{name!r}: write it as endpoint:MODEL@URL, as in endpoint:judge@http://localhost:8000/v1")
+        return cls(model, url, form)
 
     @property
     def fingerprint(self) -> str:
         """Hash of name and address: what the server runs under that name cannot be seen from here."""
         return fingerprint(endpoint=self.url, model=self.name)
 
+    def check(self, prompt: Prompt) -> None:
+        """Raises ModelError for what an endpoint cannot be asked: to go on from an answer's first words."""
+        if prompt.prefill:
+            raise ModelError(
+                f"{self.url}: an endpoint takes no first words of an answer; choose a guide without a prefill"
+            )
+
     def generate(
         self, prompts: Sequence[Prompt], sampling: Sampling, seed: int, progress: ProgressCallback = no_progress
     ) -> list[Generation]:
-        """Answers in their form, many at once. Raises ModelError where the server does not answer."""
+        """Answers, many at once. Raises ModelError where the server does not answer, or a prompt has a prefill."""
         import openai
 
+        for prompt in prompts:
+            self.check(prompt)
         if self._client is None:
             key = os.environ.get("OPENAI_API_KEY") or "none"  # local servers want none
             self._client = openai.OpenAI(base_url=self.url, api_key=key, max_retries=RETRIES, timeout=TIMEOUT_SECONDS)
@@ -74,8 +92,10 @@ class EndpointModel:
             "temperature": sampling.temperature,
             "seed": seed,
         }
-        schema = {"name": self.form.__name__.lower(), "schema": self.form.model_json_schema()}
-        form = {"response_format": {"type": "json_schema", "json_schema": schema}} if self._structured else {}
+        form = {}
+        if self.form and self._structured:
+            schema = {"name": self.form.__name__.lower(), "schema": self.form.model_json_schema()}
+            form = {"response_format": {"type": "json_schema", "json_schema": schema}}
         try:
             answer = self._client.chat.completions.create(**request, **form)
         except openai.BadRequestError:

@@ -1,0 +1,51 @@
+"""A model behind an endpoint as generator: what it is asked, and what it cannot be asked."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from amends.config import AnalyzeSettings, DataSettings
+from amends.data.rows import read_rows
+from amends.errors import ModelError
+from amends.models.endpoint import EndpointModel
+from amends.protocols import Prompt, Sampling
+from amends.records import Analysis, Message, Mistake
+from amends.steps import Steps
+from local_server import Server
+
+ANALYSIS = "It encourages cruelty to an animal, which is illegal, and leaves a family without its companion."
+
+
+class Content:
+    """A gate that is content with any analysis."""
+
+    name, fingerprint, facts = "content", "content", {"name": "content"}
+
+    def score(self, pairs: list[tuple[str, str]]) -> list[float | None]:
+        return [0.9 for _ in pairs]
+
+    def release(self) -> None:
+        pass
+
+
+def test_another_model_behind_an_endpoint_writes_the_analyses(serve: Callable[..., Server], tmp_path: Path) -> None:
+    server = serve(lambda *_: (200, ANALYSIS))
+    mistake = Mistake(id="a", prompt="How?", response="Use poison.", source="own", passed=True)
+    (tmp_path / "mistakes.jsonl").write_text(mistake.model_dump_json() + "\n")
+    out = tmp_path / "analyses.jsonl"
+    rows = DataSettings(source=str(tmp_path / "mistakes.jsonl"))
+    settings = AnalyzeSettings(guides=["told-suffix"], attempts=1)
+    Steps().make("analyze", rows, out, EndpointModel.named(f"endpoint:big@{server.url}"), Content(), settings)
+    assert [row.analysis for row in read_rows(out, Analysis)] == [ANALYSIS]
+    assert server.requests[0]["model"] == "big"
+    assert "The response is harmful. Say why" in server.requests[0]["messages"][-1]["content"]
+    assert "response_format" not in server.requests[0], "any text will do"
+
+
+def test_first_words_of_an_answer_are_not_left_out_without_a_word(serve: Callable[..., Server]) -> None:
+    server = serve(lambda *_: (200, ANALYSIS))
+    prompt = Prompt((Message(role="user", content="Why?"),), prefill="It is harmful because")
+    with pytest.raises(ModelError, match="choose a guide without a prefill"):
+        EndpointModel("m", server.url).generate([prompt], Sampling(), 0)
+    assert not server.requests
