@@ -1,8 +1,6 @@
 """What the command line's single stages do: one step each, over files that the user names."""
 
-import json
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -17,7 +15,6 @@ from amends.data.rows import read_rows
 from amends.errors import InputError
 from amends.inputs import answering_guide
 from amends.judges.named import load_judge, load_preference_judge
-from amends.judges.probe import ProbeJudge
 from amends.making import MAKING
 from amends.methods import METHODS
 from amends.models.loading import check_adapter, find_model
@@ -188,77 +185,3 @@ def preview_samples(samples: Path, tokenizer: Any, count: int, to_stderr: bool =
             piece = tokenizer.decode([token])
             shown.append(piece if console.is_terminal or not carries else f"[{piece}]", styles[carries])
         console.print(shown)
-
-
-def read_labelled_files(data: Sequence[str], limit: int | None, part: str) -> list[Any]:
-    """Labelled rows of `FILE` or `FILE:SPLIT` whose prompts fall in `part` ("0:0.65" of their hashes).
-
-    At most `limit` of each file, drawn by a hash of prompt and response.
-    """
-    from amends.judges.probe_training import choose_part, read_labelled, share_of
-
-    try:
-        low, high = (float(bound) for bound in part.split(":"))
-    except ValueError:
-        raise InputError(f"--part {part!r}: write a range of shares, as in 0:0.65") from None
-
-    rows = []
-    for name in data:
-        path, _, split = name.partition(":")
-        found = choose_part(dict.fromkeys(read_labelled(Path(path), split or None)), low, high)
-        if not found:
-            raise InputError(f"{name}: no labelled rows in it")
-        if limit is not None:
-            found = sorted(found, key=lambda row: share_of(row.prompt + row.response, "limit"))[:limit]
-        rows += found
-    return rows
-
-
-def train_probe_file(
-    data: Sequence[str],
-    out: Path,
-    layers: str,
-    pooling: str,
-    part: str,
-    limit: int | None,
-    seed: int,
-    reporter: Reporter,
-) -> dict[str, Any]:
-    """Fits a probe, writes it and returns its facts."""
-    from amends.judges.probe_training import train_probe
-
-    if pooling not in ("response", "all"):
-        raise InputError(f"--pooling {pooling!r}: name `response` or `all`")
-    try:
-        choices = [tuple(int(layer) for layer in choice.split("+")) for choice in layers.split(",")]
-    except ValueError:
-        choices = []
-    if not choices or min(min(choice) for choice in choices) < 1:
-        raise InputError(f"--layers {layers!r}: write choices of layers from 1 on, as in 18,20,14+18+22")
-    if out.is_dir():
-        raise InputError(f"{out}: is a directory; name a file in it")
-    rows = read_labelled_files(data, limit, part)
-    with reporter.stage("features", len(rows)) as progress:
-        probe = train_probe(rows, choices, "response" if pooling == "response" else "all", seed, progress)
-    probe.facts["part"] = part
-    probe.save(out)
-    return {"layers": list(probe.layers), "pooling": probe.pooling, **probe.facts}
-
-
-def validate_probe_files(
-    data: Sequence[str], judge: str, part: str, limit: int | None, failures: Path | None, seed: int
-) -> dict[str, Any]:
-    """The card's figures per source; the worst errors go to `failures`."""
-    from amends.judges.probe_training import validate_probe
-    from amends.store import write_atomically
-
-    rows = read_labelled_files(data, limit, part)
-    scores = ProbeJudge(judge).score([(row.prompt, row.response) for row in rows])
-    if failures is not None:
-        wrong = [
-            (abs(score - row.label), row, score) for row, score in zip(rows, scores, strict=True) if score is not None
-        ]
-        worst = sorted(wrong, key=lambda item: -item[0])[:20]
-        lines = [json.dumps({**vars(row), "score": score}, ensure_ascii=False) for _, row, score in worst]
-        write_atomically(failures, "\n".join(lines) + "\n")
-    return validate_probe(rows, scores, seed)

@@ -33,7 +33,7 @@ def train(
 ) -> None:
     """Fit a probe. Layer and regularisation are chosen on validation prompts, never on test data."""
     from amends.cli.console import Console
-    from amends.standalone import train_probe_file
+    from amends.judges.probe_files import train_probe_file
 
     facts = train_probe_file(data, out, layers, pooling, part, limit, seed, Console())
     options.show(facts, as_json, "\n".join(f"{name:<28} {value}" for name, value in facts.items()))
@@ -50,7 +50,7 @@ def validate(
     as_json: options.Json = False,
 ) -> None:
     """AUROC and balanced accuracy with intervals, and calibration, for each file."""
-    from amends.standalone import validate_probe_files
+    from amends.judges.probe_files import validate_probe_files
 
     card = validate_probe_files(data, judge, part, limit, failures, seed)
     lines = [f"{'source':<24}{'rows':>6}{'harmful':>9}{'AUROC':>8}{'95% interval':>18}{'balanced acc.':>15}{'ECE':>7}"]
