@@ -46,7 +46,7 @@ def run_amends(*arguments: str) -> int:
     return 0
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def connections_elsewhere() -> Iterator[list[str]]:
     """Hosts, other than this machine, that were looked up or connected to: each is refused, and noted."""
     tried: list[str] = []
@@ -72,7 +72,9 @@ def connections_elsewhere() -> Iterator[list[str]]:
 @pytest.fixture(autouse=True)
 def nothing_leaves_the_machine(connections_elsewhere: list[str]) -> Iterator[None]:
     """Invariant 9, of every test: also where a library, or a thread of its, swallows the refusal."""
+    tried_before = connections_elsewhere.copy()  # by a fixture that many tests share
     connections_elsewhere.clear()
+    assert tried_before == []
     yield
     assert connections_elsewhere == []
 

@@ -58,6 +58,11 @@ def test_a_suite_that_is_null_is_left_out() -> None:
     assert "attacks" not in load_configuration(CONFIGS / "own.yaml", ["suites.attacks=null"]).suites
 
 
+def test_a_suite_that_is_not_there_is_not_left_out() -> None:
+    with pytest.raises(ConfigError, match="there is no such suite; known: redteam, attacks"):
+        load_configuration(CONFIGS / "own.yaml", ["suites.attack=null"])
+
+
 def test_there_are_configurations_at_hand() -> None:
     assert {file.name for file in CONFIGS.glob("*.yaml")} >= {"quickstart.yaml", "pku-saferlhf.yaml", "7b.yaml"}
 

@@ -15,7 +15,7 @@ from amends.models.endpoint import EndpointModel
 from amends.models.loading import find_model
 from amends.models.local import LocalModel
 from amends.prompts import UNGUIDED, Guide
-from amends.protocols import Generator, Judge
+from amends.protocols import Generator, Judge, Sampling
 from amends.store import fingerprint, read_json, read_run
 
 SHAPE = ("seeds", "variants")
@@ -64,7 +64,7 @@ def check_sources(configuration: Configuration) -> None:
 
 
 def check_judges(configuration: Configuration, judge: Judge, gate: Judge, judged: Sequence[Generator]) -> None:
-    """Raises InputError where a judge is the gate or one of the models; ModelError where an endpoint does not answer."""
+    """Raises InputError where a judge is the gate or one of the models; ModelError where a server does not answer."""
     if judge.fingerprint == gate.fingerprint:
         raise InputError("judge and gate are the same: what chose the training data cannot judge the systems")
     model = judge.model if isinstance(judge, LanguageModelJudge | GuardJudge) else None
@@ -75,11 +75,14 @@ def check_judges(configuration: Configuration, judge: Judge, gate: Judge, judged
     for one in judge, gate:
         if isinstance(one, LanguageModelJudge) and isinstance(one.model, EndpointModel):
             one.score([("Hello.", "Hello, how can I help?")])  # its answer is kept, so that it is paid for once
+    for maker in judged:
+        if isinstance(maker, EndpointModel):
+            maker.generate([UNGUIDED.prompt("Hello.")], Sampling(max_new_tokens=1, temperature=0.0), 0)
 
 
 def check_answers(configuration: Configuration) -> None:
     """Raises InputError where methods would have nothing to train on, since the data set has no safe answers."""
-    needing = {"safe", "hindsight", "preference"} | (set() if configuration.benign else {"benign"})
+    needing = {"safe", "hindsight", "preference", "benign"}
     kinds = {name: METHODS[name].kinds for name in configuration.methods}
     lacking = [name for name, trained in kinds.items() if trained and needing.issuperset(trained)]
     if lacking and not any(row.chosen for row in rows_of(configuration.instructions)):

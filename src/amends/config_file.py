@@ -101,9 +101,14 @@ def _apply(content: dict[str, Any], override: str, problems: list[str]) -> None:
         problems.append(f"override {override!r}: write it as key=value, as in train.epochs=3")
         return
     try:
-        _put(content, key, yaml.safe_load(text), f"override {override!r}", problems)
+        value = yaml.safe_load(text)
     except yaml.YAMLError:
         problems.append(f"override {override!r}: the value is not YAML")
+        return
+    suites, name = content.get("suites"), key.removeprefix("suites.")
+    if key != name and value is None and isinstance(suites, dict) and name not in suites:
+        problems.append(f"override {override!r}: there is no such suite; known: {', '.join(suites)}")
+    _put(content, key, value, f"override {override!r}", problems)
 
 
 def _merge(content: dict[str, Any], key: str, value: Any, problems: list[str]) -> None:

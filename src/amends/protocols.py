@@ -42,7 +42,7 @@ class Generation:
     @property
     def had_no_room(self) -> bool:
         """Whether the prompt left no room for an answer in the model's context."""
-        return not self.finished and not self.tokens
+        return not (self.finished or self.tokens or self.text)
 
 
 class Generator(Protocol):

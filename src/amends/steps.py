@@ -3,7 +3,6 @@
 A run orders these steps; the command line calls them one by one.
 """
 
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -30,7 +29,7 @@ from amends.stages.reference import reference_losses
 from amends.stages.respond import respond
 from amends.stages.streaming import stream
 from amends.stages.yields import stage_yield
-from amends.store import MARK, Artifact, Manifest, file_digest, locked, read_json, write_json
+from amends.store import MARK, Artifact, Manifest, discard, file_digest, locked, read_json, write_json
 from amends.training.recipe import Recipe
 
 CODE = {"make": 1, "train": 1, "respond": 1, "reference": 1}
@@ -175,7 +174,7 @@ class Steps:
             with self.reporter.stage(name, steps, "steps") as progress:
                 facts = fit(kind, read_rows(samples, record), out, recipe, manifest.fingerprint, progress)
             manifest.write("finished", facts=facts, files=directory_fingerprint(out))
-            shutil.rmtree(part, ignore_errors=True)  # not before the manifest: the part says that the output is ours
+            discard(part)  # not before the manifest: the part says that the output is ours
         return facts
 
     def respond(
@@ -301,7 +300,7 @@ def _refuse_foreign_directory(manifest: Manifest) -> None:
             f"{out}: exists and was not written by amends (no {manifest.manifest_path.name} beside it), and would be "
             "overwritten; move it away or choose another output"
         )
-    if known.get("files") != directory_fingerprint(out):
+    if "files" in known and known["files"] != directory_fingerprint(out):
         raise StoreError(
             f"{out}: was changed after amends wrote it, and would be overwritten; move it away to make it anew"
         )

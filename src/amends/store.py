@@ -63,6 +63,15 @@ def write_atomically(path: Path, text: str) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def discard(directory: Path) -> None:
+    """Removes a directory of ours, if it is there: out of its place at once, so that no interruption leaves half of it."""
+    scratch = directory.with_name(f".{directory.name}.old")
+    shutil.rmtree(scratch, ignore_errors=True)
+    if directory.exists():
+        directory.rename(scratch)
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Writes indented JSON with a stable key order, atomically."""
     write_atomically(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
@@ -158,7 +167,7 @@ class Manifest:
         if part.exists() and not (part / MARK).exists():
             return False
         with _device_errors(self.path):
-            shutil.rmtree(part, ignore_errors=True)
+            discard(part)
             write_atomically(part / MARK, self.fingerprint)
             copied = part / "finished"
             if path.is_dir():
@@ -170,7 +179,7 @@ class Manifest:
                 shutil.copyfile(path, copied)
             copied.replace(self.path)
         self.write("finished", **_facts(twin.read()))
-        shutil.rmtree(part, ignore_errors=True)
+        discard(part)
         return True
 
     def _twin(self, path: Path) -> "Manifest":
@@ -278,6 +287,7 @@ class Artifact(Manifest):
         if not twin.is_finished():
             return False
         earlier = self._refuse_foreign(self.read()) if self.path.exists() else {}
+        self.part.unlink(missing_ok=True)  # rows of other parts are not to be gone on from
         self.write("running", **earlier)
         with _device_errors(self.path):
             shutil.copyfile(path, self.part)

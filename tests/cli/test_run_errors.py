@@ -142,7 +142,7 @@ def test_run_with_a_model_without_a_chat_template(tmp_path: Path, refused: Calla
 def test_run_with_nothing_to_train_a_method_on(tmp_path: Path, refused: Callable[..., str]) -> None:
     path = config_file(tmp_path, methods=["mistake-analysis-plus", "sft", "dpo"])
     train = write_lines(tmp_path / "train.jsonl", [b'{"id": "a", "prompt": "How?"}'])
-    message = refused("run", str(path), "benign=null", "--out", str(tmp_path / "run"))
+    message = refused("run", str(path), "benign.source=bundled:benign/train", "--out", str(tmp_path / "run"))
     assert message.startswith(f"{train}: no row has `chosen`, a safe answer to train on, for the methods sft, dpo;")
 
 
@@ -155,11 +155,13 @@ def test_run_with_a_guide_that_the_chat_template_has_no_place_for(tmp_path: Path
     assert message.startswith(f"induce.guides: guide 'direct-should': {model}: its chat template does not take")
 
 
-def test_run_with_a_judge_that_does_not_answer(
-    tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("role", [{"judge": "endpoint:m@{}"}, {"analyze": {"source": "endpoint:m@{}"}}])
+def test_run_with_a_server_that_does_not_answer(
+    role: dict[str, Any], tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("amends.models.endpoint.RETRIES", 0)
-    path = config_file(tmp_path, judge="endpoint:m@http://127.0.0.1:9/v1")
+    named = json.loads(json.dumps(role).replace("{}", "http://127.0.0.1:9/v1"))
+    path = config_file(tmp_path, **named)
     message = refused("run", str(path), "--out", str(tmp_path / "run"))
     assert message.startswith("http://127.0.0.1:9/v1: model 'm' does not answer")
 

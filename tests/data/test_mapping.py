@@ -159,7 +159,7 @@ MISTAKE = {
         MISTAKE | {"chosen": " "},
         MISTAKE | {"chosen": "A"},
         {"id": "a", "prompt": "Q", "response": "Harm.", "finished": True},
-        {"id": "a", "prompt": "Q", "response": "Harm.", "rejections": []},
+        {"id": "a", "prompt": "Q", "response": "Harm.", "attempts": 1, "rejections": []},
         {"id": "a", "kind": "hindsight", "prompt": [USER], "completion": [BAD]},
     ],
 )
@@ -167,6 +167,11 @@ def test_what_a_stage_wrote_is_no_instruction(row: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="row that a stage made"):
         map_row(row, None, 1)
     assert map_row(row, {"prompt": "prompt"}, 1)["chosen"] == ((row.get("chosen") or "").strip() or None)
+
+
+def test_what_others_generated_is_read() -> None:
+    row = {"prompt": "Q", "response": "A", "finished": True, "attempts": 2}
+    assert map_row(row, None, 1)["chosen"] == "A"
 
 
 def test_formats_have_distinct_names() -> None:

@@ -43,6 +43,22 @@ def test_another_model_behind_an_endpoint_writes_the_analyses(serve: Callable[..
     assert "response_format" not in server.requests[0], "any text will do"
 
 
+def test_equal_prompts_are_drawn_each_with_a_seed_of_its_own(serve: Callable[..., Server]) -> None:
+    server = serve(lambda *_: (200, ANALYSIS))
+    prompt = Prompt((Message(role="user", content="Why?"),))
+    EndpointModel("m", server.url).generate([prompt] * 3, Sampling(temperature=0.7, top_p=0.9), 5)
+    assert len({request["seed"] for request in server.requests}) == 3
+    assert {request["top_p"] for request in server.requests} == {0.9}
+
+
+def test_a_prompt_that_is_too_long_costs_its_row_alone(serve: Callable[..., Server]) -> None:
+    server = serve(lambda question, _: (400, "maximum context length is 8") if "long" in question else (200, ANALYSIS))
+    prompts = [Prompt((Message(role="user", content=text),)) for text in ("too long", "short")]
+    made = EndpointModel("m", server.url).generate(prompts, Sampling(), 0)
+    assert [one.had_no_room for one in made] == [True, False]
+    assert made[1].text == ANALYSIS
+
+
 def test_first_words_of_an_answer_are_not_left_out_without_a_word(serve: Callable[..., Server]) -> None:
     server = serve(lambda *_: (200, ANALYSIS))
     prompt = Prompt((Message(role="user", content="Why?"),), prefill="It is harmful because")

@@ -48,6 +48,13 @@ def test_no_special_token_is_left_and_the_rest_stays(tokenizer: Any) -> None:
     assert special & set(tokenizer(HOSTILE).input_ids), "or this test would say nothing"
 
 
+def test_tokens_that_open_turns_count_though_they_are_not_marked_as_special() -> None:
+    tokenizer = load_tokenizer(find_model("embedded"))
+    tokenizer.add_tokens(["<user>", "<other>", "  "])
+    tokenizer.chat_template = "<user>  {{ messages[0].content }}"
+    assert plain("a  b <user> <other>", tokenizer) == "a  b < user> <other>"
+
+
 def test_a_prompt_has_as_many_turns_as_messages(tokenizer: Any) -> None:
     model = LocalModel("embedded")
     ids = tokenizer(model.render(Prompt(TURNS))).input_ids

@@ -15,7 +15,7 @@ OWN_COLUMNS = ("id", "prompt", "chosen", "rejected", "category")
 ANSWER_COLUMNS = ("chosen", "response", "completion", "output", "answer")
 CONTEXT_COLUMNS = ("input", "context")
 VERDICT_COLUMNS = {"is_safe", "label", "verdict"}
-STAGE_COLUMNS = {"passed", "attempts", "rejections", "finished"}
+RESPONSE_COLUMNS = {"id", "prompt", "response", "finished"}
 SAFE_LABELS = ("safe", "harmless")
 UNSAFE_LABELS = ("unsafe", "harmful")
 PKU_COLUMNS = ("prompt", "response_0", "response_1", "is_response_0_safe", "is_response_1_safe")
@@ -119,15 +119,16 @@ def _from_labelled(row: Row) -> dict[str, Any]:
 
 
 def _is_stage_output(row: Row) -> bool:
-    made = "response" in row and bool(STAGE_COLUMNS & row.keys())
-    return made or ("completion" in row and row.get("kind") in get_args(SampleKind))
+    made = "passed" in row or row.keys() >= {"attempts", "rejections"} or row.keys() == RESPONSE_COLUMNS
+    return ("response" in row and made) or ("completion" in row and row.get("kind") in get_args(SampleKind))
 
 
 def _from_stage_output(row: Row) -> dict[str, Any]:
     """What amends itself wrote: its texts can be harmful, and none of them is a data set's answer."""
     raise InputError(
         f"is a row that a stage made ({columns_of(row)}), whose texts can be harmful; name the file of instructions that "
-        "the stage read, and give this one to its own option (--mistakes, --answers, --responses, --samples ...)"
+        "the stage read, and give this one to its own option (--mistakes, --answers, --samples ...); where its "
+        "answers are good ones, name them in a configuration with columns: {prompt: prompt, chosen: response}"
     )
 
 

@@ -20,7 +20,7 @@ T = TypeVar("T", bound=Record)
 # A file without line ends must not be read into memory whole. The longest prompt, escaped, takes 0.6 MiB.
 MAX_LINE_BYTES = 16 * 1024 * 1024
 MAX_COLUMNS_NAMED = 20
-OTHER_ENDINGS = (".json", ".parquet", ".csv", ".tsv")
+OTHER_ENDINGS = (".parquet", ".csv", ".tsv")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 
+from amends.errors import ModelError
 from amends.protocols import Generator, Prompt, Sampling
 from amends.records import Message
 from amends.store import cache_directory, fingerprint
@@ -52,7 +53,10 @@ class Asker(Generic[Form]):
         for start in range(0, len(pending), size):
             some = pending[start : start + size]
             prompts = [Prompt((Message(role="user", content=question),)) for _, question in some]
-            made = self.model.generate(prompts, Sampling(ANSWER_TOKENS, temperature=0.0), 0)
+            try:
+                made = self.model.generate(prompts, Sampling(ANSWER_TOKENS, temperature=0.0), 0)
+            except ModelError as error:
+                raise ModelError(f"{error} What it has answered is kept") from error
             read = {key: read_form(self.form, one.text) for (key, _), one in zip(some, made, strict=True)}
             self._keep({key: answer for key, answer in read.items() if answer is not None})
         return [known.get(key) for key in keys]

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from amends.errors import InputError, ModelError
 from amends.protocols import Generation, ProgressCallback, Prompt, Sampling, no_progress
+from amends.seeds import derive_seed
 from amends.store import fingerprint
 
 PREFIX = "endpoint:"
@@ -65,21 +66,22 @@ class EndpointModel:
             key = os.environ.get("OPENAI_API_KEY") or "none"  # local servers want none
             self._client = openai.OpenAI(base_url=self.url, api_key=key, max_retries=RETRIES, timeout=TIMEOUT_SECONDS)
 
-        def ask(prompt: Prompt) -> Generation:
-            made = self._ask(prompt, sampling, seed)
+        def ask(row: int, prompt: Prompt) -> Generation:
+            # Of its own for each row: equal prompts are there to be answered in several ways.
+            made = self._ask(prompt, sampling, derive_seed(seed, "row", row) if sampling.temperature else seed)
             progress(1, made.tokens)
             return made
 
         try:
             with ThreadPoolExecutor(AT_ONCE) as pool:
-                return list(pool.map(ask, prompts))
+                return list(pool.map(ask, range(len(prompts)), prompts))
         except openai.OpenAIError as error:
             secret = os.environ.get("OPENAI_API_KEY")
             said = str(error).replace(secret, "[key]") if secret else str(error)  # servers repeat what they refuse
             reason = said.splitlines()[0][:300] if said else type(error).__name__
             raise ModelError(
                 f"{self.url}: model {self.name!r} does not answer ({reason}); is the server running, is the name one of "
-                "its models, and is OPENAI_API_KEY set where it wants a key? What it has answered is kept"
+                "its models, and is OPENAI_API_KEY set where it wants a key?"
             ) from error
 
     def _ask(self, prompt: Prompt, sampling: Sampling, seed: int) -> Generation:
@@ -90,6 +92,7 @@ class EndpointModel:
             "messages": [message.model_dump() for message in prompt.messages],
             "max_tokens": sampling.max_new_tokens,
             "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
             "seed": seed,
         }
         form = {}
@@ -98,7 +101,9 @@ class EndpointModel:
             form = {"response_format": {"type": "json_schema", "json_schema": schema}}
         try:
             answer = self._client.chat.completions.create(**request, **form)
-        except openai.BadRequestError:
+        except openai.BadRequestError as error:
+            if "context" in str(error):  # the prompt is too long for the model
+                return Generation(text="", finished=False, tokens=0)
             if not form:
                 raise
             self._structured = False  # a server without structured output; the question says what is wanted

@@ -9,7 +9,7 @@ from amends.records import Message
 
 
 def plain(text: str, tokenizer: Any) -> str:
-    """The text with a space behind the first character of each special token in it: `<|im_end|>` is `< |im_end|>` then.
+    """The text with a space behind the first character of each control token in it: `<|im_end|>` is `< |im_end|>` then.
 
     Tokenizers read such strings as the tokens themselves, wherever they stand. Any other text stays as it is.
     """
@@ -24,6 +24,10 @@ def plain_messages(messages: Iterable[Message], tokenizer: Any) -> list[dict[str
 
 @functools.lru_cache(maxsize=8)  # of tokenizers, which are compared by identity
 def _special_tokens(tokenizer: Any) -> re.Pattern[str] | None:
-    added = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
-    tokens = sorted(token for token in added | set(tokenizer.all_special_tokens) if len(token) > 1)
+    added = tokenizer.added_tokens_decoder.values()
+    special = {token.content for token in added if token.special} | set(tokenizer.all_special_tokens)
+    template = str(tokenizer.chat_template)
+    # Some templates open turns with tokens that are not marked as special (DeepSeek's user and assistant tokens).
+    special |= {token.content for token in added if token.content[:1] in ("<", "[") and token.content in template}
+    tokens = sorted(token for token in special if len(token) > 1)
     return re.compile("|".join(map(re.escape, tokens))) if tokens else None

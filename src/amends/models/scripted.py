@@ -19,6 +19,9 @@ class ScriptedModel:
         """Hash of the name."""
         return fingerprint(scripted=self.name)
 
+    def check(self, prompt: Prompt) -> None:
+        """Takes any prompt."""
+
     def generate(
         self, prompts: Sequence[Prompt], sampling: Sampling, seed: int, progress: ProgressCallback = no_progress
     ) -> list[Generation]:

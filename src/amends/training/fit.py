@@ -12,7 +12,7 @@ from amends.errors import SampleError, StoreError
 from amends.models.loading import load_tokenizer
 from amends.protocols import ProgressCallback, no_progress
 from amends.records import Sample, Trainer
-from amends.store import MARK, write_atomically
+from amends.store import MARK, discard, write_atomically
 from amends.training import dpo, rlhf, sft
 from amends.training.recipe import Recipe, check_finite, silence
 from amends.training.samples import TokenizedSample, tokenize_samples
@@ -83,7 +83,7 @@ def _own_part(output: Path, fingerprint: str) -> Path:
     if part.exists() and not is_begun(part, fingerprint):
         if not (part / MARK).exists():
             raise StoreError(f"{part}: exists and was not written by amends; move it away or choose another output")
-        shutil.rmtree(part)
+        discard(part)
     write_atomically(part / MARK, fingerprint)
     return part
 
