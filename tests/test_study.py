@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from amends import study
+from amends.config import AnalyzeSettings, InduceSettings, RespondSettings
 from amends.study import reading
 from conftest import run_amends
 
@@ -24,6 +26,14 @@ def labelled(path: Path, count: int) -> Path:
     ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
+
+
+@pytest.fixture
+def short_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few attempts at few tokens, where it does not matter what is said."""
+    for settings in (RespondSettings, InduceSettings, AnalyzeSettings):
+        monkeypatch.setattr(study, settings.__name__, partial(settings, max_new_tokens=8))
+    monkeypatch.setattr(study, "InduceSettings", partial(InduceSettings, max_new_tokens=8, attempts=2))
 
 
 def test_a_study_of_labelled_pairs(
@@ -49,7 +59,8 @@ def test_a_study_of_labelled_pairs(
     assert len(found["reading"]) == 4
 
 
-def test_without_enough_of_both_labels_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("short_texts")
+def test_without_enough_of_both_labels_it_says_so(tmp_path: Path) -> None:
     file = labelled(tmp_path / "pairs.jsonl", 2)
     out = tmp_path / "out"
     assert run_amends("study", "--instructions", str(file), "--out", str(out), "--limit", "2") == 0
@@ -58,6 +69,7 @@ def test_without_enough_of_both_labels_it_says_so(tmp_path: Path, monkeypatch: p
     assert "fewer than 20" in found["probe"]["why_not"]
 
 
+@pytest.mark.usefixtures("short_texts")
 def test_that_no_mistake_can_be_induced_is_a_finding(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
