@@ -231,7 +231,7 @@ def test_an_output_without_a_name(tmp_path: Path, refused: Callable[..., str], o
         assert message == f"{Path(out)}: is a directory; name an output in it"
 
 
-@pytest.mark.parametrize("ending", [".json", ".parquet", ".csv"])
+@pytest.mark.parametrize("ending", [".parquet", ".csv"])
 def test_files_of_stages_are_lines(tmp_path: Path, refused: Callable[..., str], ending: str) -> None:
     path = good_file(tmp_path, "responses", f"responses{ending}")
     message = refused("compare", str(path), str(path))
