@@ -45,6 +45,17 @@ def test_a_file_counts_by_its_content_and_a_hub_set_by_its_name(tmp_path: Path) 
     assert identity(DataSettings(source="owner/a")) != identity(DataSettings(source="owner/b"))
 
 
+def test_what_one_step_wrote_is_not_replaced_by_another(
+    tmp_path: Path, train: Callable[[dict[str, object]], int]
+) -> None:
+    out = tmp_path / "adapter"
+    Steps().data("instructions", DataSettings(source="bundled:redteam/test", limit=1), out)
+    with pytest.raises(StoreError, match="adapter: holds instructions, which samples would replace"):
+        composed("bundled:redteam/train", out)
+    with pytest.raises(StoreError, match="adapter: holds instructions, which a training would replace"):
+        train({})
+
+
 @pytest.mark.parametrize(
     "change", [{"limit": 1}, {"split": "train"}, {"columns": {"id": "x"}}, {"distinct_prompts": True}]
 )

@@ -231,6 +231,23 @@ def test_file_changed_by_hand_is_refused_and_stays(tmp_path: Path) -> None:
     assert artifact.path.read_text() == "corrected by hand\n"
 
 
+@pytest.mark.parametrize("stop_before", [None, 2])
+def test_what_another_stage_wrote_is_refused_and_stays(tmp_path: Path, stop_before: int | None) -> None:
+    responses = Artifact(tmp_path / "rows.jsonl", PARTS, "responses")
+    write_all(responses, stop_before)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(StoreError, match=r"rows\.jsonl: holds responses, which verdicts would replace; choose another"):
+        Artifact(responses.path, PARTS, "verdicts").begin(CHUNK_ROWS)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_manifest_of_before_says_no_kind_and_stays_valid(tmp_path: Path) -> None:
+    before = finished(tmp_path / "rows.jsonl")
+    assert "kind" not in before.read()
+    assert Artifact(before.path, PARTS, "responses").is_finished()
+    write_all(Artifact(before.path, {**PARTS, "inputs": "changed"}, "responses"))
+
+
 def test_nothing_is_left_of_a_step_that_wrote_no_row(tmp_path: Path) -> None:
     artifact = Artifact(tmp_path / "rows.jsonl", PARTS)
     artifact.begin(CHUNK_ROWS)

@@ -75,12 +75,16 @@ def count(rows: Iterable[Any]) -> int:
     return sum(1 for _ in rows)
 
 
-def identity(rows: DataSettings) -> dict[str, Any]:
+def identity(rows: DataSettings, out: Path | None = None) -> dict[str, Any]:
     """What a set is, for fingerprints: which rows of it are taken, and hashes of its files.
 
     A file of the user's counts by its content, so that it can be moved; a bundled set and one of the hub by their names.
+
+    Raises InputError where `out`, which will be written from these rows, is one of the files.
     """
     files = source_files(rows.source)
+    if out and out.resolve() in [path.resolve() for path in files]:
+        raise InputError(f"{out}: is read here, and would be replaced; choose another output")
     named = not files or rows.source.startswith(BUNDLED_PREFIX)
     taken = rows.model_dump(mode="json", exclude={"source", "kind"})
     return {

@@ -54,7 +54,7 @@ class Steps:
 
     def data(self, name: str, settings: DataSettings, out: Path) -> None:
         """Copies a set of rows into our format, so that everything after reads one format."""
-        artifact = Artifact(out, identity(settings))
+        artifact = Artifact(out, identity(settings, out), "instructions")
         self._run(
             name,
             artifact,
@@ -76,7 +76,7 @@ class Steps:
         guides, times = making.guides(settings), getattr(settings, "per_mistake", 1)
         artifact = Artifact(
             out,
-            identity(rows)
+            identity(rows, out)
             | {
                 "code": CODE["make"],
                 "settings": settings.model_dump(mode="json"),
@@ -86,6 +86,7 @@ class Steps:
                 "model": model.fingerprint,
                 "gate": gate.fingerprint,
             },
+            making.writes,
         )
 
         def total() -> int | None:
@@ -131,9 +132,10 @@ class Steps:
             out,
             {
                 "settings": {"method": method.name, "shares": {kind: shares[kind] for kind in method.kinds}},
-                "inputs": {name: identity(rows) for name, rows in used.items()},
+                "inputs": {name: identity(rows, out) for name, rows in used.items()},
                 "templates": templates_fingerprint(),
             },
+            "samples",
         )
         self._run(
             f"{method.name}: samples",
@@ -152,7 +154,7 @@ class Steps:
         record = Sample if kind == "sft" else Preference
         manifest = Manifest(
             out,
-            identity(DataSettings(source=str(samples)))
+            identity(DataSettings(source=str(samples)), out)
             | {
                 "code": CODE["train"],
                 "settings": recipe.train.model_dump(mode="json", exclude={"save_steps"}),
@@ -162,6 +164,7 @@ class Steps:
                 "model": find_model(recipe.model).fingerprint(),
                 "start": directory_fingerprint(recipe.start) if recipe.start else None,
             },
+            "a training",
         )
         if self._is_finished(name, manifest):
             return dict(manifest.read()["facts"])
@@ -182,7 +185,7 @@ class Steps:
     ) -> None:
         """Writes a system's responses to a set of prompts with what is put around them."""
         parts = {"code": CODE["respond"], "sampling": asdict(sampling), "seed": self.seed}
-        artifact = self._asked(prompts, out, model, asked, parts)
+        artifact = self._asked(prompts, out, model, asked, parts, "responses")
         self._run(
             name,
             artifact,
@@ -192,7 +195,7 @@ class Steps:
 
     def reference(self, name: str, rows: DataSettings, out: Path, model: LocalModel, asked: Guide) -> None:
         """Writes a system's losses on reference answers."""
-        artifact = self._asked(rows, out, model, asked, {"code": CODE["reference"]})
+        artifact = self._asked(rows, out, model, asked, {"code": CODE["reference"]}, "losses")
         self._run(
             name,
             artifact,
@@ -203,7 +206,7 @@ class Steps:
     def judge(self, name: str, responses: Path, out: Path, judge: Judge, limit: int | None = None) -> None:
         """Writes verdicts on responses."""
         source = DataSettings(source=str(responses), limit=limit)
-        artifact = Artifact(out, {"judge": judge.fingerprint} | identity(source))
+        artifact = Artifact(out, {"judge": judge.fingerprint} | identity(source, out), "verdicts")
         self._run(
             name,
             artifact,
@@ -213,8 +216,8 @@ class Steps:
 
     def prefer(self, a: Path, b: Path, out: Path, judge: PreferenceJudge, limit: int | None = None) -> None:
         """Writes which of two systems' responses a language model prefers, on the prompts (by id) that both have."""
-        inputs = [identity(DataSettings(source=str(path))) for path in (a, b)]
-        artifact = Artifact(out, {"judge": judge.fingerprint, "limit": limit, "inputs": inputs})
+        inputs = [identity(DataSettings(source=str(path)), out) for path in (a, b)]
+        artifact = Artifact(out, {"judge": judge.fingerprint, "limit": limit, "inputs": inputs}, "preferences")
         self._run(
             "preferences",
             artifact,
@@ -234,8 +237,11 @@ class Steps:
             write_json(out, agreement(mistakes, judge, gate))
         manifest.write("finished")
 
-    def _asked(self, rows: DataSettings, out: Path, model: Generator, asked: Guide, parts: dict[str, Any]) -> Artifact:
-        return Artifact(out, identity(rows) | {"guide": asked.model_dump(), "model": model.fingerprint} | parts)
+    def _asked(
+        self, rows: DataSettings, out: Path, model: Generator, asked: Guide, parts: dict[str, Any], kind: str
+    ) -> Artifact:
+        made_from = identity(rows, out) | {"guide": asked.model_dump(), "model": model.fingerprint} | parts
+        return Artifact(out, made_from, kind)
 
     def _run(
         self,
@@ -294,6 +300,7 @@ def check_origin(stage: str, rows: DataSettings, settings: Any) -> None:
 
 def _refuse_foreign_directory(manifest: Manifest) -> None:
     """Raises StoreError where a directory is not as a training of ours left it."""
+    manifest.refuse_other_kind()
     out, known = manifest.path, manifest.read()
     if not known:
         raise StoreError(

@@ -125,12 +125,13 @@ class Manifest:
     Args:
         path: the file or directory that the manifest is about.
         parts: what it is made from, by name (settings, inputs, templates, model ...); JSON-able.
+        kind: what it holds (mistakes, verdicts ...). It is no part: manifests of before, without one, stay valid.
     """
 
-    def __init__(self, path: Path, parts: dict[str, Any]) -> None:
+    def __init__(self, path: Path, parts: dict[str, Any], kind: str = "") -> None:
         if not path.name:
             raise StoreError(f"{path}: is a directory; name an output in it")
-        self.path = path
+        self.path, self.kind = path, kind
         self.manifest_path = path.with_name(path.name + ".manifest.json")
         self.parts = {name: fingerprint(part=part) for name, part in parts.items()}
         self.fingerprint = fingerprint(parts=self.parts)
@@ -149,6 +150,12 @@ class Manifest:
         finished = content.get("state") == "finished" and content.get("fingerprint") == self.fingerprint
         size = content.get("bytes")
         return finished and self.path.exists() and size in (None, self.path.stat().st_size)
+
+    def refuse_other_kind(self) -> None:
+        """Raises StoreError where another stage's work lies: a mistyped output must not cost it."""
+        there = self.read().get("kind", self.kind)
+        if there != self.kind:
+            raise StoreError(f"{self.path}: holds {there}, which {self.kind} would replace; choose another output")
 
     def changed_parts(self) -> list[str]:
         """Names of the parts that differ from those of an earlier making; empty where there was none."""
@@ -183,13 +190,14 @@ class Manifest:
         return True
 
     def _twin(self, path: Path) -> "Manifest":
-        twin = type(self)(path, {})
+        twin = type(self)(path, {}, self.kind)
         twin.fingerprint = self.fingerprint
         return twin
 
     def write(self, state: str, **facts: Any) -> None:
         """Writes the manifest atomically."""
-        content = {"state": state, "fingerprint": self.fingerprint, "parts": self.parts, **facts}
+        kind = {"kind": self.kind} if self.kind else {}
+        content = {"state": state, "fingerprint": self.fingerprint, "parts": self.parts, **kind, **facts}
         write_json(self.manifest_path, content)
 
 
@@ -200,8 +208,8 @@ class Artifact(Manifest):
     at most one broken chunk at the end of the part, which the next one cuts off.
     """
 
-    def __init__(self, path: Path, parts: dict[str, Any]) -> None:
-        super().__init__(path, parts)
+    def __init__(self, path: Path, parts: dict[str, Any], kind: str = "") -> None:
+        super().__init__(path, parts, kind)
         self.part = path.with_name(path.name + ".part")
         self.chunk_rows = 0
 
@@ -213,6 +221,8 @@ class Artifact(Manifest):
         Raises StoreError where the file was not written by amends, or was changed since: nobody's work is overwritten.
         """
         before = self.read()
+        if self.path.exists() or self.part.exists():
+            self.refuse_other_kind()
         earlier = self._refuse_foreign(before) if self.path.exists() else {}
         if self.is_begun():
             self.chunk_rows = int(before.get("chunk_rows", chunk_rows))
@@ -312,7 +322,7 @@ class Artifact(Manifest):
 
 def _facts(manifest: dict[str, Any]) -> dict[str, Any]:
     """What a finished manifest says beside its state."""
-    return {key: value for key, value in manifest.items() if key not in ("state", "fingerprint", "parts")}
+    return {key: value for key, value in manifest.items() if key not in ("state", "fingerprint", "parts", "kind")}
 
 
 @contextmanager

@@ -196,6 +196,17 @@ def test_foreign_outputs_are_refused(tmp_path: Path, refused: Callable[..., str]
         assert message.startswith(f"{foreign}: exists and was not written by amends")
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_output_that_is_the_input_is_refused(tmp_path: Path, refused: Callable[..., str], command: str) -> None:
+    kind, start = COMMANDS[command]
+    path = good_file(tmp_path, kind)
+    (tmp_path / "link.jsonl").symlink_to(path)
+    for out in (path, tmp_path / "link.jsonl"):
+        assert refused(*start, str(path), "--out", str(out)) == (
+            f"{out}: is read here, and would be replaced; choose another output"
+        )
+
+
 @pytest.mark.parametrize("name", ["work", "work.part"])
 def test_a_directory_that_is_not_ours_is_not_trained_over(
     name: str, tmp_path: Path, refused: Callable[..., str]
