@@ -205,6 +205,28 @@ def test_changed_inputs_replace_an_own_file_only_when_finished(tmp_path: Path) -
     assert changed.read()["state"] == "finished"
 
 
+def test_another_setting_that_was_only_tried_leaves_a_finished_file_finished(tmp_path: Path) -> None:
+    artifact = finished(tmp_path / "rows.jsonl")
+    manifest = artifact.read()
+    for inputs in ("changed", "changed again"):
+        write_all(Artifact(artifact.path, {**PARTS, "inputs": inputs}), stop_before=1)
+    assert not Artifact(artifact.path, {**PARTS, "inputs": "changed"}).is_finished()
+    with locked(tmp_path / ".rows.jsonl.lock", artifact.path), pytest.raises(StoreError, match="held by process"):
+        artifact.is_finished()
+    assert artifact.part.exists(), "somebody may be writing it"
+    assert artifact.is_finished()
+    assert artifact.read() == manifest
+    assert not artifact.part.exists()
+
+
+def test_what_was_replaced_is_finished_no_more(tmp_path: Path) -> None:
+    artifact = finished(tmp_path / "rows.jsonl")
+    changed = Artifact(artifact.path, {**PARTS, "inputs": "changed"})
+    write_all(changed)
+    assert not artifact.is_finished()
+    assert "earlier" not in changed.read()
+
+
 def test_foreign_file_is_refused_and_stays(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text("years of work\n")

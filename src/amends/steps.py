@@ -5,7 +5,7 @@ A run orders these steps; the command line calls them one by one.
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from amends.stages.reference import reference_losses
 from amends.stages.respond import respond
 from amends.stages.streaming import stream
 from amends.stages.yields import stage_yield
-from amends.store import MARK, Artifact, Manifest, discard, file_digest, locked, read_json, write_json
+from amends.store import MARK, Artifact, Manifest, discard, file_digest, held, read_json, write_json
 from amends.training.recipe import Recipe
 
 CODE = {"make": 1, "train": 1, "respond": 1, "reference": 1}
@@ -173,7 +173,7 @@ class Steps:
             _refuse_foreign_directory(manifest)
         rows = count(read_rows(samples, record))
         steps = None if recipe.train.max_tokens else recipe.all_steps(kind, rows)
-        with _held(out), self._timed(name, is_begun(part, manifest.fingerprint)):
+        with held(out), self._timed(name, is_begun(part, manifest.fingerprint)):
             with self.reporter.stage(name, steps, "steps") as progress:
                 facts = fit(kind, read_rows(samples, record), out, recipe, manifest.fingerprint, progress)
             manifest.write("finished", facts=facts, files=directory_fingerprint(out))
@@ -254,7 +254,7 @@ class Steps:
         if self._is_finished(name, artifact):
             return
         rows = total()  # refuses bad rows before anything is written, a lock's directory included
-        with _held(artifact.path), self._timed(name, artifact.is_begun()):
+        with held(artifact.path), self._timed(name, artifact.is_begun()):
             try:
                 with self.reporter.stage(name, rows) as progress:
                     work(progress)
@@ -311,10 +311,6 @@ def _refuse_foreign_directory(manifest: Manifest) -> None:
         raise StoreError(
             f"{out}: was changed after amends wrote it, and would be overwritten; move it away to make it anew"
         )
-
-
-def _held(out: Path) -> AbstractContextManager[None]:
-    return locked(out.with_name(f".{out.name}.lock"), out)
 
 
 def _passed(artifact: Artifact, what: str, section: str) -> dict[str, Any]:

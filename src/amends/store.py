@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -223,7 +223,7 @@ class Artifact(Manifest):
         before = self.read()
         if self.path.exists() or self.part.exists():
             self.refuse_other_kind()
-        earlier = self._refuse_foreign(before) if self.path.exists() else {}
+        earlier: dict[str, Any] = self._refuse_foreign(before) if self.path.exists() else {}
         if self.is_begun():
             self.chunk_rows = int(before.get("chunk_rows", chunk_rows))
             return self._keep_whole_chunks(self.chunk_rows)
@@ -245,7 +245,7 @@ class Artifact(Manifest):
         return ours and self.part.exists()
 
     def _refuse_foreign(self, manifest: dict[str, Any]) -> dict[str, Any]:
-        """Size and digest of the earlier file; a writer killed while it renamed left those of two."""
+        """Size, digest and manifest of the earlier file; a writer killed while it renamed left digests of two."""
         known = [facts for facts in (manifest, manifest.get("coming", {})) if "sha256" in facts]
         if not known:
             raise StoreError(
@@ -257,7 +257,8 @@ class Artifact(Manifest):
             raise StoreError(
                 f"{self.path}: was changed after amends wrote it, and would be overwritten; move it away to make it anew"
             )
-        return {"bytes": self.path.stat().st_size, "sha256": digest}
+        finished = manifest if manifest.get("state") == "finished" else manifest.get("earlier", {})
+        return {"bytes": self.path.stat().st_size, "sha256": digest, "earlier": finished}
 
     def _keep_whole_chunks(self, rows_per_chunk: int) -> int:
         chunks, chunk_end, position = 0, 0, 0
@@ -305,12 +306,20 @@ class Artifact(Manifest):
         return True
 
     def is_finished(self) -> bool:
-        """As for any manifest; and where a writer was killed between the renaming and the manifest, writes the latter."""
+        """As for any manifest; and where a writer was killed between the renaming and the manifest, writes the latter.
+
+        What a writer with other parts began to replace, and did not, is finished as before.
+        """
         content = self.read()
-        coming: dict[str, Any] = content.get("coming", {})
+        coming, earlier = content.get("coming", {}), content.get("earlier", {})
         renamed = bool(coming) and self.path.exists() and not self.part.exists()
         if renamed and content["fingerprint"] == self.fingerprint and file_digest(self.path) == coming["sha256"]:
             self.write("finished", **coming)
+        kept = self.path.exists() and earlier.get("fingerprint") == self.fingerprint
+        if kept and file_digest(self.path) == earlier["sha256"]:
+            with held(self.path):
+                self.part.unlink(missing_ok=True)
+                write_json(self.manifest_path, earlier)
         return super().is_finished()
 
     def discard_if_empty(self) -> None:
@@ -323,6 +332,11 @@ class Artifact(Manifest):
 def _facts(manifest: dict[str, Any]) -> dict[str, Any]:
     """What a finished manifest says beside its state."""
     return {key: value for key, value in manifest.items() if key not in ("state", "fingerprint", "parts", "kind")}
+
+
+def held(path: Path) -> AbstractContextManager[None]:
+    """Holds one output for one process."""
+    return locked(path.with_name(f".{path.name}.lock"), path)
 
 
 @contextmanager
