@@ -196,6 +196,16 @@ def test_foreign_outputs_are_refused(tmp_path: Path, refused: Callable[..., str]
         assert message.startswith(f"{foreign}: exists and was not written by amends")
 
 
+@pytest.mark.parametrize("command", sorted(COMMANDS.keys() - {"train"}))
+def test_an_output_that_no_command_would_read_is_refused(
+    tmp_path: Path, refused: Callable[..., str], command: str
+) -> None:
+    _, start = COMMANDS[command]
+    for name in ("out.jsonl.gz", "out.parquet", "out.CSV"):
+        message = refused(*start, str(tmp_path / "missing.jsonl"), "--out", str(tmp_path / name))
+        assert message.startswith(f"{tmp_path / name}: would be read as something else than lines of JSON; end the")
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_output_that_is_the_input_is_refused(tmp_path: Path, refused: Callable[..., str], command: str) -> None:
     kind, start = COMMANDS[command]

@@ -6,6 +6,17 @@ from typing import Annotated, Any
 
 import typer
 
+
+def rows_file(path: Path) -> Path:
+    """An output of rows. Raises InputError for a name that no command would read lines of JSON from."""
+    from amends.data.rows import OTHER_ENDINGS
+    from amends.errors import InputError
+
+    if path.suffix.lower() in (".gz", *OTHER_ENDINGS):
+        raise InputError(f"{path}: would be read as something else than lines of JSON; end the output's name in .jsonl")
+    return path
+
+
 Model = Annotated[str, typer.Option("--model", help="`embedded`, a model directory or a hub id (owner/name).")]
 AnyModel = Annotated[
     str, typer.Option("--model", help="`embedded`, a model directory, a hub id, or endpoint:MODEL@URL (a server).")
@@ -14,7 +25,10 @@ Instructions = Annotated[str, typer.Option("--instructions", help="JSONL, Parque
 Gate = Annotated[str, typer.Option("--gate", help="`gate`, or a probe file.")]
 Adapter = Annotated[Path | None, typer.Option("--adapter", help="A PEFT adapter directory trained on that model.")]
 Out = Annotated[
-    Path, typer.Option("--out", help="The file to write. A finished one is kept, an interrupted one resumed.")
+    Path,
+    typer.Option(
+        "--out", callback=rows_file, help="The file to write. A finished one is kept, an interrupted one resumed."
+    ),
 ]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Take only the first rows.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Equal seeds give equal bytes.")]
