@@ -58,6 +58,11 @@ def test_a_suite_that_is_null_is_left_out() -> None:
     assert "attacks" not in load_configuration(CONFIGS / "own.yaml", ["suites.attacks=null"]).suites
 
 
+def test_a_key_of_a_suite_can_be_null() -> None:
+    limited = load_configuration(CONFIGS / "own.yaml", ["suites.attacks.limit=3", "suites.attacks.limit=null"])
+    assert limited.suites["attacks"].limit is None
+
+
 def test_a_suite_that_is_not_there_is_not_left_out() -> None:
     with pytest.raises(ConfigError, match="there is no such suite; known: redteam, attacks"):
         load_configuration(CONFIGS / "own.yaml", ["suites.attack=null"])
@@ -311,6 +316,9 @@ def test_a_configuration_survives_its_own_file(path: Path) -> None:
     [
         ("seeds=[1]", "seeds: name at least two different ones (or seed alone)"),
         ("seeds=[1, 1]", "seeds: name at least two different ones (or seed alone)"),
+        ("seeds=[0, -1]", "seeds.1: input should be greater than or equal to 0 (it is -1)"),
+        ("seeds=[0, 2147483648]", "seeds.1: input should be less than 2147483648 (it is 2147483648)"),
+        ("respond.inference=[guided, guided]", "respond.inference: one is named twice"),
         ("train.max_tokens=5", "train: value error, name max_steps or max_tokens, not both"),
         ("preference.generations=3", "preference.generations: must divide the 16 answers of a step"),
     ],

@@ -1,7 +1,7 @@
 """The configuration of a run: its sections, their defaults, and where these come from."""
 
 import math
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -22,6 +22,9 @@ MethodName = Literal[
 
 Source = Literal["own", "origin", "both"]
 """Whose texts: the model's, the data set's, or the data set's where they pass the gate and the model's elsewhere."""
+
+
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class Settings(BaseModel):
@@ -182,8 +185,8 @@ class Configuration(Settings):
     """
 
     model: str = "embedded"
-    seed: int = Field(default=0, ge=0, lt=2**31)
-    seeds: list[int] = []
+    seed: Seed = 0
+    seeds: list[Seed] = []
     limit: int | None = Field(default=None, ge=1)
     variants: dict[str, dict[str, Any]] = {}
     instructions: DataSettings

@@ -106,7 +106,8 @@ def _apply(content: dict[str, Any], override: str, problems: list[str]) -> None:
         problems.append(f"override {override!r}: the value is not YAML")
         return
     suites, name = content.get("suites"), key.removeprefix("suites.")
-    if key != name and value is None and isinstance(suites, dict) and name not in suites:
+    of_suite = key != name and "." not in name
+    if of_suite and value is None and isinstance(suites, dict) and name not in suites:
         problems.append(f"override {override!r}: there is no such suite; known: {', '.join(suites)}")
     _put(content, key, value, f"override {override!r}", problems)
 
@@ -189,6 +190,8 @@ def _named_problems(configuration: Configuration | None) -> list[str]:
         )
     if len(set(configuration.methods)) < len(configuration.methods):
         problems.append("methods: a method is named twice")
+    if len(set(configuration.respond.inference)) < len(configuration.respond.inference):
+        problems.append("respond.inference: one is named twice")
     return problems
 
 
