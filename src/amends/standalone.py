@@ -74,6 +74,12 @@ def train_file(
     elif start:
         check_adapter(find_model(model), start)
     recipe = Recipe(model=model, train=settings, seed=derive_seed(seed, "train"), start=start)
+    completions, generations = settings.batch_size * settings.gradient_accumulation, recipe.preference.generations
+    if kind == "rlhf" and completions % generations:
+        raise InputError(
+            f"--batch-size x --gradient-accumulation is {completions}: rlhf takes a multiple of {generations}, the "
+            "answers to each prompt"
+        )
     return Steps(seed, reporter).train("training", samples, out, cast(Trainer, kind), recipe)
 
 

@@ -58,6 +58,8 @@ def test_unknown_trainer_and_start(tmp_path: Path, refused: Callable[..., str]) 
     assert message.startswith(f"{tmp_path / 'none'}: no adapter_config.json in it, so it is no adapter")
     message = refused(*command, "--max-steps", "2", "--max-tokens", "100")
     assert "name max_steps or max_tokens, not both" in message
+    message = refused(*command, "--trainer", "rlhf", "--batch-size", "3", "--gradient-accumulation", "2")
+    assert message.startswith("--batch-size x --gradient-accumulation is 6: rlhf takes a multiple of 4")
 
 
 @pytest.mark.parametrize(
