@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from amends.config import Configuration
-from amends.data.sources import source_files
+from amends.data.sources import check_disjoint, source_files
 from amends.errors import ConfigError, InputError, ModelError, StoreError
 from amends.inputs import identity, rows_of
 from amends.judges.guard import GuardJudge
@@ -51,16 +51,22 @@ def run_facts(configuration: Configuration) -> dict[str, dict[str, Any]]:
 def check_sources(configuration: Configuration) -> None:
     """Raises ConfigError naming the keys of all sets that are not there, or whose format is not known."""
     sets = {f"suites.{name}": suite for name, suite in configuration.suites.items()}
-    training = {"instructions": configuration.instructions, "benign": configuration.benign}
     problems = []
-    for key, rows in [*training.items(), *sets.items()]:
+    for key, rows in [*configuration.training.items(), *sets.items()]:
         try:
-            if rows is not None:
-                source_files(rows.source, rows.split)
+            source_files(rows.source, rows.split)
         except InputError as error:
             problems.append(f"{key}.source: {error}")
     if problems:
         raise ConfigError("configuration", problems)
+
+
+def check_sets(configuration: Configuration) -> None:
+    """Raises InputError for a row that cannot be used, and for evaluation prompts in training; reads every set whole."""
+    check_disjoint(
+        (row for rows in configuration.training.values() for row in rows_of(rows)),
+        ((name, row) for name, suite in configuration.suites.items() for row in rows_of(suite)),
+    )
 
 
 def check_judges(configuration: Configuration, judge: Judge, gate: Judge, judged: Sequence[Generator]) -> None:

@@ -204,6 +204,11 @@ class Configuration(Settings):
     preference: PreferenceSettings = PreferenceSettings()
     respond: RespondSettings = RespondSettings()
 
+    @property
+    def training(self) -> dict[str, DataSettings]:
+        """The sets that training data are made of, by name."""
+        return {"instructions": self.instructions} | ({"benign": self.benign} if self.benign else {})
+
     @field_validator("suites", mode="before")
     @classmethod
     def _those_that_are_measured(cls, suites: Any) -> Any:

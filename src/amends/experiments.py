@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from amends.checks import refuse_foreign, run_facts
+from amends.checks import check_sets, refuse_foreign, run_facts
 from amends.config import Configuration
 from amends.config_file import variants
 from amends.errors import SampleError, YieldError
@@ -32,8 +32,14 @@ def run_experiment(configuration: Configuration, directory: Path, reporter: Repo
     for name, part in parts.items():
         others = [one.directory for earlier in runs.values() for one in earlier]
         runs[name] = [Run(one, directory / name / seed, reporter, others) for seed, one in _seeds(part).items()]
-    for found in runs.values():
+    read = [next(iter(parts.values())).training]  # by the first run itself, before all else
+    for name, found in runs.items():
         found[0].check()
+        if parts[name].training not in read:
+            check_sets(parts[name])
+            read.append(parts[name].training)
+        for one in found:
+            refuse_foreign(one.configuration, one.directory)
     path = directory / "results.json"
     with locked(directory / ".lock", directory):
         refuse_foreign(configuration, directory)

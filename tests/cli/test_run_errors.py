@@ -191,6 +191,24 @@ def test_run_directory_of_another_configuration(tmp_path: Path, refused: Callabl
     assert "choose another directory with --out, or delete this one" in message
 
 
+def test_what_is_wrong_with_a_later_variant_is_said_before_the_first_starts(
+    tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    path, out = config_file(tmp_path), tmp_path / "run"
+    other = write_lines(tmp_path / "other.jsonl", [b'{"id": "a", "prompt": "Something else?", "chosen": "Yes."}'])
+    variants = f"variants={{first: {{}}, second: {{instructions.source: {other}}}}}"
+    message = refused("run", str(path), variants, "--out", str(out))
+    assert message.startswith("1 evaluation prompt is also among the training instructions")
+    write_lines(other, [b"{}"])
+    assert refused("run", str(path), variants, "--out", str(out)).startswith(f"{other}: line 1: ")
+    write_lines(other, [b'{"id": "a", "prompt": "More?", "chosen": "Yes."}'])
+    theirs = load_configuration(path).model_dump(mode="json") | {"model": "owner/name"}
+    (out / "second" / "seed-1").mkdir(parents=True)
+    (out / "second" / "seed-1" / "run.json").write_text(json.dumps({"configuration": theirs}))
+    message = refused("run", str(path), variants, "seeds=[0, 1]", "--out", str(out))
+    assert message.startswith(f"{out / 'second' / 'seed-1'}: belongs to another configuration (its model and instr")
+
+
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"configuration": 3}'])
 def test_run_directory_with_a_damaged_or_foreign_run_json(
     tmp_path: Path, refused: Callable[..., str], content: str
