@@ -57,6 +57,24 @@ def test_a_prompt_that_is_too_long_costs_its_row_alone(serve: Callable[..., Serv
     made = EndpointModel("m", server.url).generate(prompts, Sampling(), 0)
     assert [one.had_no_room for one in made] == [True, False]
     assert made[1].text == ANALYSIS
+    assert [one.had_no_room for one in EndpointModel("m", server.url).generate(prompts[:1], Sampling(), 0)] == [True]
+
+
+def test_more_tokens_than_the_model_has_room_for_are_an_error(serve: Callable[..., Server]) -> None:
+    """They would make every row empty."""
+    server = serve(lambda _, request: (400, "maximum context length") if request["max_tokens"] > 8 else (200, ANALYSIS))
+    model, prompts = EndpointModel("m", server.url), [Prompt((Message(role="user", content="Why?"),))] * 2
+    with pytest.raises(ModelError, match="no room for 9 tokens after a short prompt; lower max_new_tokens"):
+        model.generate(prompts, Sampling(max_new_tokens=9), 0)
+    assert [one.text for one in model.generate(prompts, Sampling(max_new_tokens=8), 0)] == [ANALYSIS] * 2
+
+
+def test_half_a_surrogate_pair_in_an_answer_is_replaced(serve: Callable[..., Server]) -> None:
+    """It cannot be written, and would stop a stage each time it is resumed."""
+    server = serve(lambda *_: (200, "so \ud83d it was \U0001f600"))
+    prompt = Prompt((Message(role="user", content="Why?"),))
+    (made,) = EndpointModel("m", server.url).generate([prompt], Sampling(), 0)
+    assert made.text == "so ? it was \U0001f600"
 
 
 def test_first_words_of_an_answer_are_not_left_out_without_a_word(serve: Callable[..., Server]) -> None:

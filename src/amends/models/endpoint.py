@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from amends.errors import InputError, ModelError
 from amends.protocols import Generation, ProgressCallback, Prompt, Sampling, no_progress
+from amends.records import Message
 from amends.seeds import derive_seed
 from amends.store import fingerprint
 
@@ -16,6 +17,7 @@ PREFIX = "endpoint:"
 AT_ONCE = 16  # requests in flight; servers batch them
 RETRIES = 5
 TIMEOUT_SECONDS = 120.0
+SHORT = Prompt((Message(role="user", content="Hello."),))
 
 
 class EndpointModel:
@@ -57,7 +59,10 @@ class EndpointModel:
     def generate(
         self, prompts: Sequence[Prompt], sampling: Sampling, seed: int, progress: ProgressCallback = no_progress
     ) -> list[Generation]:
-        """Answers, many at once. Raises ModelError where the server does not answer, or a prompt has a prefill."""
+        """Answers, many at once.
+
+        Raises ModelError where the server does not answer, has no room for so many tokens, or a prompt has a prefill.
+        """
         import openai
 
         for prompt in prompts:
@@ -74,7 +79,13 @@ class EndpointModel:
 
         try:
             with ThreadPoolExecutor(AT_ONCE) as pool:
-                return list(pool.map(ask, range(len(prompts)), prompts))
+                made = list(pool.map(ask, range(len(prompts)), prompts))
+            if made and all(one.had_no_room for one in made) and self._ask(SHORT, sampling, seed).had_no_room:
+                raise ModelError(
+                    f"{self.url}: model {self.name!r} has no room for {sampling.max_new_tokens} tokens after a short "
+                    "prompt; lower max_new_tokens (--max-new-tokens)"
+                )
+            return made
         except openai.OpenAIError as error:
             secret = os.environ.get("OPENAI_API_KEY")
             said = str(error).replace(secret, "[key]") if secret else str(error)  # servers repeat what they refuse
@@ -110,7 +121,8 @@ class EndpointModel:
             answer = self._client.chat.completions.create(**request)
         choice = answer.choices[0]
         tokens = answer.usage.completion_tokens if answer.usage else 0
-        return Generation(choice.message.content or "", choice.finish_reason == "stop", tokens)
+        text = (choice.message.content or "").encode("utf-8", "replace").decode()  # half a surrogate pair is no text
+        return Generation(text, choice.finish_reason == "stop", tokens)
 
     def release(self) -> None:
         """Closes the connections."""
