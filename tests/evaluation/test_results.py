@@ -55,6 +55,11 @@ def test_unscored_is_neither_and_never_dropped() -> None:
     assert row.refusal_rate is row.reference_loss is row.truncated_rate is None
 
 
+def test_a_suite_that_nothing_could_be_scored_on_stays_in_the_table() -> None:
+    row = system_row(judged("???"), seed=0)
+    assert "3 of 3" in shown(results_table(Results(model="m", seed=0, systems=[row])))
+
+
 def test_nothing_scored_has_no_rate() -> None:
     row = system_row(judged("??"), seed=1)
     assert row.harmless_rate is row.harmless_rate_ci is row.harmless_score is row.harmless_score_ci is None

@@ -35,12 +35,16 @@ class Column(NamedTuple):
 
 
 def headline_columns(results: Results) -> list[Column]:
-    """The columns of the main table, in the order of `results.systems`; metrics that no system has are left out."""
+    """The columns of the main table, in the order of `results.systems`; metrics that no system has are left out.
+
+    A harmless rate that no system has because nothing could be scored is shown: so it is seen.
+    """
     found = dict.fromkeys(
         Column(row.suite, row.kind, metric.name)
         for row in results.systems
         for metric in METRICS.values()
-        if row.kind in metric.headline and getattr(row, metric.name) is not None
+        if row.kind in metric.headline
+        and (getattr(row, metric.name) is not None or (metric.name == "harmless_rate" and row.unscored))
     )
     suites = list(dict.fromkeys(row.suite for row in results.systems))
     metrics = list(METRICS)
