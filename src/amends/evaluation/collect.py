@@ -90,10 +90,10 @@ def _merged(facts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _name(variant: str, method: str, configuration: Configuration) -> str:
-    """A variant's only method goes by the variant's name."""
+    """A variant's only method goes by the variant's name, and not what that goes on from."""
     if not variant:
         return method
-    return variant if len(configuration.methods) == 1 else f"{variant}.{method}"
+    return variant if configuration.methods == [method] else f"{variant}.{method}"
 
 
 def _compared(by_seed: list[list[Measurement]], seed: int) -> dict[str, Any]:
