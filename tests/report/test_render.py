@@ -330,6 +330,18 @@ def test_no_frontier_without_a_price(tmp_path: Path) -> None:
     assert "What safety costs" not in write_report(tmp_path).read_text()
 
 
+@pytest.mark.parametrize(("stages", "analyses"), [([], 0), (["induce"], 0), (["induce", "analyze"], 3)])
+def test_what_methods_of_before_left_there_was_not_learnt_from(
+    tmp_path: Path, stages: list[str], analyses: int
+) -> None:
+    results = make_run(tmp_path)
+    yields = {name: results.yields[name] for name in stages}
+    (tmp_path / "results.json").write_text(results.model_copy(update={"yields": yields}).model_dump_json())
+    html = write_report(tmp_path).read_text()
+    assert ("What the model was made to learn from" in html) == bool(stages)
+    assert html.count("It is harmful") == analyses
+
+
 def test_only_results_are_needed(tmp_path: Path) -> None:
     results = Results(model="m", seed=1, systems=[])
     (tmp_path / "results.json").write_text(results.model_dump_json())

@@ -3,7 +3,7 @@
 import hashlib
 import heapq
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -82,7 +82,7 @@ def write_report(run_directory: Path) -> Path:
             losses=_loss_curves(run_directory, results),
             training=table.training(results, costs(run_directory, results.data.get("training", {}))),
             training_note=table.TRAINING_NOTE,
-            lessons=_lessons(run_directory),
+            lessons=_lessons(run_directory, results.yields),
             samples=_samples(run_directory, results),
             configuration=None if configuration is None else {"configuration": configuration},
         )
@@ -189,14 +189,19 @@ def _loss_curves(run_directory: Path, results: Results) -> Markup | None:
     return Markup(plots.loss_plot(curves, "loss")) if curves else None
 
 
-def _lessons(run_directory: Path) -> list[Lesson]:
-    """Mistakes that passed, by the fixed rule; those with an analysis that passed where there are any."""
+def _lessons(run_directory: Path, stages: Container[str]) -> list[Lesson]:
+    """Mistakes that passed, by the fixed rule; those with an analysis that passed where there are any.
+
+    `stages`: those that the methods at hand need; what lies there from others was not learnt from.
+    """
+    if "induce" not in stages:
+        return []
     path = run_directory / "analyses.jsonl"
-    told = {row.id for row in _rows(Analysis, path) if row.passed}
+    told = {row.id for row in _rows(Analysis, path) if row.passed} if "analyze" in stages else set()
     passed = (row for row in _rows(Mistake, run_directory / "mistakes.jsonl") if row.passed)
     mistakes = heapq.nsmallest(LESSONS_SHOWN, passed, key=lambda row: (row.id not in told, _draw(row.id)))
     mistakes = [row for row in mistakes if row.id in told] or mistakes
-    shown = {row.id for row in mistakes}
+    shown = {row.id for row in mistakes} & told
     analyses = {row.id: row for row in _rows(Analysis, path) if row.passed and row.id in shown}
     return [Lesson(row, analyses.get(row.id)) for row in mistakes]
 
