@@ -93,6 +93,8 @@ class Run:
             settings = getattr(self.configuration, stage)
             check_origin(stage, self.configuration.instructions, settings)
             check_guides(f"{stage}.guides", MAKING[stage].guides(settings), self._maker(stage))
+        if any(METHODS[name].kinds for name in self.configuration.methods):
+            Recipe(self.configuration.model, self.configuration.train).check()
         check_guides("respond.guide", [answering_guide(self.configuration.respond, True)], self.base)
 
     def _data(self) -> None:

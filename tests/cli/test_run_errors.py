@@ -191,6 +191,14 @@ def test_run_directory_of_another_configuration(tmp_path: Path, refused: Callabl
     assert "choose another directory with --out, or delete this one" in message
 
 
+@pytest.mark.parametrize("modules", ["[q_prj]", "q_prj", '"q_proj["', "[input_layernorm]"])
+def test_run_with_modules_to_train_that_the_model_lacks(
+    tmp_path: Path, refused: Callable[..., str], modules: str
+) -> None:
+    command = ["run", str(config_file(tmp_path)), f"train.target_modules={modules}", "--out", str(tmp_path / "run")]
+    assert refused(*command).startswith("train.target_modules: does not fit embedded (")
+
+
 def test_what_is_wrong_with_a_later_variant_is_said_before_the_first_starts(
     tmp_path: Path, refused: Callable[..., str]
 ) -> None:

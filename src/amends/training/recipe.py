@@ -1,13 +1,14 @@
 """What all trainers share: the recipe, the model to begin from, TRL's arguments, the adapter."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from amends.config import PreferenceSettings, TrainSettings
-from amends.errors import TrainingError
-from amends.models.loading import ModelSource, best_device, best_dtype, find_model, load_model
+from amends.errors import ModelError, TrainingError
+from amends.models.loading import ModelSource, best_device, best_dtype, find_model, load_model, quiet_libraries
 from amends.records import Trainer
 
 # Up to this length plain attention is faster than the fused kernel's backward pass on CPU: a step took 8.5 s instead of
@@ -43,6 +44,24 @@ class Recipe:
 
             model = PeftModel.from_pretrained(model, str(self.start), is_trainable=True)
         return model
+
+    def check(self) -> None:
+        """Raises ModelError where the model lacks what `train.target_modules` names; loads no weights."""
+        if self.train.adapter == "full" or self.train.target_modules == "all-linear":
+            return
+        import torch
+        from peft import get_peft_model
+        from transformers import AutoConfig, AutoModelForCausalLM
+
+        quiet_libraries()
+        try:
+            configuration = AutoConfig.from_pretrained(self.source.location, trust_remote_code=False)
+            with torch.device("meta"):
+                model = AutoModelForCausalLM.from_config(configuration)
+                get_peft_model(model, self.new_adapter("CAUSAL_LM"))
+        except (ValueError, OSError, re.error) as error:
+            said = " ".join(str(error).split())[:300]
+            raise ModelError(f"train.target_modules: does not fit {self.model} ({said}); try all-linear") from error
 
     def lora(self) -> Any:
         """The adapter to add; None where the model has one, or all weights are trained."""
