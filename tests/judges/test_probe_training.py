@@ -1,7 +1,7 @@
 """Training and validating probes: splits by prompt, choices by validation, figures against scikit-learn."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +9,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from amends.data.sources import load_instructions
-from amends.errors import InputError
-from amends.judges.probe import ProbeJudge
+from amends.errors import InputError, StoreError
+from amends.judges.probe import Probe, ProbeJudge
 from amends.judges.probe_training import Labelled, choose_part, fit_probe, read_labelled, share_of, validate_probe
 from conftest import run_amends
 
@@ -83,6 +83,26 @@ def test_labelled_files(tmp_path: Path) -> None:
     assert [row.prompt for row in read_labelled(path, "eval")] == ["p"]
     with pytest.raises(InputError, match="line 1: needs prompt, response and label"):
         list(read_labelled(write(tmp_path / "b.jsonl", [{"prompt": "p"}])))
+
+
+@pytest.mark.usefixtures("no_model_loads")
+@pytest.mark.parametrize("command", [["train", "--out"], ["validate", "--failures"]])
+def test_what_a_probes_command_would_replace_or_cannot_write_is_said_at_once(
+    tmp_path: Path, refused: Callable[..., str], command: list[str]
+) -> None:
+    rows = [{"prompt": f"p{n}", "response": f"r{n}", "label": ("safe", "unsafe")[n % 2]} for n in range(40)]
+    data = write(tmp_path / "a.jsonl", rows)
+    start = ["probe", command[0], "--data", str(data), command[1]]
+    assert refused(*start, str(data)) == f"{data}: exists, and would be replaced; move it away or choose another output"
+    assert refused(*start, str(tmp_path)) == f"{tmp_path}: is a directory; name a file in it"
+    message = refused(*start, str(data / "out"))
+    assert message == f"{data / 'out'}: a part of this path is a file, not a directory; choose another output"
+
+
+def test_a_probe_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(StoreError, match="out: cannot be written"):
+        Probe(np.zeros((1, 2)), 0.0, (1,), "all", {}).save(tmp_path / "out")
 
 
 def test_the_cards_figures_are_scikit_learns() -> None:

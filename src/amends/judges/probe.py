@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from amends.errors import InputError, ModelError
+from amends.errors import InputError, ModelError, StoreError
 from amends.models.batches import length_batches, right_padded, shared_prefix
 from amends.models.loading import ModelSource, find_model, load_model, load_tokenizer
 from amends.models.plain import plain
@@ -43,13 +43,20 @@ class Probe:
         return 1.0 / (1.0 + np.exp(-np.clip(logits, -60, 60)))
 
     def save(self, path: Path) -> None:
-        """Writes a safetensors file whose metadata holds the layer, the pooling and the facts."""
+        """Writes a safetensors file whose metadata holds the layer, the pooling and the facts.
+
+        Raises StoreError where it cannot.
+        """
+        from safetensors import SafetensorError
         from safetensors.numpy import save_file
 
         metadata = {"layers": json.dumps(self.layers), "pooling": self.pooling, "facts": json.dumps(self.facts)}
-        path.parent.mkdir(parents=True, exist_ok=True)
         tensors = {"weight": self.weight.astype(np.float32), "bias": np.array([self.bias], np.float32)}
-        save_file(tensors, path, metadata=metadata)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_file(tensors, path, metadata=metadata)
+        except (OSError, SafetensorError) as error:
+            raise StoreError(f"{path}: cannot be written ({error}); choose another output") from error
 
     @classmethod
     def load(cls, path: Path) -> "Probe":

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from amends.errors import InputError
 from amends.judges.probe import ProbeJudge
 from amends.judges.probe_training import (
+    Labelled,
     choose_part,
     read_labelled,
     share_of,
@@ -15,7 +17,7 @@ from amends.judges.probe_training import (
     validate_probe,
 )
 from amends.progress import Reporter
-from amends.store import write_atomically
+from amends.store import held, write_atomically
 
 
 def read_labelled_files(data: Sequence[str], limit: int | None, part: str) -> list[Any]:
@@ -59,13 +61,13 @@ def train_probe_file(
         choices = []
     if not choices or min(min(choice) for choice in choices) < 1:
         raise InputError(f"--layers {layers!r}: write choices of layers from 1 on, as in 18,20,14+18+22")
-    if out.is_dir():
-        raise InputError(f"{out}: is a directory; name a file in it")
+    _refuse_existing(out)
     rows = read_labelled_files(data, limit, part)
-    with reporter.stage("features", len(rows)) as progress:
-        probe = train_probe(rows, choices, "response" if pooling == "response" else "all", seed, progress)
-    probe.facts["part"] = part
-    probe.save(out)
+    with held(out):  # says at once where nothing can be written
+        with reporter.stage("features", len(rows)) as progress:
+            probe = train_probe(rows, choices, "response" if pooling == "response" else "all", seed, progress)
+        probe.facts["part"] = part
+        probe.save(out)
     return {"layers": list(probe.layers), "pooling": probe.pooling, **probe.facts}
 
 
@@ -73,13 +75,27 @@ def validate_probe_files(
     data: Sequence[str], judge: str, part: str, limit: int | None, failures: Path | None, seed: int
 ) -> dict[str, Any]:
     """The card's figures per source; the worst errors go to `failures`."""
-    rows = read_labelled_files(data, limit, part)
-    scores = ProbeJudge(judge).score([(row.prompt, row.response) for row in rows])
     if failures is not None:
-        wrong = [
-            (abs(score - row.label), row, score) for row, score in zip(rows, scores, strict=True) if score is not None
-        ]
-        worst = sorted(wrong, key=lambda item: -item[0])[:20]
-        lines = [json.dumps({**vars(row), "score": score}, ensure_ascii=False) for _, row, score in worst]
-        write_atomically(failures, "\n".join(lines) + "\n")
+        _refuse_existing(failures)
+    rows = read_labelled_files(data, limit, part)
+    with held(failures) if failures else nullcontext():
+        scores = ProbeJudge(judge).score([(row.prompt, row.response) for row in rows])
+        if failures is not None:
+            write_atomically(failures, _worst(rows, scores))
     return validate_probe(rows, scores, seed)
+
+
+def _worst(rows: Sequence[Labelled], scores: Sequence[float | None]) -> str:
+    """The rows that the judge is farthest from, as JSONL."""
+    wrong = [(abs(score - row.label), row, score) for row, score in zip(rows, scores, strict=True) if score is not None]
+    worst = sorted(wrong, key=lambda item: -item[0])[:20]
+    lines = [json.dumps({**vars(row), "score": score}, ensure_ascii=False) for _, row, score in worst]
+    return "\n".join(lines) + "\n"
+
+
+def _refuse_existing(out: Path) -> None:
+    """Nothing tells whether a file here is of ours and unchanged, so none is replaced."""
+    if out.is_dir():
+        raise InputError(f"{out}: is a directory; name a file in it")
+    if out.exists():
+        raise InputError(f"{out}: exists, and would be replaced; move it away or choose another output")
