@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 from amends.data.sources import load_instructions
 from amends.errors import InputError, StoreError
 from amends.judges.probe import Probe, ProbeJudge
+from amends.judges.probe_files import read_labelled_files
 from amends.judges.probe_training import Labelled, choose_part, fit_probe, read_labelled, share_of, validate_probe
 from conftest import run_amends
 
@@ -83,6 +84,33 @@ def test_labelled_files(tmp_path: Path) -> None:
     assert [row.prompt for row in read_labelled(path, "eval")] == ["p"]
     with pytest.raises(InputError, match="line 1: needs prompt, response and label"):
         list(read_labelled(write(tmp_path / "b.jsonl", [{"prompt": "p"}])))
+
+
+def test_sources_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    for directory in ("a", "b"):
+        (tmp_path / directory).mkdir()
+        rows = [{"prompt": directory, "response": "r", "label": "safe", "split": split} for split in ("x", "y")]
+        write(tmp_path / directory / "f.jsonl", rows)
+    write(tmp_path / "g.jsonl", [{"prompt": "p", "response": "r", "label": "safe"}])
+    names = [f"{tmp_path}/{name}" for name in ("a/f.jsonl", "b/f.jsonl:x", "b/f.jsonl:y", "g.jsonl")]
+    assert [row.source for row in read_labelled_files(names, None, "0:1")] == [*names[:3], "g"]
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "message"),
+    [
+        ("a.jsonl", "0.5:0.5", "--part '0.5:0.5': write a range of shares"),
+        ("a.jsonl", "0.7:0.2", "--part '0.7:0.2': write a range of shares"),
+        ("a.jsonl", "0:2", "--part '0:2': write a range of shares"),
+        ("a.jsonl", "0:1e-9", "{}: none of its 1 labelled rows falls in --part 0:1e-9; widen it"),
+        ("a.jsonl:tset", "0:1", "{}: no labelled rows in it whose `split` is 'tset'"),
+    ],
+)
+def test_why_there_are_no_rows(tmp_path: Path, name: str, part: str, message: str) -> None:
+    write(tmp_path / "a.jsonl", [{"prompt": "p", "response": "r", "label": "safe", "split": "test"}])
+    with pytest.raises(InputError) as caught:
+        read_labelled_files([str(tmp_path / name)], None, part)
+    assert str(caught.value).startswith(message.format(tmp_path / name))
 
 
 @pytest.mark.usefixtures("no_model_loads")

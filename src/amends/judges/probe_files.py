@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +21,39 @@ from amends.progress import Reporter
 from amends.store import held, write_atomically
 
 
-def read_labelled_files(data: Sequence[str], limit: int | None, part: str) -> list[Any]:
+def read_labelled_files(data: Sequence[str], limit: int | None, part: str) -> list[Labelled]:
     """Labelled rows of `FILE` or `FILE:SPLIT` whose prompts fall in `part` ("0:0.65" of their hashes).
 
-    At most `limit` of each file, drawn by a hash of prompt and response.
+    At most `limit` of each file, drawn by a hash of prompt and response. Those with the same stem are sources by their
+    whole names.
     """
     try:
         low, high = (float(bound) for bound in part.split(":"))
     except ValueError:
-        raise InputError(f"--part {part!r}: write a range of shares, as in 0:0.65") from None
+        low, high = 1.0, 0.0
+    if not 0 <= low < high <= 1:
+        raise InputError(f"--part {part!r}: write a range of shares, as in 0:0.65")
 
-    rows = []
+    rows: list[Labelled] = []
     for name in data:
         path, _, split = name.partition(":")
-        found = choose_part(dict.fromkeys(read_labelled(Path(path), split or None)), low, high)
+        labelled = list(dict.fromkeys(read_labelled(Path(path), split or None)))
+        if not labelled:
+            raise InputError(f"{name}: no labelled rows in it" + (f" whose `split` is {split!r}" if split else ""))
+        found = choose_part(labelled, low, high)
         if not found:
-            raise InputError(f"{name}: no labelled rows in it")
+            raise InputError(f"{name}: none of its {len(labelled)} labelled rows falls in --part {part}; widen it")
+        if sum(_stem(other) == _stem(name) for other in data) > 1:
+            found = [replace(row, source=name) for row in found]
         if limit is not None:
             found = sorted(found, key=lambda row: share_of(row.prompt + row.response, "limit"))[:limit]
         rows += found
     return rows
+
+
+def _stem(name: str) -> str:
+    """The name of a source: its file's, without endings and split."""
+    return Path(name.partition(":")[0]).name.split(".")[0]
 
 
 def train_probe_file(
