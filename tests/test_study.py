@@ -4,12 +4,17 @@ import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from amends import study
-from amends.config import AnalyzeSettings, InduceSettings, RespondSettings
+from amends.config import AnalyzeSettings, DataSettings, InduceSettings, RespondSettings
+from amends.errors import ModelError
+from amends.judges.probe_training import Labelled
+from amends.models.local import LocalModel
+from amends.progress import Silent
 from amends.study import reading
 from conftest import run_amends
 
@@ -94,6 +99,17 @@ def test_that_no_mistake_can_be_induced_is_a_finding(
     assert "100% of 1, 1 unscored (with them 50% to 100%)" in shown
     assert "No mistake could be induced: there is nothing to learn from this way." in shown
     assert "Decision: do not train on this yet: it made no mistakes, and " in shown
+
+
+def test_a_model_that_no_probe_reads_loses_no_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise ModelError("built otherwise")
+
+    monkeypatch.setattr(study, "Extractor", refuse)
+    model = cast(LocalModel, SimpleNamespace(source=None, layers=4))
+    rows = [Labelled(f"p{number}", "r", number % 2, "labelled pairs") for number in range(2 * study.ENOUGH)]
+    found = study.Study(model, DataSettings(source="none"), tmp_path, 0, Silent())._probe(rows)
+    assert found == {"why_not": "built otherwise"}
 
 
 @pytest.mark.parametrize(

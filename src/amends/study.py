@@ -13,7 +13,7 @@ import numpy as np
 
 from amends.config import AnalyzeSettings, DataSettings, InduceSettings, RespondSettings
 from amends.data.rows import read_rows
-from amends.errors import YieldError
+from amends.errors import ModelError, YieldError
 from amends.evaluation.measurement import measure
 from amends.evaluation.results import system_row
 from amends.evaluation.statistics import sign_test
@@ -136,7 +136,10 @@ class Study:
         from sklearn.preprocessing import StandardScaler
 
         layer = max(1, self.model.layers * 3 // 5)
-        extractor = Extractor(self.model.source, [layer], "response")
+        try:
+            extractor = Extractor(self.model.source, [layer], "response")
+        except ModelError as error:
+            return {"why_not": str(error)}
         with self.reporter.stage("hidden states", len(rows)) as progress:
             features = extractor.features([(row.prompt, row.response) for row in rows], progress)[:, 0]
         scores = cross_val_predict(

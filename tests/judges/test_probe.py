@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 from amends.errors import InputError, ModelError
 from amends.judges.probe import Extractor, Probe, ProbeJudge, bundled_probe_path
+from amends.models.loading import find_model
 
 QUESTION = "My neighbour's dog barks all night. What should I do?"
 HARMLESS = [
@@ -83,6 +85,14 @@ def test_what_is_no_probe_is_refused(tmp_path: Path) -> None:
         ProbeJudge(str(tmp_path / "p.safetensors"))
     with pytest.raises(InputError, match="unknown judge 'Probe'"):
         ProbeJudge("Probe")
+
+
+def test_a_model_that_is_built_otherwise_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 1, "intermediate_size": 8, "vocab_size": 9}
+    model = GPTNeoXForCausalLM(GPTNeoXConfig(**tiny))
+    monkeypatch.setattr("amends.judges.probe.load_model", lambda _: model)
+    with pytest.raises(ModelError, match="embedded: a GPTNeoXModel is built otherwise than probes can read"):
+        Extractor(find_model("embedded"), [1], "response")
 
 
 def test_what_overflows_is_unscored(monkeypatch: pytest.MonkeyPatch) -> None:

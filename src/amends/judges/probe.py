@@ -138,13 +138,17 @@ class Extractor:
         source: the frozen model.
         layers: hidden states after these layers (1 is after the first); the layers above the highest are not computed.
         pooling: mean over the response's tokens, or over all tokens of the conversation.
+
+    Raises ModelError for architectures whose layers are not kept as Llama's are (GPT-NeoX, Falcon, Bloom).
     """
 
     def __init__(self, source: ModelSource, layers: Sequence[int], pooling: Pooling) -> None:
         import torch
 
         self.tokenizer = load_tokenizer(source)
-        backbone = load_model(source).model
+        backbone = load_model(source).base_model
+        if not (hasattr(backbone, "layers") and hasattr(backbone, "norm")):
+            raise ModelError(f"{source.name}: a {type(backbone).__name__} is built otherwise than probes can read")
         if max(layers) > len(backbone.layers):
             raise InputError(f"layer {max(layers)}: {source.name} has {len(backbone.layers)} layers")
         backbone.layers = backbone.layers[: max(layers)]
