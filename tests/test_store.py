@@ -482,6 +482,13 @@ def test_file_digest_of_a_large_file_is_remembered_until_it_changes(
     assert file_digest(path) == hashlib.sha256(b"\1" + content[1:]).hexdigest()
 
 
+def test_file_digest_of_a_large_file_needs_no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "weights"
+    path.write_bytes(b"\0" * ((1 << 24) + 1))
+    monkeypatch.setenv("AMENDS_CACHE", str(path / "cache"))
+    assert file_digest(path) == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def test_manifest_of_a_directory(tmp_path: Path) -> None:
     manifest = Manifest(tmp_path / "adapter", PARTS)
     manifest.write("finished", steps=3)

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -44,7 +44,8 @@ def file_digest(path: Path) -> str:
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     if status.st_size > 1 << 24:
-        write_atomically(memory, digest)
+        with suppress(StoreError):  # it only costs time where it cannot be remembered
+            write_atomically(memory, digest)
     return digest
 
 
