@@ -50,9 +50,9 @@ def run_facts(configuration: Configuration) -> dict[str, dict[str, Any]]:
 
 def check_sources(configuration: Configuration) -> None:
     """Raises ConfigError naming the keys of all sets that are not there, or whose format is not known."""
-    sets = {f"suites.{name}": suite for name, suite in configuration.suites.items()}
+    suites = {f"suites.{name}": suite for name, suite in configuration.suites.items()}
     problems = []
-    for key, rows in [*configuration.training.items(), *sets.items()]:
+    for key, rows in (configuration.training_sets() | suites).items():
         try:
             source_files(rows.source, rows.split)
         except InputError as error:
@@ -64,7 +64,7 @@ def check_sources(configuration: Configuration) -> None:
 def check_sets(configuration: Configuration) -> None:
     """Raises InputError for a row that cannot be used, and for evaluation prompts in training; reads every set whole."""
     check_disjoint(
-        (row for rows in configuration.training.values() for row in rows_of(rows)),
+        (row for rows in configuration.training_sets().values() for row in rows_of(rows)),
         ((name, row) for name, suite in configuration.suites.items() for row in rows_of(suite)),
     )
 

@@ -32,12 +32,12 @@ def run_experiment(configuration: Configuration, directory: Path, reporter: Repo
     for name, part in parts.items():
         others = [one.directory for earlier in runs.values() for one in earlier]
         runs[name] = [Run(one, directory / name / seed, reporter, others) for seed, one in _seeds(part).items()]
-    read = [next(iter(parts.values())).training]  # by the first run itself, before all else
+    read = [next(iter(parts.values())).training_sets()]  # by the first run itself, before all else
     for name, found in runs.items():
         found[0].check()
-        if parts[name].training not in read:
+        if parts[name].training_sets() not in read:
             check_sets(parts[name])
-            read.append(parts[name].training)
+            read.append(parts[name].training_sets())
         for one in found:
             refuse_foreign(one.configuration, one.directory)
     path = directory / "results.json"

@@ -98,7 +98,7 @@ class Run:
         check_guides("respond.guide", [answering_guide(self.configuration.respond, True)], self.base)
 
     def _data(self) -> None:
-        for name, settings in self.configuration.training.items():
+        for name, settings in self.configuration.training_sets().items():
             self.steps.data(name, settings, self.directory / f"{name}.jsonl")
         for name, suite in self.configuration.suites.items():
             self.steps.data(f"suite {name}", suite, self._suite(name))
@@ -106,7 +106,7 @@ class Run:
                 raise InputError(f"{suite.source}: no row has `chosen`, a reference answer to measure the loss on")
         training = (
             row
-            for name in self.configuration.training
+            for name in self.configuration.training_sets()
             for row in read_rows(self.directory / f"{name}.jsonl", Instruction)
         )
         evaluation = (
