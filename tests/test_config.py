@@ -320,6 +320,10 @@ def test_a_configuration_survives_its_own_file(path: Path) -> None:
         ("seeds=[0, 2147483648]", "seeds.1: input should be less than 2147483648 (it is 2147483648)"),
         ("respond.inference=[guided, guided]", "respond.inference: one is named twice"),
         ("train.max_tokens=5", "train: value error, name max_steps or max_tokens, not both"),
+        (
+            "compose={safe: 0, benign: 0}",
+            "compose.safe, compose.benign: sft has nothing to train on where all of these",
+        ),
         ("preference.generations=3", "preference.generations: must divide the 16 answers of a step"),
     ],
 )

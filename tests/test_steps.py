@@ -11,6 +11,7 @@ import pytest
 from amends.config import ComposeSettings, DataSettings, PreferenceSettings, TrainSettings
 from amends.errors import StoreError
 from amends.inputs import identity, rows_of
+from amends.making import stages_for
 from amends.methods import METHODS
 from amends.models.local import LocalModel
 from amends.models.scripted import ScriptedModel
@@ -54,6 +55,16 @@ def test_what_one_step_wrote_is_not_replaced_by_another(
         composed("bundled:redteam/train", out)
     with pytest.raises(StoreError, match="adapter: holds instructions, which a training would replace"):
         train({})
+
+
+def test_for_a_share_of_zero_nothing_is_made_or_read(tmp_path: Path) -> None:
+    shares = ComposeSettings(analysis=0, benign=0)
+    assert stages_for(["mistake-analysis"], shares.model_dump()) == []
+    assert stages_for(["mistake-analysis-plus"], shares.model_dump()) == ["answer"]
+    assert stages_for(["dpo", "mistake-analysis"], shares.model_dump()) == ["induce"]
+    sets = {"instructions": DataSettings(source="bundled:redteam/train", limit=3)}
+    counts = Steps().compose(METHODS["mistake-analysis"], sets, tmp_path / "samples.jsonl", shares)
+    assert counts == {"safe": 3, "benign": 0, "analysis": 0}
 
 
 @pytest.mark.parametrize(

@@ -210,6 +210,11 @@ class Configuration(Settings):
         """Without the suites that are null: so an override leaves one out."""
         return {name: one for name, one in suites.items() if one is not None} if isinstance(suites, dict) else suites
 
+    @property
+    def shares(self) -> dict[str, float]:
+        """Copies of each kind of sample."""
+        return self.compose.model_dump()
+
     def training_sets(self) -> dict[str, DataSettings]:
         """The sets that are trained on, by the names of their files."""
         return {"instructions": self.instructions} | ({"benign": self.benign} if self.benign else {})

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from amends.config import AnalyzeSettings, AnswerSettings, Configuration, InduceSettings, Settings, SuiteSettings
 from amends.errors import ConfigError, InputError
+from amends.methods import METHODS
 
 SettingsType = TypeVar("SettingsType", bound=Settings)
 
@@ -188,6 +189,12 @@ def _named_problems(configuration: Configuration | None) -> list[str]:
             f"preference.generations: must divide the {completions} answers of a step (train.batch_size x "
             "train.gradient_accumulation)"
         )
+    trained = dict.fromkeys(one for name in configuration.methods for one in (METHODS[name].start, name) if one)
+    for method in trained:
+        kinds = METHODS[method].kinds
+        if kinds and not any(configuration.shares[kind] for kind in kinds):
+            zero = ", ".join(f"compose.{kind}" for kind in kinds)
+            problems.append(f"{zero}: {method} has nothing to train on where all of these are 0")
     if len(set(configuration.methods)) < len(configuration.methods):
         problems.append("methods: a method is named twice")
     if len(set(configuration.respond.inference)) < len(configuration.respond.inference):

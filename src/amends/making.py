@@ -1,6 +1,6 @@
 """The stages in which a model makes training data, as a table: what each reads and writes, and whose guides it uses."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,9 +46,13 @@ MAKING = {
 """By the name of the command and of its section in a configuration, in an order in which they can run."""
 
 
-def stages_for(methods: Iterable[str]) -> list[str]:
-    """The stages that methods need, in order, with those whose output these read."""
-    needed = {name for method in methods for kind in METHODS[method].kinds for name in NEEDS[kind]}
+def stages_for(methods: Iterable[str], shares: Mapping[str, float]) -> list[str]:
+    """The stages that methods need, in order, with those whose output these read.
+
+    `shares`: of the kinds of samples; what is made for those with 0 alone is not needed.
+    """
+    kinds = {kind for method in methods for kind in METHODS[method].kinds if shares.get(kind, 1)}
+    needed = {name for kind in kinds for name in NEEDS[kind]}
     needed |= {making.reads for making in MAKING.values() if making.writes in needed}
     return [stage for stage, making in MAKING.items() if making.writes in needed]
 

@@ -89,7 +89,7 @@ class Run:
         check_sources(self.configuration)
         check_judges(self.configuration, self.judge, self.gate, (self.base, self.analyst))
         check_answers(self.configuration)
-        for stage in stages_for(self.configuration.methods):
+        for stage in stages_for(self.configuration.methods, self.configuration.shares):
             settings = getattr(self.configuration, stage)
             check_origin(stage, self.configuration.instructions, settings)
             check_guides(f"{stage}.guides", MAKING[stage].guides(settings), self._maker(stage))
@@ -122,7 +122,7 @@ class Run:
 
     def _prepare(self) -> None:
         """What the model makes for the methods at hand, and what that is made of in turn."""
-        for stage in stages_for(self.configuration.methods):
+        for stage in stages_for(self.configuration.methods, self.configuration.shares):
             making = MAKING[stage]
             out, settings = self.directory / f"{making.writes}.jsonl", getattr(self.configuration, stage)
             model = self._maker(stage)
@@ -194,7 +194,7 @@ class Run:
                         responses = self._evaluation(method, inference, suite, "responses")
                         verdicts = self._evaluation(method, inference, suite, "verdicts")
                         self.steps.judge(f"{method} {inference}: verdicts on {suite}", responses, verdicts, self.judge)
-        if "induce" in stages_for(self.configuration.methods):
+        if "induce" in stages_for(self.configuration.methods, self.configuration.shares):
             mistakes = self.directory / "mistakes.jsonl"
             self.steps.agreement(mistakes, self.directory / "agreement.json", self.judge, self.gate)
 

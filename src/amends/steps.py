@@ -121,13 +121,13 @@ class Steps:
         """Writes samples and returns how many there are of each kind."""
         if not method.kinds:
             raise InputError(f"method {method.name!r} is the model as it is: there is nothing to compose")
-        needed = list(dict.fromkeys(name for kind in method.kinds for name in NEEDS[kind]))
+        shares = settings.model_dump()
+        needed = list(dict.fromkeys(name for kind in method.kinds if shares[kind] for name in NEEDS[kind]))
         for name in needed:
             if name not in sets and name != "benign":
                 made = f"make them with `amends {MADE_BY[name]}`, " if name in MADE_BY else ""
                 raise InputError(f"method {method.name!r} needs {name}; {made}name --{name}")
         used = {name: sets[name] for name in needed if name in sets}
-        shares = settings.model_dump()
         artifact = Artifact(
             out,
             {

@@ -104,6 +104,7 @@ class _RunConfiguration(BaseModel):
 
     methods: list[str] = []
     seeds: list[int] = []
+    compose: dict[str, float] = {}
 
 
 class _RunFile(BaseModel):
@@ -385,8 +386,7 @@ def _device_errors(path: Path) -> Iterator[None]:
     reasons = {
         errno.ENOSPC: "no space left on the device; free some and run the same command again, it resumes",
         errno.EDQUOT: "disk quota exceeded; free some space and run the same command again, it resumes",
-        errno.EACCES: "no permission to write there; choose another output",
-        errno.EPERM: "no permission to write there; choose another output",
+        **dict.fromkeys((errno.EACCES, errno.EPERM), "no permission to write there; choose another output"),
         errno.ENOENT: "its directory cannot be made; choose another output",
         errno.ENAMETOOLONG: "a name in this path is too long; choose a shorter one",
         errno.EROFS: "the file system is read-only; choose another output",

@@ -48,12 +48,21 @@ def test_a_variant_has_its_own_and_what_it_copied_cost_nothing(tmp_path: Path) -
     }
 
 
+def test_what_a_share_of_zero_made_nobody_make_is_not_missed(tmp_path: Path) -> None:
+    for directory in (tmp_path, tmp_path / "variant"):
+        run_in(directory, {"answers": 2.0, "mistake-analysis-plus: training": 3.0}, ["mistake-analysis-plus"])
+        run = {"methods": ["mistake-analysis-plus"], "compose": {"analysis": 0.0}}
+        write_json(directory / "run.json", {"configuration": run})
+    assert list(costs(tmp_path, ["mistake-analysis-plus", "variant"]).values()) == [Cost(2.0, 3.0)] * 2
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
         ("run.json", []),
         ("run.json", {"configuration": 3}),
         ("run.json", {"configuration": {"seeds": 3}}),
+        ("run.json", {"configuration": {"compose": 3}}),
         ("run.json", {"configuration": {"methods": {"sft": 1}}}),
         ("timings.json", []),
         ("timings.json", {"sft: training": "long"}),

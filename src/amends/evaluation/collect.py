@@ -24,7 +24,8 @@ def collect_results(configuration: Configuration, directory: Path, judges: dict[
     `judges`: facts of those that evaluated and gated, by role.
     """
     agreement = directory / "agreement.json"
-    agreed = "induce" in stages_for(configuration.methods)  # what lies there from other methods is not this run's
+    # What lies there from other methods is not this run's.
+    agreed = "induce" in stages_for(configuration.methods, configuration.shares)
     measured = _measured(configuration, directory)
     return Results(
         model=configuration.model,
@@ -161,7 +162,8 @@ def _pairs(measured: list[Measurement]) -> list[tuple[Measurement, Measurement]]
 
 def _yields(configuration: Configuration, directory: Path) -> dict[str, dict[str, Any]]:
     """Of the stages that the methods at hand need; what lies there from others is not this run's."""
-    files = {stage: directory / f"{MAKING[stage].writes}.jsonl" for stage in stages_for(configuration.methods)}
+    stages = stages_for(configuration.methods, configuration.shares)
+    files = {stage: directory / f"{MAKING[stage].writes}.jsonl" for stage in stages}
     return {stage: read_json(path.with_name(path.name + ".manifest.json"))["yield"] for stage, path in files.items()}
 
 

@@ -26,23 +26,23 @@ def costs(directory: Path, names: Iterable[str]) -> dict[str, Cost]:
     found = {}
     seeds = (read_run(directory) or {}).get("seeds")
     for name in names:
-        base, method = _place(directory, name)
+        base, method, shares = _place(directory, name)
         files = [base / f"seed-{seed}" / "timings.json" for seed in seeds or ()] or [base / "timings.json"]
         timings = [read_as(dict[str, float], path) for path in files if path.exists()]
         if timings and method in METHODS:
-            steps = [MAKING[stage].writes for stage in stages_for([method])]
+            steps = [MAKING[stage].writes for stage in stages_for([method], shares)]
             found[name] = Cost(_mean(timings, steps), _mean(timings, [f"{method}: training"]))
     return found
 
 
-def _place(directory: Path, name: str) -> tuple[Path, str]:
-    """Where a row's run directories lie, and its method: a variant has a directory of its own."""
+def _place(directory: Path, name: str) -> tuple[Path, str, dict[str, float]]:
+    """Where a row's run directories lie, its method and its shares: a variant has a directory of its own."""
     variant, _, method = name.partition(".")
     runs = [directory / variant, *sorted((directory / variant).glob("seed-*"))]
     found = next((one for run in runs if (one := read_run(run)) is not None), None)
     if found is None:
-        return directory, name
-    return directory / variant, method or next(iter(found.get("methods", [])), name)
+        return directory, name, (read_run(directory) or {}).get("compose", {})
+    return directory / variant, method or next(iter(found.get("methods", [])), name), found.get("compose", {})
 
 
 def _mean(timings: list[dict[str, float]], steps: list[str]) -> float | None:
