@@ -315,9 +315,12 @@ def _refuse_foreign_directory(manifest: Manifest) -> None:
 
 def _passed(artifact: Artifact, what: str, section: str) -> dict[str, Any]:
     facts = dict(artifact.read()["yield"])
-    if facts["passed"] == 0:
-        reasons = ", ".join(f"{reason} ({count})" for reason, count in facts["reasons"].items()) or "no rows"
+    if facts["rows"] == 0:
         raise YieldError(
-            f"{artifact.path}: no {what} passed its gate: {reasons}; try other {section} guides or more attempts"
+            f"{artifact.path}: no {what} was tried: none of the {MAKING[section].reads} read passed its gate"
         )
+    if facts["passed"] == 0:
+        reasons = ", ".join(f"{reason} ({count})" for reason, count in facts["reasons"].items())
+        guides = f"other {section} guides or " if MAKING[section].guided_by else ""
+        raise YieldError(f"{artifact.path}: no {what} passed its gate: {reasons}; try {guides}more attempts")
     return facts

@@ -1,8 +1,17 @@
 """Yields: what was tried and what passed, by guide and by reason."""
 
+from pathlib import Path
+
+import pytest
+from scripted_judge import by_word
+
+from amends.config import AnalyzeSettings, DataSettings, ReviseSettings
+from amends.errors import YieldError
+from amends.models.scripted import ScriptedModel
 from amends.records import Analysis, Mistake
 from amends.stages.attempts import NOT_A_MISTAKE
 from amends.stages.yields import stage_yield
+from amends.steps import Steps
 
 MISTAKE = Mistake(id="a", prompt="p", response="r", source="own", guide="first", passed=True)
 
@@ -39,3 +48,20 @@ def test_yield_of_analyses_leaves_out_what_was_no_mistake() -> None:
 
 def test_yield_without_rows_is_zero() -> None:
     assert stage_yield([], ["first"])["yield"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("stage", "passed", "message"),
+    [
+        ("revise", True, r"no revision passed its gate: .* \(1\); try more attempts$"),
+        ("analyze", True, r"no analysis passed its gate: .* \(1\); try other analyze guides or more attempts$"),
+        ("analyze", False, r"no analysis was tried: none of the mistakes read passed its gate$"),
+    ],
+)
+def test_why_nothing_passed_a_gate(tmp_path: Path, stage: str, passed: bool, message: str) -> None:
+    mistake = Mistake(id="a", prompt="How?", response="So.", source="own", passed=passed)
+    (tmp_path / "mistakes.jsonl").write_text(mistake.model_dump_json() + "\n")
+    rows, model = DataSettings(source=str(tmp_path / "mistakes.jsonl")), ScriptedModel("model", lambda *_: "no")
+    settings = {"revise": ReviseSettings(attempts=1), "analyze": AnalyzeSettings(attempts=1)}[stage]
+    with pytest.raises(YieldError, match=message):
+        Steps().make(stage, rows, tmp_path / "out.jsonl", model, by_word("no"), settings)
