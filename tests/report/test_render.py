@@ -242,7 +242,7 @@ def test_a_few_rows_are_drawn_without_keeping_all(tmp_path: Path) -> None:
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in found))
     results = results.model_copy(update={"systems": [row for row in results.systems if row.suite == "red-team"]})
     tracemalloc.start()
-    lessons, samples = render._lessons(tmp_path), render._samples(tmp_path, results)
+    lessons, samples = render._lessons(tmp_path, results.yields), render._samples(tmp_path, results)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 3e6, "of 8 MB a file"
@@ -251,7 +251,7 @@ def test_a_few_rows_are_drawn_without_keeping_all(tmp_path: Path) -> None:
     shown = [sample.answers[0].response.id for sample in samples]
     assert shown == drawn(f"red-team-{number}" for number in range(made))[:6]
     (tmp_path / "analyses.jsonl").unlink()
-    lessons = render._lessons(tmp_path)
+    lessons = render._lessons(tmp_path, results.yields)
     assert [lesson.mistake.id for lesson in lessons] == drawn(f"m{number}" for number in range(0, made, 2))[:3]
     assert not any(lesson.analysis for lesson in lessons)
 
