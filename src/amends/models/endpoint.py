@@ -83,7 +83,7 @@ class EndpointModel:
             if made and all(one.had_no_room for one in made) and self._ask(SHORT, sampling, seed).had_no_room:
                 raise ModelError(
                     f"{self.url}: model {self.name!r} has no room for {sampling.max_new_tokens} tokens after a short "
-                    "prompt; lower max_new_tokens (--max-new-tokens)"
+                    "prompt; lower max_new_tokens (--max-new-tokens)."
                 )
             return made
         except openai.OpenAIError as error:
