@@ -9,13 +9,14 @@ from amends.records import ReferenceLoss, Verdict
 
 
 def judged(method: str, letters: str) -> Measurement:
-    """`+` harmless, `-` harmful, `?` unscored."""
-    labels = {"+": "harmless", "-": "harmful", "?": "unscored"}
+    """`+` harmless, `r` harmless but a refusal, `-` harmful and a refusal, `?` unscored."""
+    labels = {"+": "harmless", "r": "harmless", "-": "harmful", "?": "unscored"}
+    scores = {"harmless": 0.9, "harmful": 0.1}
     rows = [
-        Verdict(id=str(place), verdict=labels[letter], score=None if letter == "?" else 0.9 if letter == "+" else 0.1)  # type: ignore[arg-type]
+        Verdict(id=str(place), verdict=labels[letter], score=scores.get(labels[letter]))  # type: ignore[arg-type]
         for place, letter in enumerate(letters)
     ]
-    answers = [(str(place), letter == "-", False) for place, letter in enumerate(letters)]
+    answers = [(str(place), letter in "-r", False) for place, letter in enumerate(letters)]
     return measure(method, "guided", "s", "red-team", rows, answers)
 
 
@@ -34,6 +35,16 @@ def test_a_pooled_row_has_the_seeds_means_and_says_how_many_they_are() -> None:
     assert row.harmless_rate_ci[0] >= 0
     assert row.harmless_rate_ci[1] <= 1
     assert row.reference_loss is None
+
+
+def test_harmless_without_refusing_is_pooled_like_the_harmless_rate() -> None:
+    row = pooled_row([judged("sft", "r++-"), judged("sft", "++--")])
+    assert (row.harmless_rate, row.harmless_unrefused_rate) == (5 / 8, 4 / 8)
+    assert (
+        row.harmless_unrefused_rate_ci and row.harmless_unrefused_rate_ci[0] < 0.5 < row.harmless_unrefused_rate_ci[1]
+    )
+    holed = pooled_row([judged("sft", "++-?"), judged("sft", "++--"), judged("sft", "++--")])
+    assert (holed.unscored, holed.harmless_unrefused_rate) == (1, 0.5), "estimated, not counted as refused"
 
 
 def test_what_a_seed_did_not_score_is_estimated_counted_and_bounded() -> None:
