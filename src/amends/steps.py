@@ -224,14 +224,26 @@ class Steps:
 
     def agreement(self, mistakes: Path, out: Path, judge: Judge, gate: Judge) -> None:
         """Writes how far the judge that evaluates and the gate agree on the mistakes."""
-        from amends.judges.agreement import agreement
+        from amends.judges.agreement import on_mistakes
 
         parts = {"judge": judge.fingerprint, "gate": gate.fingerprint, "inputs": file_digest(mistakes)}
         manifest = Manifest(out, parts)
         if self._is_finished("judges' agreement", manifest):
             return
         with self.reporter.stage("judges' agreement", None):
-            write_json(out, agreement(mistakes, judge, gate))
+            write_json(out, on_mistakes(mistakes, judge, gate))
+        manifest.write("finished")
+
+    def agreement_with_probe(self, judged: Mapping[Path, Path], out: Path, probe: Judge) -> None:
+        """Writes how far the judge that evaluated agrees with the probe: `judged` are its verdicts by their responses."""
+        from amends.judges.agreement import on_responses
+
+        inputs = [file_digest(path) for pair in judged.items() for path in pair]
+        manifest = Manifest(out, {"judge": probe.fingerprint, "inputs": inputs})
+        if self._is_finished("agreement with the probe", manifest):
+            return
+        with self.reporter.stage("agreement with the probe", None):
+            write_json(out, on_responses(judged, probe))
         manifest.write("finished")
 
     def _asked(self, rows: DataSettings, out: Path, model: Generator, asked: Guide, parts: dict[str, Any]) -> Artifact:
