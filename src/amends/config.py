@@ -111,7 +111,7 @@ class TrainSettings(Settings):
     """Fine-tuning. Rank and rate suit the embedded model; configs/7b.yaml has what is usual for 7B.
 
     With `max_steps` or `max_tokens` every method gets the same number of optimizer steps, or of tokens read in training
-    (to a step); without, `epochs` over its samples.
+    (to a step; rlhf at most so many, since its completions may end early); without, `epochs` over its samples.
     """
 
     adapter: Literal["lora", "full"] = "lora"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from amends.evaluation.measurement import Measurement, measure
+from amends.evaluation.measurement import Column, Measurement, measure
 from amends.evaluation.seeds import TEST, pooled_comparisons, pooled_row
 from amends.records import ReferenceLoss, Verdict
 
@@ -97,6 +97,29 @@ def test_losses_are_per_token() -> None:
     ]
     (found,) = pooled_comparisons(twice, [losses("sft", [20.0])] * 2)
     assert found.difference == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("of_seeds", [0.01, 0.05])
+def test_intervals_of_losses_per_token_cover(of_seeds: float) -> None:
+    """Long answers lose less a token, so that weights count; a is 5% above b. Of 500 draws .95 to .99 were inside."""
+    generator, draws, lengths, prompts = np.random.default_rng(3), 250, np.arange(5, 40), 50
+    keys, truth, covered = np.arange(prompts, dtype=np.uint64), np.sqrt(lengths).sum() * 8 / lengths.sum(), np.zeros(2)
+    for _ in range(draws):
+        tokens = generator.choice(lengths, prompts).astype(float)
+        nats = 8 * np.sqrt(tokens) * generator.gamma(8, 1 / 8, prompts)
+        b, a = (
+            [
+                Measurement("m", "guided", "s", "benign", nats=Column(keys, nats * one), tokens=Column(keys, tokens))
+                for one in level * (1 + generator.normal(0, of_seeds, (3, 1)) + generator.normal(0, 0.05, (3, prompts)))
+            ]
+            for level in (1, 1.05)
+        )
+        for place, (found, known) in enumerate(
+            ((pooled_row(b).reference_loss_ci, truth), (pooled_comparisons(a, b)[0].ci, 0.05))
+        ):
+            assert found
+            covered[place] += found[0] <= known <= found[1]
+    assert (covered / draws >= 0.91).all(), "250 draws of .95 fall below it once in 400 times"
 
 
 def test_nothing_in_common_is_no_comparison() -> None:
