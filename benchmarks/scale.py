@@ -107,7 +107,9 @@ def one_size(rows: int) -> dict[str, float]:
             "instructions": read_rows(source, Instruction),
             "analyses": read_rows(directory / "analyses.jsonl", Analysis),
         }
-        compose(artifact("samples.jsonl"), ["safe", "analysis"], sets, {})
+        out = artifact("samples.jsonl")
+        compose(out, ["safe", "analysis"], sets, {})
+        out.finish()
         timed("compose", began)
 
         began = time.perf_counter()

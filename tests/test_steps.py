@@ -23,8 +23,10 @@ from amends.training.recipe import Recipe
 
 def composed(source: str, out: Path, **settings: object) -> list[str]:
     sets = {"instructions": DataSettings.model_validate({"source": source} | settings)}
-    Steps().compose(METHODS["sft"], sets, out, ComposeSettings())
-    return out.read_text().splitlines()
+    counts = Steps().compose(METHODS["sft"], sets, out, ComposeSettings())
+    lines = out.read_text().splitlines()
+    assert counts == {"safe": len(lines), "benign": 0}
+    return lines
 
 
 def test_another_split_of_a_bundled_set_is_another_set(tmp_path: Path) -> None:

@@ -92,26 +92,13 @@ class Steps:
             read = count_rows(rows, making.reads)
             return None if read is None else times * read
 
-        self._run(
-            making.writes,
-            artifact,
-            total,
-            lambda progress: making.work(
-                copies(made_rows(making.reads, rows), times),
-                artifact,
-                model,
-                gate,
-                guides,
-                settings,
-                self.seed,
-                progress,
-            ),
-            lambda: {
-                "yield": stage_yield(
-                    made_rows(making.writes, DataSettings(source=str(artifact.part))), [guide.name for guide in guides]
-                )
-            },
-        )
+        def work(progress: ProgressCallback) -> dict[str, Any]:
+            given = copies(made_rows(making.reads, rows), times)
+            making.work(given, artifact, model, gate, guides, settings, self.seed, progress)
+            made = made_rows(making.writes, DataSettings(source=str(artifact.part)))
+            return {"yield": stage_yield(made, [guide.name for guide in guides])}
+
+        self._run(making.writes, artifact, total, work)
         return _passed(artifact, making.one, stage)
 
     def compose(
@@ -135,14 +122,13 @@ class Steps:
                 "templates": templates_fingerprint(),
             },
         )
-        self._run(
-            f"{method.name}: samples",
-            artifact,
-            lambda: None,
-            lambda progress: compose(
-                artifact, method.kinds, {name: made_rows(name, rows) for name, rows in used.items()}, shares, progress
-            ),
-        )
+
+        def work(progress: ProgressCallback) -> dict[str, Any]:
+            read = {name: made_rows(name, rows) for name, rows in used.items()}
+            counts = compose(artifact, method.kinds, read, shares, progress)
+            return {"rows": sum(counts.values()), "kinds": counts}
+
+        self._run(f"{method.name}: samples", artifact, lambda: None, work)
         return dict(artifact.read()["kinds"])
 
     def train(self, name: str, samples: Path, out: Path, kind: Trainer, recipe: Recipe) -> dict[str, Any]:
@@ -254,21 +240,20 @@ class Steps:
         name: str,
         artifact: Artifact,
         total: Callable[[], int | None],
-        work: Callable[[ProgressCallback], object],
-        facts: Callable[[], dict[str, Any]] = dict,
+        work: Callable[[ProgressCallback], dict[str, Any] | None],
     ) -> None:
+        """Does the work on an artifact that is not finished, and finishes it with the facts that the work returns."""
         if self._is_finished(name, artifact):
             return
         rows = total()  # refuses bad rows before anything is written, a lock's directory included
         with _held(artifact.path), self._timed(name, artifact.is_begun()):
             try:
                 with self.reporter.stage(name, rows) as progress:
-                    work(progress)
+                    facts = work(progress)
             except BaseException:
                 artifact.discard_if_empty()
                 raise
-            if not artifact.is_finished():
-                artifact.finish(**facts())
+            artifact.finish(**facts or {})
 
     @contextmanager
     def _timed(self, name: str, resumed: bool) -> Iterator[None]:

@@ -53,7 +53,6 @@ def compose(
             f"{artifact.path}: no samples; the instructions have no `chosen`, and nothing that the model made passed its "
             "gate (see the yields)"
         )
-    artifact.finish(rows=sum(counts.values()), kinds=counts)
     return counts
 
 
