@@ -50,13 +50,11 @@ def run_facts(configuration: Configuration) -> dict[str, dict[str, Any]]:
 
 def check_sources(configuration: Configuration) -> None:
     """Raises ConfigError naming the keys of all sets that are not there, or whose format is not known."""
-    sets = {f"suites.{name}": suite for name, suite in configuration.suites.items()}
-    training = {"instructions": configuration.instructions, "benign": configuration.benign}
+    suites = {f"suites.{name}": suite for name, suite in configuration.suites.items()}
     problems = []
-    for key, rows in [*training.items(), *sets.items()]:
+    for key, rows in (configuration.training_sets() | suites).items():
         try:
-            if rows is not None:
-                source_files(rows.source, rows.split)
+            source_files(rows.source, rows.split)
         except InputError as error:
             problems.append(f"{key}.source: {error}")
     if problems:

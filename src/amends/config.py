@@ -206,3 +206,7 @@ class Configuration(Settings):
     def _those_that_are_measured(cls, suites: Any) -> Any:
         """Without the suites that are null: so an override leaves one out."""
         return {name: one for name, one in suites.items() if one is not None} if isinstance(suites, dict) else suites
+
+    def training_sets(self) -> dict[str, DataSettings]:
+        """The sets that are trained on, by the names of their files."""
+        return {"instructions": self.instructions} | ({"benign": self.benign} if self.benign else {})

@@ -97,23 +97,21 @@ class Run:
         check_guides("respond.guide", [answering_guide(self.configuration.respond, True)], self.base)
 
     def _data(self) -> None:
-        for name, settings in self._training_sets().items():
+        for name, settings in self.configuration.training_sets().items():
             self.steps.data(name, settings, self.directory / f"{name}.jsonl")
         for name, suite in self.configuration.suites.items():
             self.steps.data(f"suite {name}", suite, self._suite(name))
             if suite.kind == "benign" and not any(row.chosen for row in read_rows(self._suite(name), Instruction)):
                 raise InputError(f"{suite.source}: no row has `chosen`, a reference answer to measure the loss on")
         training = (
-            row for name in self._training_sets() for row in read_rows(self.directory / f"{name}.jsonl", Instruction)
+            row
+            for name in self.configuration.training_sets()
+            for row in read_rows(self.directory / f"{name}.jsonl", Instruction)
         )
         evaluation = (
             (name, row) for name in self.configuration.suites for row in read_rows(self._suite(name), Instruction)
         )
         check_disjoint(training, evaluation)
-
-    def _training_sets(self) -> dict[str, DataSettings]:
-        benign = self.configuration.benign
-        return {"instructions": self.configuration.instructions} | ({"benign": benign} if benign else {})
 
     def _suite(self, name: str) -> Path:
         return self.directory / "suites" / f"{name}.jsonl"

@@ -99,7 +99,7 @@ class Steps:
             return {"yield": stage_yield(made, [guide.name for guide in guides])}
 
         self._run(making.writes, artifact, total, work)
-        return _passed(artifact, making.one, stage)
+        return _passed(artifact, making.record.__name__.lower(), stage)
 
     def compose(
         self, method: Method, sets: Mapping[str, DataSettings], out: Path, settings: ComposeSettings
