@@ -18,7 +18,7 @@ class Making:
     """One such stage.
 
     Attributes:
-        work: takes rows, artifact, model, gate, guides, settings, seed and progress.
+        work: takes rows, artifact, task and progress.
         reads, writes: sets by their names in methods.NEEDS; `record` is a row of what it writes.
         guided_by: the stage whose guides the settings name; None where the stage's own template is the request.
         origin: the data set's column that `source: origin` takes in the model's place.

@@ -23,6 +23,7 @@ from amends.progress import Reporter, Silent
 from amends.prompts import Guide, template, templates_fingerprint
 from amends.protocols import Generator, Judge, ProgressCallback, Sampling
 from amends.records import Preference, Response, Sample, Trainer
+from amends.stages.attempts import Task
 from amends.stages.compose import compose
 from amends.stages.judge import judge_pairs, judge_responses
 from amends.stages.reference import reference_losses
@@ -94,7 +95,7 @@ class Steps:
 
         def work(progress: ProgressCallback) -> dict[str, Any]:
             given = copies(made_rows(making.reads, rows), times)
-            making.work(given, artifact, model, gate, guides, settings, self.seed, progress)
+            making.work(given, artifact, Task(model, gate, guides, settings, self.seed), progress)
             made = made_rows(making.writes, DataSettings(source=str(artifact.part)))
             return {"yield": stage_yield(made, [guide.name for guide in guides])}
 
