@@ -22,7 +22,7 @@ from amends.models.local import LocalModel
 from amends.progress import Reporter, Silent
 from amends.prompts import Guide, template, templates_fingerprint
 from amends.protocols import Generator, Judge, ProgressCallback, Sampling
-from amends.records import Preference, Response, Sample, Trainer
+from amends.records import Response, Trainer
 from amends.stages.attempts import Task
 from amends.stages.compose import compose
 from amends.stages.judge import judge_pairs, judge_responses
@@ -134,16 +134,16 @@ class Steps:
 
     def train(self, name: str, samples: Path, out: Path, kind: Trainer, recipe: Recipe) -> dict[str, Any]:
         """Writes an adapter or model directory and returns the training's facts: tokens, steps, the loss curve."""
-        from amends.training.fit import fit, is_begun
+        from amends.training.fit import WAYS, fit, is_begun
 
-        record = Sample if kind == "sft" else Preference
+        way = WAYS[kind]
         manifest = Manifest(
             out,
             identity(DataSettings(source=str(samples)))
             | {
                 "code": CODE["train"],
                 "settings": recipe.train.model_dump(mode="json", exclude={"save_steps"}),
-                "preference": recipe.preference.of(kind),
+                "preference": recipe.preference.model_dump(mode="json", include=set(way.told)),
                 "seed": recipe.seed,
                 "trainer": kind,
                 "model": find_model(recipe.model).fingerprint(),
@@ -155,11 +155,11 @@ class Steps:
         part = out.with_name(out.name + ".part")
         if out.exists() and not (part / MARK).exists():
             _refuse_foreign_directory(manifest)
-        rows = count(read_rows(samples, record))
-        steps = None if recipe.train.max_tokens else recipe.all_steps(kind, rows)
+        rows = count(read_rows(samples, way.record))
+        steps = None if recipe.train.max_tokens else way.steps(recipe, rows)
         with _held(out), self._timed(name, is_begun(part, manifest.fingerprint)):
             with self.reporter.stage(name, steps, "steps") as progress:
-                facts = fit(kind, read_rows(samples, record), out, recipe, manifest.fingerprint, progress)
+                facts = fit(kind, read_rows(samples, way.record), out, recipe, manifest.fingerprint, progress)
             manifest.write("finished", facts=facts, files=directory_fingerprint(out))
             discard(part)  # not before the manifest: the part says that the output is ours
         return facts
