@@ -12,8 +12,9 @@ from typing import Any
 
 from amends.config import ComposeSettings, DataSettings
 from amends.data.rows import read_rows
+from amends.data.sources import load_instructions
 from amends.errors import InputError, StoreError, YieldError
-from amends.inputs import copies, count, count_rows, first, identity, made_rows, paired_rows, rows_of
+from amends.inputs import copies, count, count_rows, first, identity, made_rows, paired_rows
 from amends.judges.preference import PreferenceJudge
 from amends.making import MADE_BY, MAKING
 from amends.methods import NEEDS, Method
@@ -60,7 +61,7 @@ class Steps:
             name,
             artifact,
             lambda: settings.limit,
-            lambda progress: stream(rows_of(settings), artifact, lambda chunk, *_: chunk, progress),
+            lambda progress: stream(load_instructions(settings), artifact, lambda chunk, *_: chunk, progress),
         )
 
     def make(
@@ -174,7 +175,7 @@ class Steps:
             name,
             artifact,
             lambda: count_rows(prompts),
-            lambda progress: respond(rows_of(prompts), artifact, model, asked, sampling, self.seed, progress),
+            lambda progress: respond(load_instructions(prompts), artifact, model, asked, sampling, self.seed, progress),
         )
 
     def reference(self, name: str, rows: DataSettings, out: Path, model: LocalModel, asked: Guide) -> None:
@@ -184,7 +185,7 @@ class Steps:
             name,
             artifact,
             lambda: count_rows(rows),
-            lambda progress: reference_losses(rows_of(rows), artifact, model, asked, progress),
+            lambda progress: reference_losses(load_instructions(rows), artifact, model, asked, progress),
         )
 
     def judge(self, name: str, responses: Path, out: Path, judge: Judge, limit: int | None = None) -> None:
@@ -282,10 +283,10 @@ class Steps:
 
 def check_origin(stage: str, rows: DataSettings, settings: Any) -> None:
     """Raises InputError where a stage wants the data set's own texts, and there are none."""
-    making = MAKING[stage]
-    if making.origin and settings.source == "origin" and not any(getattr(row, making.origin) for row in rows_of(rows)):
+    column = MAKING[stage].origin
+    if column and settings.source == "origin" and not any(getattr(row, column) for row in load_instructions(rows)):
         raise InputError(
-            f"{rows.source}: no row has `{making.origin}`, so there are no origin {making.writes}; map a column to it, "
+            f"{rows.source}: no row has `{column}`, so there are no origin {MAKING[stage].writes}; map a column to it, "
             "or set source to own"
         )
 
