@@ -151,7 +151,7 @@ class Run:
             start=start,
         )
         out = self._trained(method)
-        facts = self.steps.train(f"{method.name}: training", samples, out, method.trainer, recipe)
+        facts = self.steps.train(method.training, samples, out, method.trainer, recipe)
         write_json(self.directory / method.name / "training.json", facts)
         return out
 
