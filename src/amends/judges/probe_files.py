@@ -7,18 +7,12 @@ from typing import Any
 
 from amends.errors import InputError
 from amends.judges.probe import ProbeJudge
-from amends.judges.probe_training import (
-    choose_part,
-    read_labelled,
-    share_of,
-    train_probe,
-    validate_probe,
-)
+from amends.judges.probe_training import Labelled, choose_part, read_labelled, share_of, train_probe, validate_probe
 from amends.progress import Reporter
 from amends.store import write_atomically
 
 
-def read_labelled_files(data: Sequence[str], limit: int | None, part: str) -> list[Any]:
+def read_labelled_files(data: Sequence[str], limit: int | None, part: str) -> list[Labelled]:
     """Labelled rows of `FILE` or `FILE:SPLIT` whose prompts fall in `part` ("0:0.65" of their hashes).
 
     At most `limit` of each file, drawn by a hash of prompt and response.
@@ -28,7 +22,7 @@ def read_labelled_files(data: Sequence[str], limit: int | None, part: str) -> li
     except ValueError:
         raise InputError(f"--part {part!r}: write a range of shares, as in 0:0.65") from None
 
-    rows = []
+    rows: list[Labelled] = []
     for name in data:
         path, _, split = name.partition(":")
         found = choose_part(dict.fromkeys(read_labelled(Path(path), split or None)), low, high)
