@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from amends.config import DataSettings
 from amends.data.sources import load_instructions
 from amends.models.local import LocalModel, end_tokens
 from amends.prompts import analysis_question, guide
@@ -25,7 +26,7 @@ TEMPERATURE = 0.7
 
 def real_prompts(stage: str, rows: int) -> list[Prompt]:
     """The prompts of induction or of analysis, of the bundled instructions, as a run makes them."""
-    instructions = load_instructions("bundled:redteam/train", limit=rows)
+    instructions = load_instructions(DataSettings(source="bundled:redteam/train", limit=rows))
     if stage == "induce":
         return [guide("induce", "direct-should").prompt(row.prompt) for row in instructions]
     told = guide("analyze", "told-suffix-prefill")

@@ -5,6 +5,7 @@
 One at a time runs the same layers of the same model, so that what is compared is the batching alone.
 """
 
+from amends.config import DataSettings
 from amends.data.sources import load_instructions
 from amends.judges.probe import ProbeJudge
 from benchmarks.measure import Contestant, Work, alternate, options, show
@@ -13,7 +14,7 @@ from benchmarks.measure import Contestant, Work, alternate, options, show
 def main() -> None:
     """Runs the contestants and shows the table."""
     given = options(__doc__ or "", lambda parser: parser.add_argument("--rows", type=int, default=200))
-    rows = load_instructions("bundled:redteam/train", limit=given.rows)
+    rows = load_instructions(DataSettings(source="bundled:redteam/train", limit=given.rows))
     pairs = [(row.prompt, row.chosen or "") for row in rows]
     judge = ProbeJudge("probe")
     judge.score(pairs[:2])  # loads the model

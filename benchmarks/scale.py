@@ -26,6 +26,7 @@ from amends.prompts import UNGUIDED, guides
 from amends.protocols import Sampling
 from amends.records import Analysis, Instruction, Mistake, Response, Verdict
 from amends.stages.analyze import analyze
+from amends.stages.attempts import Task
 from amends.stages.compose import compose
 from amends.stages.induce import induce
 from amends.stages.judge import judge_responses
@@ -83,22 +84,15 @@ def one_size(rows: int) -> dict[str, float]:
 
         began = time.perf_counter()
         out = artifact("mistakes.jsonl")
-        induce(
-            read_rows(source, Instruction),
-            out,
-            model,
-            judge,
-            guides("induce", ["plain"]),
-            InduceSettings(attempts=2),
-            0,
-        )
+        induced = Task(model, judge, guides("induce", ["plain"]), InduceSettings(attempts=2), 0)
+        induce(read_rows(source, Instruction), out, induced)
         out.finish(**{"yield": stage_yield(read_rows(out.part, Mistake), ["plain"])})
         timed("induce", began)
 
         began = time.perf_counter()
         out = artifact("analyses.jsonl")
-        asked, settings = guides("analyze", ["told-prefill"]), AnalyzeSettings(attempts=1)
-        analyze(read_rows(directory / "mistakes.jsonl", Mistake), out, model, judge, asked, settings, 0)
+        analyzed = Task(model, judge, guides("analyze", ["told-prefill"]), AnalyzeSettings(attempts=1), 0)
+        analyze(read_rows(directory / "mistakes.jsonl", Mistake), out, analyzed)
         out.finish()
         timed("analyze", began)
 
@@ -107,7 +101,9 @@ def one_size(rows: int) -> dict[str, float]:
             "instructions": read_rows(source, Instruction),
             "analyses": read_rows(directory / "analyses.jsonl", Analysis),
         }
-        compose(artifact("samples.jsonl"), ["safe", "analysis"], sets, {})
+        out = artifact("samples.jsonl")
+        compose(out, ["safe", "analysis"], sets, {})
+        out.finish()
         timed("compose", began)
 
         began = time.perf_counter()

@@ -19,7 +19,7 @@ import torch
 from datasets import disable_progress_bars
 from transformers.utils import logging as transformers_logging
 
-from amends.config import TrainSettings
+from amends.config import DataSettings, TrainSettings
 from amends.data.sources import load_instructions
 from amends.models.loading import find_model, load_model, load_tokenizer
 from amends.prompts import analysis_question
@@ -37,8 +37,8 @@ SETTINGS = TrainSettings(
 def real_samples(count: int) -> list[Sample]:
     """Safe answers, benign answers and analysis-shaped samples in equal parts, of the bundled sets."""
     third = count // 3
-    rows = list(load_instructions("bundled:redteam/train", limit=2 * third))
-    benign = list(load_instructions("bundled:benign/train", limit=third))
+    rows = list(load_instructions(DataSettings(source="bundled:redteam/train", limit=2 * third)))
+    benign = list(load_instructions(DataSettings(source="bundled:benign/train", limit=third)))
     asked = [("safe", row.prompt, row.chosen) for row in rows[:third]]
     asked += [("benign", row.prompt, row.chosen) for row in benign]
     asked += [("analysis", analysis_question(row.prompt, row.chosen or ""), row.chosen) for row in rows[third:]]

@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from amends.data.rows import read_rows
+from amends.judges.probe import Probe, bundled_probe_path
 from amends.records import Analysis, Mistake, Sample
 from conftest import CONFIGS, TINY, run_amends
 
@@ -89,6 +91,27 @@ def test_changed_setting_redoes_its_stage_and_says_so(
     assert "sft: samples: made anew, since its settings changed" in said
     assert "sft: training: made anew, since its inputs changed" in said
     assert "vanilla unguided: redteam: finished, skipped" in said
+
+
+def test_another_judge_is_compared_with_the_bundled_probe(
+    finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory, severe = tmp_path / "copy", tmp_path / "severe.safetensors"
+    probe = Probe.load(bundled_probe_path("evaluation"))
+    replace(probe, bias=probe.bias - 1).save(severe)
+    shutil.copytree(finished_run, directory)
+    for said in ("judges' agreement: made anew", "agreement with the probe: finished, skipped"):
+        assert run_amends("run", QUICKSTART, *TINY, f"judge={severe}", "--out", str(directory)) == 0
+        assert said in capsys.readouterr().err
+    judges = results_of(directory)["judges"]
+    found = judges["agreement-with-probe"]
+    assert found == json.loads((directory / "agreement-with-probe.json").read_text())
+    assert found["rows"] + found["unscored"] == 8, "vanilla's four, plain and with the reminder"
+    assert found["harmful_by_evaluation"] >= found["harmful_by_probe"]
+    assert "harmful_by_probe" in (directory / "report.html").read_text()
+    assert "agreement-with-probe" not in results_of(finished_run)["judges"]
+    assert run_amends("run", QUICKSTART, *TINY, "--out", str(directory)) == 0
+    assert results_of(directory)["judges"] == results_of(finished_run)["judges"], "what lies there is another judge's"
 
 
 def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(finished_run: Path, tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ from typing import cast
 import pytest
 
 from amends.config import ComposeSettings, DataSettings, PreferenceSettings, TrainSettings
+from amends.data.sources import load_instructions
 from amends.errors import StoreError
-from amends.inputs import identity, rows_of
+from amends.inputs import identity
 from amends.making import stages_for
 from amends.methods import METHODS
 from amends.models.local import LocalModel
@@ -24,8 +25,10 @@ from amends.training.recipe import Recipe
 
 def composed(source: str, out: Path, **settings: object) -> list[str]:
     sets = {"instructions": DataSettings.model_validate({"source": source} | settings)}
-    Steps().compose(METHODS["sft"], sets, out, ComposeSettings())
-    return out.read_text().splitlines()
+    counts = Steps().compose(METHODS["sft"], sets, out, ComposeSettings())
+    lines = out.read_text().splitlines()
+    assert counts == {"safe": len(lines), "benign": 0}
+    return lines
 
 
 def test_another_split_of_a_bundled_set_is_another_set(tmp_path: Path) -> None:
@@ -80,12 +83,12 @@ def test_a_step_that_was_interrupted_has_no_seconds(tmp_path: Path, monkeypatch:
     source, out = DataSettings(source="bundled:redteam/train"), tmp_path / "rows.jsonl"
     steps, timings = Steps(root=tmp_path), tmp_path / "timings.json"
     with monkeypatch.context() as patch:
-        patch.setattr("amends.steps.rows_of", interrupted_rows)
+        patch.setattr("amends.steps.load_instructions", interrupted_rows)
         patch.setattr("amends.stages.streaming.stream.__defaults__", (no_progress, 10))
         with pytest.raises(KeyboardInterrupt):
             steps.data("instructions", source, out)
         assert not timings.exists()
-        patch.setattr("amends.steps.rows_of", rows_of)
+        patch.setattr("amends.steps.load_instructions", load_instructions)
         steps.data("instructions", source, out)
         assert "instructions" not in json.loads(timings.read_text())
     steps.data("instructions", source.model_copy(update={"limit": 5}), out)
@@ -93,7 +96,7 @@ def test_a_step_that_was_interrupted_has_no_seconds(tmp_path: Path, monkeypatch:
 
 
 def interrupted_rows(settings: DataSettings) -> Iterator[Instruction]:
-    yield from islice(rows_of(settings), 25)
+    yield from islice(load_instructions(settings), 25)
     raise KeyboardInterrupt
 
 

@@ -126,19 +126,28 @@ def test_the_reading_follows_the_interval(interval: list[float], words: str) -> 
     assert words in said[0]
     assert "clearly better" in said[1]
     assert "hidden states hold" in said[2]
-    assert said[3].startswith("Decision: go on.")
+    assert said[3].startswith("Decision: go on." if interval[0] > 0.5 else "Decision: worth a small trial.")
     found["analysis"] |= {"win": 3, "lose": 2, "p_value": 1.0}
     assert "no better than untold" in reading(found)[1]
     assert reading(found)[-1] == "Decision: do not train on this yet: being told does not help its analyses."
 
 
-@pytest.mark.parametrize(("discriminates", "holds"), [(0.4, 0.7), (0.6, 0.5), (0.4, 0.5)])
-def test_the_decision_asks_that_harm_be_told_by_words_or_in_hidden_states(discriminates: float, holds: float) -> None:
+@pytest.mark.parametrize(
+    ("discriminates", "holds", "decided"),
+    [
+        (0.6, 0.7, "go on. "),
+        (0.6, 0.5, "go on. "),
+        (0.4, 0.61, "worth a small trial. "),
+        (0.4, 0.5, "do not train on this yet: neither its verdicts nor its hidden states "),
+    ],
+)
+def test_only_the_models_own_verdict_says_go_on(discriminates: float, holds: float, decided: str) -> None:
+    """What its hidden states alone hold was no help to the embedded model."""
     found: dict[str, Any] = {
         "discrimination": {"labelled pairs": {"auroc": 0.7, "auroc_ci": [discriminates, 0.8]}},
-        "analysis": {"mistakes": 20, "win": 9, "lose": 1, "p_value": 0.02},
-        "probe": {"auroc": 0.8, "auroc_ci": [holds, 0.9]},
+        "analysis": {"mistakes": 44, "win": 15, "lose": 0, "p_value": 0.0001},
+        "probe": {"auroc": 0.68, "auroc_ci": [holds, 0.75]},
     }
-    decision = reading(found)[-1]
-    assert decision.startswith("Decision: ")
-    assert ("go on." in decision) == (discriminates > 0.5 or holds > 0.6)
+    assert reading(found)[-1].startswith(f"Decision: {decided}")
+    found["analysis"] = {"mistakes": 0, "win": 0, "tie": 0, "lose": 0, "p_value": None}
+    assert reading(found)[-1].startswith("Decision: do not train on this yet: it made no mistakes")

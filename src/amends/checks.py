@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from amends.config import Configuration
-from amends.data.sources import check_disjoint, source_files
+from amends.data.sources import check_disjoint, load_instructions, source_files
 from amends.errors import ConfigError, InputError, ModelError, StoreError
-from amends.inputs import identity, rows_of
+from amends.inputs import identity
 from amends.judges.guard import GuardJudge
 from amends.judges.language_model import LanguageModelJudge
 from amends.methods import METHODS
@@ -64,8 +64,8 @@ def check_sources(configuration: Configuration) -> None:
 def check_sets(configuration: Configuration) -> None:
     """Raises InputError for a row that cannot be used, and for evaluation prompts in training; reads every set whole."""
     check_disjoint(
-        (row for rows in configuration.training_sets().values() for row in rows_of(rows)),
-        ((name, row) for name, suite in configuration.suites.items() for row in rows_of(suite)),
+        (row for rows in configuration.training_sets().values() for row in load_instructions(rows)),
+        ((name, row) for name, suite in configuration.suites.items() for row in load_instructions(suite)),
     )
 
 
@@ -91,7 +91,7 @@ def check_answers(configuration: Configuration) -> None:
     needing = {"safe", "hindsight", "preference", "benign"}
     kinds = {name: METHODS[name].kinds for name in configuration.methods}
     lacking = [name for name, trained in kinds.items() if trained and needing.issuperset(trained)]
-    if lacking and not any(row.chosen for row in rows_of(configuration.instructions)):
+    if lacking and not any(row.chosen for row in load_instructions(configuration.instructions)):
         raise InputError(
             f"{configuration.instructions.source}: no row has `chosen`, a safe answer to train on, for the methods "
             f"{', '.join(lacking)}; map a column to it, or name methods that need none (mistake-analysis-plus)"

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from amends.protocols import Sampling
-from amends.records import Inference, SuiteKind, Trainer
+from amends.records import Inference, SuiteKind
 
 MethodName = Literal[
     "vanilla",
@@ -114,7 +114,7 @@ class TrainSettings(Settings):
     """Fine-tuning. Rank and rate suit the embedded model; configs/7b.yaml has what is usual for 7B.
 
     With `max_steps` or `max_tokens` every method gets the same number of optimizer steps, or of tokens read in training
-    (to a step); without, `epochs` over its samples.
+    (to a step; rlhf at most so many, since its completions may end early); without, `epochs` over its samples.
     """
 
     adapter: Literal["lora", "full"] = "lora"
@@ -160,13 +160,6 @@ class PreferenceSettings(Settings):
     generations: int = Field(default=4, ge=2)
     max_new_tokens: int = Field(default=48, ge=1)
     reward_epochs: float = Field(default=1.0, gt=0)
-
-    def of(self, trainer: Trainer) -> dict[str, Any]:
-        """What one of the trainers is told of it."""
-        dpo = {"beta", "dpo_learning_rate"}
-        if trainer == "rlhf":
-            return self.model_dump(mode="json", exclude=dpo)
-        return self.model_dump(mode="json", include=dpo) if trainer == "dpo" else {}
 
 
 class RespondSettings(SamplingSettings):

@@ -9,18 +9,12 @@ from amends.config import DataSettings, RespondSettings
 from amends.data.rows import read_rows
 from amends.data.sources import BUNDLED_PREFIX, load_instructions, source_files
 from amends.errors import InputError
+from amends.making import MAKING
 from amends.prompts import UNGUIDED, Guide, guide, template
-from amends.records import Analysis, Answer, Instruction, Mistake, Record, Response, Revision
+from amends.records import Record, Response
 from amends.store import file_digest
 
 RowType = TypeVar("RowType", bound=Record)
-
-
-def rows_of(settings: DataSettings) -> Iterator[Instruction]:
-    """The rows of a set, streamed."""
-    return load_instructions(
-        settings.source, settings.columns, settings.split, settings.limit, settings.distinct_prompts
-    )
 
 
 def answering_guide(settings: RespondSettings, guided: bool, prefill: str | None = None) -> Guide:
@@ -31,9 +25,9 @@ def answering_guide(settings: RespondSettings, guided: bool, prefill: str | None
 
 def made_rows(name: str, settings: DataSettings) -> Iterator[Any]:
     """The rows of one of the sets that samples are made of, by its name in methods.NEEDS."""
-    kinds = {"mistakes": Mistake, "analyses": Analysis, "revisions": Revision, "answers": Answer}
+    kinds = {making.writes: making.record for making in MAKING.values()}
     kind = kinds.get(name)
-    return first(read_rows(Path(settings.source), kind), settings.limit) if kind else rows_of(settings)
+    return first(read_rows(Path(settings.source), kind), settings.limit) if kind else load_instructions(settings)
 
 
 def paired_rows(a: Path, b: Path, limit: int | None) -> Iterator[tuple[Response, Response]]:

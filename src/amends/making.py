@@ -6,6 +6,7 @@ from typing import Any
 
 from amends.methods import METHODS, NEEDS
 from amends.prompts import Guide, GuideStage, guides
+from amends.records import Analysis, Answer, Made, Mistake, Revision
 from amends.stages.analyze import analyze
 from amends.stages.answer import answer
 from amends.stages.induce import induce
@@ -17,8 +18,8 @@ class Making:
     """One such stage.
 
     Attributes:
-        work: takes rows, artifact, model, gate, guides, settings, seed and progress.
-        reads, writes: sets by their names in methods.NEEDS; `one` is a row of what it writes.
+        work: takes rows, artifact, task and progress.
+        reads, writes: sets by their names in methods.NEEDS; `record` is a row of what it writes.
         guided_by: the stage whose guides the settings name; None where the stage's own template is the request.
         origin: the data set's column that `source: origin` takes in the model's place.
         templates: those that its prompts are made of.
@@ -27,7 +28,7 @@ class Making:
     work: Callable[..., None]
     reads: str
     writes: str
-    one: str
+    record: type[Made]
     guided_by: GuideStage | None = None
     origin: str | None = None
     templates: tuple[str, ...] = ()
@@ -38,10 +39,10 @@ class Making:
 
 
 MAKING = {
-    "induce": Making(induce, "instructions", "mistakes", "mistake", "induce", "rejected"),
-    "analyze": Making(analyze, "mistakes", "analyses", "analysis", "analyze", templates=("analyze",)),
-    "revise": Making(revise, "mistakes", "revisions", "revision", templates=("critique", "revise")),
-    "answer": Making(answer, "instructions", "answers", "answer", "respond", "chosen"),
+    "induce": Making(induce, "instructions", "mistakes", Mistake, "induce", "rejected"),
+    "analyze": Making(analyze, "mistakes", "analyses", Analysis, "analyze", templates=("analyze",)),
+    "revise": Making(revise, "mistakes", "revisions", Revision, templates=("critique", "revise")),
+    "answer": Making(answer, "instructions", "answers", Answer, "respond", "chosen"),
 }
 """By the name of the command and of its section in a configuration, in an order in which they can run."""
 

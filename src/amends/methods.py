@@ -20,6 +20,11 @@ class Method:
     start: str | None = None
     prefill: str | None = None
 
+    @property
+    def training(self) -> str:
+        """The name of its training among the steps: what is shown, and what timings.json has its seconds by."""
+        return f"{self.name}: training"
+
 
 METHODS = {
     method.name: method

@@ -10,6 +10,7 @@ from amends.data.rows import read_rows
 from amends.data.sources import check_disjoint
 from amends.errors import InputError
 from amends.inputs import answering_guide
+from amends.judges.agreement import suite_to_compare
 from amends.judges.named import load_judge
 from amends.making import MAKING, stages_for
 from amends.methods import METHODS, NEEDS, Method
@@ -152,7 +153,7 @@ class Run:
             start=start,
         )
         out = self._trained(method)
-        facts = self.steps.train(f"{method.name}: training", samples, out, method.trainer, recipe)
+        facts = self.steps.train(method.training, samples, out, method.trainer, recipe)
         write_json(self.directory / method.name / "training.json", facts)
         return out
 
@@ -197,6 +198,21 @@ class Run:
         if "induce" in stages_for(self.configuration.methods, self.configuration.shares):
             mistakes = self.directory / "mistakes.jsonl"
             self.steps.agreement(mistakes, self.directory / "agreement.json", self.judge, self.gate)
+        if red_team := suite_to_compare(self.configuration):
+            self._compare_with_probe(red_team)
+
+    def _compare_with_probe(self, suite: str) -> None:
+        """On the first method's responses."""
+        self.judge.release()
+        method, probe = self.configuration.methods[0], load_judge("probe")
+        judged = {}
+        for inference in self.configuration.respond.inference:
+            responses, verdicts = (
+                self._evaluation(method, inference, suite, what) for what in ("responses", "verdicts")
+            )
+            judged[responses] = verdicts
+        self.steps.agreement_with_probe(judged, self.directory / "agreement-with-probe.json", probe)
+        probe.release()
 
     def _results(self) -> Path:
         from amends.evaluation.collect import collect_results

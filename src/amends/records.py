@@ -39,10 +39,11 @@ class Instruction(PromptRecord):
 
 
 class Made(PromptRecord):
-    """What a stage made of a row, or the last attempt at it (`passed` says which).
+    """What a stage made of a row, or the best or last of the attempts at it (`passed` says which).
 
-    `guide` is null where none was used; `attempts` are the texts that were tried, `rejections` the gate's reasons in turn,
-    and `reason` the last of them, empty when passed. `score` is the gate's probability of harmless, where it scores.
+    `guide` is null where none was used; `attempts` is how many texts were tried, `rejections` are the reasons against them
+    in turn, and `reason` is the last of them, empty when passed. `score` is the gate's probability of harmless, where it
+    scores.
     """
 
     source: Literal["own", "origin"] = "own"

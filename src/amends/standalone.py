@@ -5,12 +5,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from amends.checks import check_guides
-from amends.config import (
-    ComposeSettings,
-    DataSettings,
-    RespondSettings,
-    TrainSettings,
-)
+from amends.config import ComposeSettings, DataSettings, RespondSettings, TrainSettings
 from amends.data.rows import read_rows
 from amends.errors import InputError
 from amends.inputs import answering_guide
@@ -156,20 +151,6 @@ def prefer_files(a: Path, b: Path, judge: str, out: Path, limit: int | None, rep
         "unpaired": len(of_a ^ of_b),
         "p_value": sign_test(win, lose),
     }
-
-
-def study_model(
-    model: str, instructions: str, out: Path, limit: int | None, seed: int, reporter: Reporter
-) -> dict[str, Any]:
-    """What a study of the model finds."""
-    from amends.study import Study
-
-    return Study(LocalModel(model), DataSettings(source=instructions, limit=limit), out, seed, reporter).run()
-
-
-def preview_tokenizer(model: str) -> Any:
-    """The tokenizer with which a preview shows samples."""
-    return LocalModel(model).tokenizer
 
 
 def preview_samples(samples: Path, tokenizer: Any, count: int, to_stderr: bool = False) -> None:

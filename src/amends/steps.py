@@ -12,8 +12,9 @@ from typing import Any
 
 from amends.config import ComposeSettings, DataSettings
 from amends.data.rows import read_rows
+from amends.data.sources import load_instructions
 from amends.errors import InputError, StoreError, YieldError
-from amends.inputs import copies, count, count_rows, first, identity, made_rows, paired_rows, rows_of
+from amends.inputs import copies, count, count_rows, first, identity, made_rows, paired_rows
 from amends.judges.preference import PreferenceJudge
 from amends.making import MADE_BY, MAKING
 from amends.methods import NEEDS, Method
@@ -22,7 +23,8 @@ from amends.models.local import LocalModel
 from amends.progress import Reporter, Silent
 from amends.prompts import Guide, template, templates_fingerprint
 from amends.protocols import Generator, Judge, ProgressCallback, Sampling
-from amends.records import Preference, Response, Sample, Trainer
+from amends.records import Response, Trainer
+from amends.stages.attempts import Task
 from amends.stages.compose import compose
 from amends.stages.judge import judge_pairs, judge_responses
 from amends.stages.reference import reference_losses
@@ -59,7 +61,7 @@ class Steps:
             name,
             artifact,
             lambda: settings.limit,
-            lambda progress: stream(rows_of(settings), artifact, lambda chunk, *_: chunk, progress),
+            lambda progress: stream(load_instructions(settings), artifact, lambda chunk, *_: chunk, progress),
         )
 
     def make(
@@ -93,27 +95,14 @@ class Steps:
             read = count_rows(rows, making.reads)
             return None if read is None else times * read
 
-        self._run(
-            making.writes,
-            artifact,
-            total,
-            lambda progress: making.work(
-                copies(made_rows(making.reads, rows), times),
-                artifact,
-                model,
-                gate,
-                guides,
-                settings,
-                self.seed,
-                progress,
-            ),
-            lambda: {
-                "yield": stage_yield(
-                    made_rows(making.writes, DataSettings(source=str(artifact.part))), [guide.name for guide in guides]
-                )
-            },
-        )
-        return _passed(artifact, making.one, stage)
+        def work(progress: ProgressCallback) -> dict[str, Any]:
+            given = copies(made_rows(making.reads, rows), times)
+            making.work(given, artifact, Task(model, gate, guides, settings, self.seed), progress)
+            made = made_rows(making.writes, DataSettings(source=str(artifact.part)))
+            return {"yield": stage_yield(made, [guide.name for guide in guides])}
+
+        self._run(making.writes, artifact, total, work)
+        return _passed(artifact, making.record.__name__.lower(), stage)
 
     def compose(
         self, method: Method, sets: Mapping[str, DataSettings], out: Path, settings: ComposeSettings
@@ -137,28 +126,27 @@ class Steps:
             },
             "samples",
         )
-        self._run(
-            f"{method.name}: samples",
-            artifact,
-            lambda: None,
-            lambda progress: compose(
-                artifact, method.kinds, {name: made_rows(name, rows) for name, rows in used.items()}, shares, progress
-            ),
-        )
+
+        def work(progress: ProgressCallback) -> dict[str, Any]:
+            read = {name: made_rows(name, rows) for name, rows in used.items()}
+            counts = compose(artifact, method.kinds, read, shares, progress)
+            return {"rows": sum(counts.values()), "kinds": counts}
+
+        self._run(f"{method.name}: samples", artifact, lambda: None, work)
         return dict(artifact.read()["kinds"])
 
     def train(self, name: str, samples: Path, out: Path, kind: Trainer, recipe: Recipe) -> dict[str, Any]:
         """Writes an adapter or model directory and returns the training's facts: tokens, steps, the loss curve."""
-        from amends.training.fit import fit, is_begun
+        from amends.training.fit import WAYS, fit, is_begun
 
-        record = Sample if kind == "sft" else Preference
+        way = WAYS[kind]
         manifest = Manifest(
             out,
             identity(DataSettings(source=str(samples)), out)
             | {
                 "code": CODE["train"],
                 "settings": recipe.train.model_dump(mode="json", exclude={"save_steps"}),
-                "preference": recipe.preference.of(kind),
+                "preference": recipe.preference.model_dump(mode="json", include=set(way.told)),
                 "seed": recipe.seed,
                 "trainer": kind,
                 "model": find_model(recipe.model).fingerprint(),
@@ -171,11 +159,11 @@ class Steps:
         part = out.with_name(out.name + ".part")
         if out.exists() and not (part / MARK).exists():
             _refuse_foreign_directory(manifest)
-        rows = count(read_rows(samples, record))
-        steps = None if recipe.train.max_tokens else recipe.all_steps(kind, rows)
+        rows = count(read_rows(samples, way.record))
+        steps = None if recipe.train.max_tokens else way.steps(recipe, rows)
         with held(out), self._timed(name, is_begun(part, manifest.fingerprint)):
             with self.reporter.stage(name, steps, "steps") as progress:
-                facts = fit(kind, read_rows(samples, record), out, recipe, manifest.fingerprint, progress)
+                facts = fit(kind, read_rows(samples, way.record), out, recipe, manifest.fingerprint, progress)
             manifest.write("finished", facts=facts, files=directory_fingerprint(out))
             discard(part)  # not before the manifest: the part says that the output is ours
         return facts
@@ -190,7 +178,7 @@ class Steps:
             name,
             artifact,
             lambda: count_rows(prompts),
-            lambda progress: respond(rows_of(prompts), artifact, model, asked, sampling, self.seed, progress),
+            lambda progress: respond(load_instructions(prompts), artifact, model, asked, sampling, self.seed, progress),
         )
 
     def reference(self, name: str, rows: DataSettings, out: Path, model: LocalModel, asked: Guide) -> None:
@@ -200,7 +188,7 @@ class Steps:
             name,
             artifact,
             lambda: count_rows(rows),
-            lambda progress: reference_losses(rows_of(rows), artifact, model, asked, progress),
+            lambda progress: reference_losses(load_instructions(rows), artifact, model, asked, progress),
         )
 
     def judge(self, name: str, responses: Path, out: Path, judge: Judge, limit: int | None = None) -> None:
@@ -227,14 +215,26 @@ class Steps:
 
     def agreement(self, mistakes: Path, out: Path, judge: Judge, gate: Judge) -> None:
         """Writes how far the judge that evaluates and the gate agree on the mistakes."""
-        from amends.judges.agreement import agreement
+        from amends.judges.agreement import on_mistakes
 
         parts = {"judge": judge.fingerprint, "gate": gate.fingerprint, "inputs": file_digest(mistakes)}
         manifest = Manifest(out, parts)
         if self._is_finished("judges' agreement", manifest):
             return
         with self.reporter.stage("judges' agreement", None):
-            write_json(out, agreement(mistakes, judge, gate))
+            write_json(out, on_mistakes(mistakes, judge, gate))
+        manifest.write("finished")
+
+    def agreement_with_probe(self, judged: Mapping[Path, Path], out: Path, probe: Judge) -> None:
+        """Writes how far the judge that evaluated agrees with the probe: `judged` are its verdicts by their responses."""
+        from amends.judges.agreement import on_responses
+
+        inputs = [file_digest(path) for pair in judged.items() for path in pair]
+        manifest = Manifest(out, {"judge": probe.fingerprint, "inputs": inputs})
+        if self._is_finished("agreement with the probe", manifest):
+            return
+        with self.reporter.stage("agreement with the probe", None):
+            write_json(out, on_responses(judged, probe))
         manifest.write("finished")
 
     def _asked(
@@ -248,21 +248,20 @@ class Steps:
         name: str,
         artifact: Artifact,
         total: Callable[[], int | None],
-        work: Callable[[ProgressCallback], object],
-        facts: Callable[[], dict[str, Any]] = dict,
+        work: Callable[[ProgressCallback], dict[str, Any] | None],
     ) -> None:
+        """Does the work on an artifact that is not finished, and finishes it with the facts that the work returns."""
         if self._is_finished(name, artifact):
             return
         rows = total()  # refuses bad rows before anything is written, a lock's directory included
         with held(artifact.path), self._timed(name, artifact.is_begun()):
             try:
                 with self.reporter.stage(name, rows) as progress:
-                    work(progress)
+                    facts = work(progress)
             except BaseException:
                 artifact.discard_if_empty()
                 raise
-            if not artifact.is_finished():
-                artifact.finish(**facts())
+            artifact.finish(**facts or {})
 
     @contextmanager
     def _timed(self, name: str, resumed: bool) -> Iterator[None]:
@@ -290,10 +289,10 @@ class Steps:
 
 def check_origin(stage: str, rows: DataSettings, settings: Any) -> None:
     """Raises InputError where a stage wants the data set's own texts, and there are none."""
-    making = MAKING[stage]
-    if making.origin and settings.source == "origin" and not any(getattr(row, making.origin) for row in rows_of(rows)):
+    column = MAKING[stage].origin
+    if column and settings.source == "origin" and not any(getattr(row, column) for row in load_instructions(rows)):
         raise InputError(
-            f"{rows.source}: no row has `{making.origin}`, so there are no origin {making.writes}; map a column to it, "
+            f"{rows.source}: no row has `{column}`, so there are no origin {MAKING[stage].writes}; map a column to it, "
             "or set source to own"
         )
 

@@ -168,7 +168,7 @@ def _both_labels(rows: list[Labelled]) -> bool:
 
 def reading(found: dict[str, Any]) -> list[str]:
     """What the figures say of whether the method can work on this model, the decision last."""
-    said, missing, tells = [], [], False
+    said, missing, tells, holds = [], [], False, False
     for source, card in found["discrimination"].items():
         if source == "why_not":
             said.append(f"Discrimination was not measured: {card}.")
@@ -197,13 +197,19 @@ def reading(found: dict[str, Any]) -> list[str]:
     probe = found["probe"]
     if "auroc" in probe:
         holds = probe["auroc_ci"][0] > 0.6
-        tells |= holds
         seen = "hold" if holds else "hardly hold"
         said.append(
-            f"Its hidden states {seen} the difference (probe AUROC {probe['auroc']:.2f}): what analyses can bring out."
+            f"Its hidden states {seen} the difference (probe AUROC {probe['auroc']:.2f}): what analyses have to bring out."
         )
-    if not tells:
+    if not tells and not holds:
         missing.append("neither its verdicts nor its hidden states were seen to tell harmful from harmless")
     if missing:
         return [*said, f"Decision: do not train on this yet: {', and '.join(missing)}."]
+    if not tells:
+        return [
+            *said,
+            "Decision: worth a small trial. Its hidden states tell harmful from harmless, its own verdict was not seen to: "
+            "it does not use what it has. On the embedded model, whose study is like this, the method added nothing clear "
+            "to SFT.",
+        ]
     return [*said, "Decision: go on. There are mistakes, being told helps, and it tells harmful from harmless."]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from amends.config import DataSettings
 from amends.data import sources
 from amends.data.normalize import normalize_prompt, prompt_key
 from amends.data.sources import BUNDLED_SPLITS, check_disjoint, load_instructions, source_files
@@ -36,9 +37,13 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
+def load(source: object, **options: Any) -> Iterator[Instruction]:
+    return load_instructions(DataSettings(source=str(source), **options))
+
+
 def refusal(source: object, **options: Any) -> str:
     with pytest.raises(InputError) as caught:
-        list(load_instructions(str(source), **options))
+        list(load(source, **options))
     return str(caught.value)
 
 
@@ -53,8 +58,8 @@ def test_every_kind_of_file_gives_the_same(tmp_path: Path, name: str) -> None:
         Instruction(id="a", prompt="First?", chosen="One."),
         Instruction(id="b", prompt="Second?", chosen="Two."),
     ]
-    assert list(load_instructions(str(path))) == expected
-    assert list(load_instructions(str(path), limit=1)) == expected[:1]
+    assert list(load(path)) == expected
+    assert list(load(path, limit=1)) == expected[:1]
     assert source_files(str(path)) == [path]
 
 
@@ -80,7 +85,7 @@ def test_bad_row_is_named_in_every_kind_of_file(
 def test_columns_are_mapped_and_their_absence_named(tmp_path: Path) -> None:
     path = write(tmp_path / "x.jsonl", [{"question": "Q", "reply": "A"}, {"question": "R"}])
     columns = {"prompt": "question", "chosen": "reply"}
-    loaded = load_instructions(str(path), columns)
+    loaded = load(path, columns=columns)
     assert next(loaded) == Instruction(id="row-00000001", prompt="Q", chosen="A")
     with pytest.raises(InputError, match=r"x\.jsonl: line 2: column 'reply'.*has columns question"):
         next(loaded)
@@ -93,14 +98,14 @@ def test_columns_are_mapped_and_their_absence_named(tmp_path: Path) -> None:
 def test_parquet_is_read_in_batches_with_running_row_numbers(tmp_path: Path) -> None:
     rows = [{"prompt": f"Question {number}"} for number in range(600)]
     path = write(tmp_path / "x.parquet", rows)
-    ids = [instruction.id for instruction in load_instructions(str(path))]
+    ids = [instruction.id for instruction in load(path)]
     assert ids == [f"row-{number:08d}" for number in range(1, 601)]
 
 
 def test_parquet_messages_are_recognised(tmp_path: Path) -> None:
     messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}]
     path = write(tmp_path / "x.parquet", [{"messages": messages}])
-    assert next(load_instructions(str(path))).chosen == "Hello!"
+    assert next(load(path)).chosen == "Hello!"
 
 
 @pytest.mark.parametrize(
@@ -127,23 +132,18 @@ def test_source_that_does_not_exist_is_refused_by_the_call(tmp_path: Path, monke
     # A name like a hub id with the ending of a file is a file: nothing is asked of the network.
     for source in ("data/x.jsonl", "nowhere", str(tmp_path / "deep" / "er")):
         with pytest.raises(InputError, match="no such file"):
-            load_instructions(source)
+            load(source)
         with pytest.raises(InputError, match="no such file"):
             source_files(source)
     with pytest.raises(InputError, match="is a directory"):
-        load_instructions(str(tmp_path))
-
-
-@pytest.mark.parametrize("limit", [0, -1])
-def test_limit_below_one_is_refused(tmp_path: Path, limit: int) -> None:
-    assert "at least 1" in refusal(write(tmp_path / "x.jsonl", ROWS), limit=limit)
+        load(tmp_path)
 
 
 def test_split_of_a_file_takes_its_rows(tmp_path: Path) -> None:
     rows = [ROWS[0] | {"split": "train"}, ROWS[1] | {"split": "test"}]
     path = write(tmp_path / "x.jsonl", rows)
-    assert [row.id for row in load_instructions(str(path), split="test")] == ["b"]
-    assert [row.id for row in load_instructions(str(path))] == ["a", "b"]
+    assert [row.id for row in load(path, split="test")] == ["b"]
+    assert [row.id for row in load(path)] == ["a", "b"]
     assert "no row has the split 'dev'; there are test, train" in refusal(path, split="dev")
     assert "column 'split'" in refusal(write(path, ROWS), split="test")
 
@@ -151,8 +151,8 @@ def test_split_of_a_file_takes_its_rows(tmp_path: Path) -> None:
 def test_distinct_prompts_keeps_the_first_and_counts_before_the_limit(tmp_path: Path) -> None:
     prompts = ["How?", "  HOW ", "Why?", "how", "Who?"]
     path = write(tmp_path / "x.jsonl", [{"id": str(number), "prompt": text} for number, text in enumerate(prompts)])
-    assert [row.id for row in load_instructions(str(path), distinct_prompts=True)] == ["0", "2", "4"]
-    assert [row.id for row in load_instructions(str(path), distinct_prompts=True, limit=2)] == ["0", "2"]
+    assert [row.id for row in load(path, distinct_prompts=True)] == ["0", "2", "4"]
+    assert [row.id for row in load(path, distinct_prompts=True, limit=2)] == ["0", "2"]
 
 
 @pytest.fixture
@@ -162,8 +162,8 @@ def bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_bundled_split_is_part_of_the_name(bundled: Path) -> None:
-    assert [row.id for row in load_instructions("bundled:redteam/test")] == ["b"]
-    assert [row.id for row in load_instructions("bundled:redteam/train")] == ["a"]
+    assert [row.id for row in load("bundled:redteam/test")] == ["b"]
+    assert [row.id for row in load("bundled:redteam/train")] == ["a"]
     assert source_files("bundled:redteam/train") == [bundled]
     assert "leave split out" in refusal("bundled:redteam/train", split="test")
 
@@ -184,7 +184,7 @@ def test_unknown_bundled_name_is_refused_with_a_suggestion(source: str, suggesti
 
 
 def test_bundled_redteam_sets_are_disjoint_and_have_300_rows() -> None:
-    train, test = (list(load_instructions(f"bundled:redteam/{split}")) for split in ("train", "test"))
+    train, test = (list(load(f"bundled:redteam/{split}")) for split in ("train", "test"))
     assert len(train) + len(test) == 300
     check_disjoint(train, (("redteam", instruction) for instruction in test))
 
@@ -198,7 +198,7 @@ def test_no_bundled_test_prompt_is_nearly_a_training_prompt() -> None:
 
     names = [f"bundled:{name}/{split}" for name, splits in BUNDLED_SPLITS.items() for split in splits]
     train, test = (
-        {row.id: runs(row.prompt) for name in names if name.endswith(split) for row in load_instructions(name)}
+        {row.id: runs(row.prompt) for name in names if name.endswith(split) for row in load(name)}
         for split in ("train", "test")
     )
     assert len(test) > 200
@@ -215,11 +215,11 @@ def test_hub_data_set_is_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
         return iter([{"prompt": "Q", "response": "A"}, {"prompt": ""}])
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
-    loaded = load_instructions("owner/name")
+    loaded = load("owner/name")
     assert next(loaded) == Instruction(id="row-00000001", prompt="Q", chosen="A")
     with pytest.raises(InputError, match=r"owner/name \(hub, split train\): row 2: column 'prompt' is empty"):
         next(loaded)
-    next(load_instructions("owner/name", split="test"))
+    next(load("owner/name", split="test"))
     assert calls == [("owner/name", {"split": split, "streaming": True}) for split in ("train", "test")]
     assert source_files("owner/name") == []
 
@@ -233,10 +233,11 @@ def run_python(code: str, **environment: str) -> str:
 
 def test_hub_data_set_offline_is_refused_with_the_remedy(tmp_path: Path) -> None:
     code = """if True:
+        from amends.config import DataSettings
         from amends.data.sources import load_instructions
         from amends.errors import InputError
         try:
-            next(load_instructions("owner/name"))
+            next(load_instructions(DataSettings(source="owner/name")))
         except InputError as error:
             print(error)
     """
@@ -310,13 +311,13 @@ def test_many_overlaps_are_counted_and_the_first_named() -> None:
     ],
 )
 def test_shared_research_data_loads(name: str, count: int) -> None:
-    assert sum(1 for _ in load_instructions(str(SHARED / name))) == count
+    assert sum(1 for _ in load(SHARED / name)) == count
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason=f"needs the research data in {SHARED}, which is not in the repository")
 def test_shared_pku_splits_are_disjoint() -> None:
-    train = load_instructions(str(SHARED / "pku_saferlhf_train.jsonl"))
-    test = load_instructions(str(SHARED / "pku_saferlhf_test.jsonl"))
+    train = load(SHARED / "pku_saferlhf_train.jsonl")
+    test = load(SHARED / "pku_saferlhf_test.jsonl")
     check_disjoint(train, (("redteam", instruction) for instruction in test))
 
 
@@ -325,11 +326,11 @@ def test_a_mistyped_path_is_not_asked_of_the_hub(tmp_path: Path, monkeypatch: py
     (tmp_path / "data").mkdir()
     for name in ("data/rows", "./rows"):
         with pytest.raises(InputError, match=f"^{Path(name)}: no such file"):
-            load_instructions(name)
+            load(name)
 
 
 @pytest.mark.parametrize("ending", [".JSONL", ".Json", ".jsonl.GZ"])
 def test_endings_have_no_case(tmp_path: Path, ending: str) -> None:
     path = write(tmp_path / f"x{ending.lower()}", [{"prompt": "Hi"}])
     path = path.rename(tmp_path / f"X{ending}")
-    assert [row.prompt for row in load_instructions(str(path))] == ["Hi"]
+    assert [row.prompt for row in load(path)] == ["Hi"]

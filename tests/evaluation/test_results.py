@@ -79,6 +79,19 @@ def test_refusals_truncation_and_losses() -> None:
     assert benign.reference_loss_ci == (0.75, 2.0)
 
 
+def test_how_much_of_the_harmlessness_is_refusal() -> None:
+    """Of five scored responses, four are harmless and two of these refuse; an unscored refusal is in neither part."""
+    answers = [(str(place), letter == "r", False) for place, letter in enumerate("rr..r.r")]
+    row = system_row(measure("sft", "unguided", "s", "attacks", verdicts("++++-??"), answers), seed=1)
+    assert (row.harmless_rate, row.harmless_unrefused_rate, row.unscored) == (0.8, 0.4, 2)
+    assert row.harmless_unrefused_rate_ci == pytest.approx((0.118, 0.769), abs=1e-3)
+    safe = system_row(measure("sft", "unguided", "s", "over-refusal", verdicts("++++-??"), answers), seed=1)
+    assert safe.harmless_unrefused_rate is safe.harmless_unrefused_rate_ci is None
+    assert system_row(judged("++--"), seed=1).harmless_unrefused_rate is None, "no responses were read"
+    part = system_row(measure("sft", "unguided", "s", "red-team", verdicts("++--"), answers[1:3]), seed=1)
+    assert part.harmless_unrefused_rate == 0, "of the two with verdict and response, one refuses, one is harmful"
+
+
 def test_comparison_leaves_unscored_pairs_out() -> None:
     a, b = judged("+++++++-?+", "mistake-analysis"), judged("+------+-?")
     rate, score = compare(a, b, seed=1)

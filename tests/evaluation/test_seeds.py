@@ -3,19 +3,20 @@
 import numpy as np
 import pytest
 
-from amends.evaluation.measurement import Measurement, measure
+from amends.evaluation.measurement import Column, Measurement, measure
 from amends.evaluation.seeds import TEST, pooled_comparisons, pooled_row
 from amends.records import ReferenceLoss, Verdict
 
 
 def judged(method: str, letters: str) -> Measurement:
-    """`+` harmless, `-` harmful, `?` unscored."""
-    labels = {"+": "harmless", "-": "harmful", "?": "unscored"}
+    """`+` harmless, `r` harmless but a refusal, `-` harmful and a refusal, `?` unscored."""
+    labels = {"+": "harmless", "r": "harmless", "-": "harmful", "?": "unscored"}
+    scores = {"harmless": 0.9, "harmful": 0.1}
     rows = [
-        Verdict(id=str(place), verdict=labels[letter], score=None if letter == "?" else 0.9 if letter == "+" else 0.1)  # type: ignore[arg-type]
+        Verdict(id=str(place), verdict=labels[letter], score=scores.get(labels[letter]))  # type: ignore[arg-type]
         for place, letter in enumerate(letters)
     ]
-    answers = [(str(place), letter == "-", False) for place, letter in enumerate(letters)]
+    answers = [(str(place), letter in "-r", False) for place, letter in enumerate(letters)]
     return measure(method, "guided", "s", "red-team", rows, answers)
 
 
@@ -34,6 +35,16 @@ def test_a_pooled_row_has_the_seeds_means_and_says_how_many_they_are() -> None:
     assert row.harmless_rate_ci[0] >= 0
     assert row.harmless_rate_ci[1] <= 1
     assert row.reference_loss is None
+
+
+def test_harmless_without_refusing_is_pooled_like_the_harmless_rate() -> None:
+    row = pooled_row([judged("sft", "r++-"), judged("sft", "++--")])
+    assert (row.harmless_rate, row.harmless_unrefused_rate) == (5 / 8, 4 / 8)
+    assert (
+        row.harmless_unrefused_rate_ci and row.harmless_unrefused_rate_ci[0] < 0.5 < row.harmless_unrefused_rate_ci[1]
+    )
+    holed = pooled_row([judged("sft", "++-?"), judged("sft", "++--"), judged("sft", "++--")])
+    assert (holed.unscored, holed.harmless_unrefused_rate) == (1, 0.5), "estimated, not counted as refused"
 
 
 def test_what_a_seed_did_not_score_is_estimated_counted_and_bounded() -> None:
@@ -86,6 +97,29 @@ def test_losses_are_per_token() -> None:
     ]
     (found,) = pooled_comparisons(twice, [losses("sft", [20.0])] * 2)
     assert found.difference == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("of_seeds", [0.01, 0.05])
+def test_intervals_of_losses_per_token_cover(of_seeds: float) -> None:
+    """Long answers lose less a token, so that weights count; a is 5% above b. Of 500 draws .95 to .99 were inside."""
+    generator, draws, lengths, prompts = np.random.default_rng(3), 250, np.arange(5, 40), 50
+    keys, truth, covered = np.arange(prompts, dtype=np.uint64), np.sqrt(lengths).sum() * 8 / lengths.sum(), np.zeros(2)
+    for _ in range(draws):
+        tokens = generator.choice(lengths, prompts).astype(float)
+        nats = 8 * np.sqrt(tokens) * generator.gamma(8, 1 / 8, prompts)
+        b, a = (
+            [
+                Measurement("m", "guided", "s", "benign", nats=Column(keys, nats * one), tokens=Column(keys, tokens))
+                for one in level * (1 + generator.normal(0, of_seeds, (3, 1)) + generator.normal(0, 0.05, (3, prompts)))
+            ]
+            for level in (1, 1.05)
+        )
+        for place, (found, known) in enumerate(
+            ((pooled_row(b).reference_loss_ci, truth), (pooled_comparisons(a, b)[0].ci, 0.05))
+        ):
+            assert found
+            covered[place] += found[0] <= known <= found[1]
+    assert (covered / draws >= 0.91).all(), "250 draws of .95 fall below it once in 400 times"
 
 
 def test_nothing_in_common_is_no_comparison() -> None:

@@ -1,13 +1,17 @@
 """How far two judges agree, against scikit-learn's kappa, and the refusal detector."""
 
+import json
 from pathlib import Path
 
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from amends.judges.agreement import agreement
-from amends.records import Mistake
+from amends.config_file import load_configuration
+from amends.judges.agreement import agreement, on_mistakes, suite_to_compare
+from amends.records import Mistake, Response, Verdict, label
 from amends.refusal import is_refusal
+from amends.steps import Steps
+from conftest import CONFIGS
 
 
 class Fixed:
@@ -19,6 +23,7 @@ class Fixed:
         self.scores = scores
 
     def score(self, pairs: list[tuple[str, str]]) -> list[float | None]:
+        self.seen = pairs
         return self.scores[: len(pairs)]
 
 
@@ -33,22 +38,59 @@ def mistakes(path: Path, count: int) -> Path:
 def test_agreement_counts_what_both_scored(tmp_path: Path) -> None:
     first: list[float | None] = [0.9, 0.1, 0.2, 0.8, None, 0.7, 0.3]
     second: list[float | None] = [0.8, 0.2, 0.9, 0.6, 0.5, None, 0.1]
-    found = agreement(mistakes(tmp_path / "m.jsonl", 7), Fixed(first), Fixed(second))
+    found = on_mistakes(mistakes(tmp_path / "m.jsonl", 7), Fixed(first), Fixed(second))
     labels = [(True, True), (False, False), (False, True), (True, True), (False, False)]
     assert (found["rows"], found["unscored"], found["equal"]) == (5, 2, 0.8)
     assert found["kappa"] == pytest.approx(cohen_kappa_score(*zip(*labels, strict=True)), abs=1e-4)
     assert (found["harmful_by_evaluation"], found["harmful_by_gate"]) == (0.6, 0.4)
 
 
-def test_kappa_is_unknown_where_a_judge_says_one_thing(tmp_path: Path) -> None:
-    found = agreement(mistakes(tmp_path / "m.jsonl", 2), Fixed([0.9, 0.9]), Fixed([0.9, 0.1]))
+def test_kappa_is_unknown_where_a_judge_says_one_thing() -> None:
+    found = agreement({"evaluation": [0.9, 0.9], "probe": [0.9, 0.1]})
+    assert (found["harmful_by_evaluation"], found["harmful_by_probe"]) == (0, 0.5)
     assert (found["kappa"], found["equal"]) == (None, 0.5)
 
 
-def test_of_nothing_scored_no_share_is_said(tmp_path: Path) -> None:
-    found = agreement(mistakes(tmp_path / "m.jsonl", 2), Fixed([None, 0.9]), Fixed([0.9, None]))
+def test_of_nothing_scored_no_share_is_said() -> None:
+    found = agreement({"evaluation": [None, 0.9], "gate": [0.9, None]})
     assert (found["rows"], found["unscored"]) == (0, 2)
     assert found["equal"] is found["kappa"] is found["harmful_by_evaluation"] is found["harmful_by_gate"] is None
+
+
+def test_the_verdicts_that_are_there_are_compared_with_the_probe(tmp_path: Path) -> None:
+    """The first ones of each inference, row by row; anew where a verdict has changed."""
+    judged = {tmp_path / f"{name}.responses.jsonl": tmp_path / f"{name}.verdicts.jsonl" for name in ("plain", "guided")}
+    for number, (responses, verdicts) in enumerate(judged.items()):
+        texts = [Response(id=str(row), prompt="p", response=f"{number} {row}") for row in range(200)]
+        scores = [(0.9, 0.1, None)[row % 3] for row in range(200)]
+        given = [
+            Verdict(id=row.id, verdict=label(score), score=score) for row, score in zip(texts, scores, strict=True)
+        ]
+        responses.write_text("".join(row.model_dump_json() + "\n" for row in texts))
+        verdicts.write_text("".join(row.model_dump_json() + "\n" for row in given))
+    probe, out = Fixed([0.9, 0.1, 0.1] * 42 + [0.1, 0.1] + [0.9, 0.1, 0.1] * 43), tmp_path / "agreement.json"
+    Steps().agreement_with_probe(judged, out, probe)
+    assert [text for _, text in probe.seen] == [f"{number} {row}" for number in range(2) for row in range(128)]
+    found = json.loads(out.read_text())
+    assert (found["rows"], found["unscored"], found["equal"]) == (172, 84, round(171 / 172, 4))
+    assert 0.98 < found["kappa"] < 1
+    assert found["harmful_by_evaluation"] == 0.5
+    probe.seen = []
+    Steps().agreement_with_probe(judged, out, probe)
+    assert probe.seen == [], "finished"
+    last = judged[tmp_path / "guided.responses.jsonl"]
+    last.write_text(last.read_text().replace("0.1", "0.2"))
+    Steps().agreement_with_probe(judged, out, probe)
+    assert len(probe.seen) == 256
+
+
+def test_another_judge_is_compared_with_the_probe_on_the_first_red_team_suite() -> None:
+    configuration = load_configuration(CONFIGS / "quickstart.yaml")
+    assert suite_to_compare(configuration) is None, "the probe itself"
+    other = configuration.model_copy(update={"judge": "endpoint:m@http://localhost:1/v1"})
+    assert suite_to_compare(other) == "redteam"
+    safe = {name: suite for name, suite in other.suites.items() if suite.kind != "red-team"}
+    assert suite_to_compare(other.model_copy(update={"suites": safe})) is None
 
 
 @pytest.mark.parametrize(

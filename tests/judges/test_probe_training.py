@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from amends.config import DataSettings
 from amends.data.sources import load_instructions
 from amends.errors import InputError, StoreError
 from amends.judges.probe import Probe, ProbeJudge
@@ -147,7 +148,8 @@ def test_the_cards_figures_are_scikit_learns() -> None:
 
 def test_a_probe_of_ones_own_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """On the real model: helpful answers against answers that curse, on prompts that were not trained on."""
-    answers = [(row.prompt, str(row.chosen)[:160]) for row in load_instructions("bundled:benign/train", limit=40)]
+    benign = DataSettings(source="bundled:benign/train", limit=40)
+    answers = [(row.prompt, str(row.chosen)[:160]) for row in load_instructions(benign)]
     curse = "You are an idiot, I hate you, go away and suffer, you worthless fool."
     rows = [{"prompt": prompt, "response": text, "label": "safe"} for prompt, text in answers]
     rows += [{"prompt": prompt, "response": f"{curse} {text[:20]}", "label": "unsafe"} for prompt, text in answers]

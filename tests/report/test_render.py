@@ -291,6 +291,9 @@ def test_numbers_of_results_are_in_the_page(run_directory: Path, html: str) -> N
     for row in results.systems:
         if row.harmless_rate is not None:
             assert f"{100 * row.harmless_rate:.1f}" in html
+        if row.kind in ("red-team", "attacks"):
+            assert row.harmless_unrefused_rate is not None
+            assert f"{100 * row.harmless_unrefused_rate:.1f}" in html
     assert "more harmless: the interval excludes zero" in html
     assert "refuses" in html and "62.5" in html, "yields"
     assert "0.8812" in html, "judge card"

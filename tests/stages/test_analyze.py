@@ -11,7 +11,7 @@ from amends.prompts import Guide, analysis_question, guide
 from amends.protocols import Prompt
 from amends.records import Analysis, Mistake
 from amends.stages.analyze import CONTINUES_BELOW, analyze, text_reason
-from amends.stages.attempts import NOT_A_MISTAKE
+from amends.stages.attempts import NOT_A_MISTAKE, Task
 
 TOLD = guide("analyze", "told-suffix")
 PREFILLED = guide("analyze", "told-prefill")
@@ -38,9 +38,8 @@ def made(
     attempts: int = 1,
 ) -> list[Analysis]:
     artifact = artifact_in(directory)
-    judge = judge or judged(0.9)
-    settings = AnalyzeSettings(attempts=attempts)
-    analyze(mistakes or [MISTAKE], artifact, model, judge, guides or [TOLD], settings, 0)
+    task = Task(model, judge or judged(0.9), guides or [TOLD], AnalyzeSettings(attempts=attempts), 0)
+    analyze(mistakes or [MISTAKE], artifact, task)
     return written(artifact, Analysis)
 
 

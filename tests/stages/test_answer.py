@@ -11,6 +11,7 @@ from amends.prompts import guide
 from amends.protocols import Prompt
 from amends.records import Answer, Instruction
 from amends.stages.answer import answer
+from amends.stages.attempts import Task
 from amends.stages.yields import stage_yield
 
 REMINDER = guide("respond", "reminder")
@@ -38,7 +39,7 @@ def made(
     artifact = artifact_in(directory)
     model = ScriptedModel("m", lambda *_: next(left))
     settings = AnswerSettings(attempts=attempts, source=source)
-    answer(rows or [ROW], artifact, model, ScriptedJudge(score), [REMINDER], settings, 0)
+    answer(rows or [ROW], artifact, Task(model, ScriptedJudge(score), [REMINDER], settings, 0))
     return written(artifact, Answer)
 
 
@@ -49,8 +50,8 @@ def test_the_model_is_asked_with_the_reminder(tmp_path: Path) -> None:
         seen.append(prompt)
         return KIND
 
-    artifact = artifact_in(tmp_path)
-    answer([ROW], artifact, ScriptedModel("m", says), ScriptedJudge(lambda *_: 0.9), [REMINDER], AnswerSettings(), 0)
+    task = Task(ScriptedModel("m", says), ScriptedJudge(lambda *_: 0.9), [REMINDER], AnswerSettings(), 0)
+    answer([ROW], artifact_in(tmp_path), task)
     assert seen == [REMINDER.prompt(ROW.prompt)]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from scripted_judge import artifact_in
+from scripted_judge import artifact_in, written
 
 from amends.errors import SampleError
 from amends.methods import METHODS
@@ -96,10 +96,9 @@ def composed(
 ) -> list[Sample]:
     artifact = artifact_in(directory, name)
     counts = compose(artifact, kinds, SETS | {"instructions": instructions, "benign": benign}, shares)
-    assert artifact.is_finished()
+    artifact.finish()
     found = [Sample.model_validate_json(line) for line in artifact.path.read_bytes().splitlines()]
     assert counts == {kind: sum(sample.kind == kind for sample in found) for kind in kinds}
-    assert artifact.read()["kinds"] == counts
     return found
 
 
@@ -115,8 +114,9 @@ def test_hindsight_has_half_of_the_mistakes_before_the_safe_answer_and_the_good_
     tmp_path: Path,
 ) -> None:
     mistakes = [MISTAKES[0].model_copy(update={"id": str(number)}) for number in range(400)]
-    compose(artifact_in(tmp_path), ["hindsight"], {"mistakes": mistakes, "benign": BENIGN}, {})
-    rows = [Sample.model_validate_json(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    artifact = artifact_in(tmp_path)
+    compose(artifact, ["hindsight"], {"mistakes": mistakes, "benign": BENIGN}, {})
+    rows = written(artifact, Sample)
     texts = [row.completion[0].content for row in rows]
     good, bad = template("hindsight_good"), template("hindsight_bad")
     both = [text for text in texts if text.startswith(f"{bad} Kick it.")]
@@ -129,8 +129,9 @@ def test_hindsight_has_half_of_the_mistakes_before_the_safe_answer_and_the_good_
 
 def test_a_preference_needs_a_mistake_that_passed_and_another_safe_answer(tmp_path: Path) -> None:
     same = MISTAKES[0].model_copy(update={"id": "same", "response": MISTAKES[0].chosen})
-    compose(artifact_in(tmp_path), ["preference"], {"mistakes": [*MISTAKES, same]}, {})
-    rows = [Preference.model_validate_json(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    artifact = artifact_in(tmp_path)
+    compose(artifact, ["preference"], {"mistakes": [*MISTAKES, same]}, {})
+    rows = written(artifact, Preference)
     assert [row.id for row in rows] == ["preference-r1", "preference-r5"]
     assert rows[0].completion[0].content == MISTAKES[0].chosen
     assert rows[0].rejected[0].content == "Kick it."
@@ -168,10 +169,8 @@ def guides_with_words() -> list[tuple[str, str, str]]:
 @pytest.mark.parametrize(("stage", "name", "cue"), guides_with_words())
 def test_a_guide_in_a_prompt_is_refused_by_name(tmp_path: Path, stage: str, name: str, cue: str) -> None:
     leaking = ANALYSES[0].model_copy(update={"id": "r3", "response": f"Yes, lie.\n\n{cue.upper()}"})
-    artifact = artifact_in(tmp_path)
     with pytest.raises(SampleError) as caught:
-        compose(artifact, ["analysis"], {"analyses": [ANALYSES[0], leaking]}, ALL)
-    assert not artifact.path.exists()
+        compose(artifact_in(tmp_path), ["analysis"], {"analyses": [ANALYSES[0], leaking]}, ALL)
     found = re.match(
         r"sample analysis-r3: '(.+)', words of the (\w+) guide '(.+)', stand in its prompt", str(caught.value)
     )
@@ -249,11 +248,14 @@ def test_no_share_leaves_a_kind_out(tmp_path: Path) -> None:
     assert {sample.kind for sample in samples} == {"benign", "analysis"}
 
 
-def test_no_samples_is_an_error_and_leaves_no_file(tmp_path: Path) -> None:
-    artifact = artifact_in(tmp_path)
+def test_no_samples_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SampleError, match=r"out\.jsonl: no samples.*passed its gate"):
-        compose(artifact, ["safe", "analysis"], {"instructions": [INSTRUCTIONS[1]], "analyses": [ANALYSES[1]]}, ALL)
-    assert not artifact.path.exists()
+        compose(
+            artifact_in(tmp_path),
+            ["safe", "analysis"],
+            {"instructions": [INSTRUCTIONS[1]], "analyses": [ANALYSES[1]]},
+            ALL,
+        )
 
 
 def test_interrupted_composition_is_resumed_to_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,7 +275,7 @@ def test_interrupted_composition_is_resumed_to_the_same_bytes(tmp_path: Path, mo
     assert len(artifact.part.read_bytes().splitlines()) == 256
     counts = compose(artifact, ["safe", "benign"], {"instructions": rows, "benign": BENIGN}, ALL)
     assert counts == {"safe": 600, "benign": 1}, "rows that were kept are counted too"
-    assert artifact.path.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+    assert artifact.part.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
 
 
 def test_preview_shows_every_kind(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from amends.models.scripted import ScriptedModel
 from amends.prompts import template
 from amends.protocols import Prompt
 from amends.records import Mistake, Revision
-from amends.stages.attempts import NOT_A_MISTAKE
+from amends.stages.attempts import NOT_A_MISTAKE, Task
 from amends.stages.revise import PLAIN, revise
 from amends.stages.yields import stage_yield
 
@@ -36,7 +36,7 @@ def answers(revisions: list[str]) -> ScriptedModel:
 
 def made(directory: Path, model: ScriptedModel, judge: ScriptedJudge, attempts: int = 1) -> list[Revision]:
     artifact = artifact_in(directory)
-    revise([MISTAKE, SKIPPED], artifact, model, judge, [PLAIN], ReviseSettings(attempts=attempts), 0)
+    revise([MISTAKE, SKIPPED], artifact, Task(model, judge, [PLAIN], ReviseSettings(attempts=attempts), 0))
     return written(artifact, Revision)
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from trl.trainer.utils import add_fused_lm_head
 
-from amends.config import TrainSettings
+from amends.config import DataSettings, TrainSettings
 from amends.data.sources import load_instructions
 from amends.models.loading import find_model, load_model
 from amends.records import Message, Sample
@@ -23,7 +23,7 @@ SETTINGS = TrainSettings(
 
 
 def samples() -> list[Sample]:
-    rows = load_instructions("bundled:redteam/train", None, None, 18, False)
+    rows = load_instructions(DataSettings(source="bundled:redteam/train", limit=18))
     return [
         Sample(
             id=row.id,

@@ -106,9 +106,12 @@ def study(
     hidden states.
     """
     from amends.cli.console import Console
-    from amends.standalone import study_model
+    from amends.config import DataSettings
+    from amends.models.local import LocalModel
+    from amends.study import Study
 
-    found = study_model(model, instructions, out, limit, seed, Console())
+    rows = DataSettings(source=instructions, limit=limit)
+    found = Study(LocalModel(model), rows, out, seed, Console()).run()
     options.show(found, as_json, "\n".join([*_study_lines(found), "", *found["reading"], str(out / "study.json")]))
 
 

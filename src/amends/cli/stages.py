@@ -142,9 +142,10 @@ def compose(
 ) -> None:
     """Make fine-tuning samples with every hint removed. --preview shows which tokens carry loss."""
     from amends.cli.console import Console
-    from amends.standalone import compose_files, preview_samples, preview_tokenizer
+    from amends.models.local import LocalModel
+    from amends.standalone import compose_files, preview_samples
 
-    tokenizer = preview_tokenizer(model) if preview else None  # first, so that an unknown model writes nothing
+    tokenizer = LocalModel(model).tokenizer if preview else None  # first, so that an unknown model writes nothing
     sources = {
         "instructions": instructions,
         "benign": benign,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from amends.config import DataSettings
 from amends.data.mapping import map_row
 from amends.data.normalize import prompt_key
 from amends.data.rows import RawRow, parse_json, printable, read_objects, require_file, require_object, validate_rows
@@ -34,35 +35,26 @@ class _Origin:
     split: str | None
 
 
-def load_instructions(
-    source: str,
-    columns: Mapping[str, str] | None = None,
-    split: str | None = None,
-    limit: int | None = None,
-    distinct_prompts: bool = False,
-) -> Iterator[Instruction]:
-    """The instructions of a source, one at a time. Only ids (and 8 bytes a prompt) are kept in memory.
+def load_instructions(settings: DataSettings) -> Iterator[Instruction]:
+    """The instructions of a set, one at a time. Only ids (and 8 bytes a prompt) are kept in memory.
 
     Args:
-        source: `bundled:NAME/SPLIT`; a `.jsonl`, `.jsonl.gz`, `.json` or `.parquet` file; or a hub id `owner/name`.
-        columns: our column names to those of the source; without it, known formats are recognised (`mapping`).
-        split: of a hub data set, "train" unless given; of a file, its rows with this value in their `split` column.
-        limit: at most so many instructions, counted last.
-        distinct_prompts: keeps the first row only of those with the same normalised prompt.
+        settings: `columns` are our column names to those of the source; without it, known formats are recognised
+            (`mapping`). `split` is of a hub data set, "train" unless given; of a file, its rows with this value in their
+            `split` column. `distinct_prompts` keeps the first row only of those with the same normalised prompt; `limit`
+            counts last.
 
     Raises:
         InputError: at once for a source that does not exist, on iteration for a row that cannot be used.
     """
-    if limit is not None and limit < 1:
-        raise InputError(f"{source}: limit is {limit}; it has to be at least 1, or left out to take all rows")
-    origin = _resolve(source, split)
+    source, origin = settings.source, _resolve(settings.source, settings.split)
     if origin.path is None:
         rows = _read_hub(source, origin.split or "train")
     else:
         rows = _reader(origin.path)(origin.path)
         rows = rows if origin.split is None else _of_split(rows, origin.split, source)
-    instructions = validate_rows(_mapped(rows, columns), Instruction, source)
-    return islice(_distinct(instructions) if distinct_prompts else instructions, limit)
+    instructions = validate_rows(_mapped(rows, settings.columns), Instruction, source)
+    return islice(_distinct(instructions) if settings.distinct_prompts else instructions, settings.limit)
 
 
 def source_files(source: str, split: str | None = None) -> list[Path]:

@@ -11,6 +11,7 @@ from amends.data.rows import read_rows
 from amends.evaluation.measurement import Measurement, measure
 from amends.evaluation.results import Results, compare, system_row
 from amends.evaluation.seeds import pooled_comparisons, pooled_row
+from amends.judges.agreement import suite_to_compare
 from amends.making import MAKING, stages_for
 from amends.methods import METHODS
 from amends.records import Inference, Instruction, ReferenceLoss, Response, SuiteKind, Verdict
@@ -23,16 +24,16 @@ def collect_results(configuration: Configuration, directory: Path, judges: dict[
 
     `judges`: facts of those that evaluated and gated, by role.
     """
-    agreement = directory / "agreement.json"
-    # What lies there from other methods is not this run's.
-    agreed = "induce" in stages_for(configuration.methods, configuration.shares)
+    # What lies there from other methods, or of another judge, is not this run's.
+    agreed = ["agreement"] if "induce" in stages_for(configuration.methods, configuration.shares) else []
+    agreed += ["agreement-with-probe"] if suite_to_compare(configuration) else []
     measured = _measured(configuration, directory)
     return Results(
         model=configuration.model,
         seed=configuration.seed,
         **_compared([measured], configuration.seed),
         yields=_yields(configuration, directory),
-        judges=judges | ({"agreement": read_json(agreement)} if agreed else {}),
+        judges=judges | {name: read_json(directory / f"{name}.json") for name in agreed},
         data={
             "amends": __version__,
             "sets": _sets(configuration, directory),

@@ -5,7 +5,9 @@ from typing import Literal
 
 from amends.records import SuiteKind
 
-Metric = Literal["harmless_rate", "harmless_score", "helpful_score", "refusal_rate", "reference_loss"]
+Metric = Literal[
+    "harmless_rate", "harmless_score", "helpful_score", "refusal_rate", "harmless_unrefused_rate", "reference_loss"
+]
 MetricKind = Literal["rate", "score", "loss"]
 
 SHOWN: dict[MetricKind, tuple[int, int]] = {"rate": (100, 1), "score": (1, 2), "loss": (1, 3)}
@@ -59,6 +61,15 @@ _ROWS = (
         ("red-team", "over-refusal"),
     ),
     MetricRow("refusal_rate", "rate", "refused", "refused %", "refuses more", "refuses less", ("over-refusal",)),
+    MetricRow(
+        "harmless_unrefused_rate",
+        "rate",
+        "unrefused",
+        "harmless, not refused %",
+        "more harmless without refusing",
+        "less harmless without refusing",
+        (),
+    ),
     MetricRow("reference_loss", "loss", "nats", "loss, nats per token", "higher loss", "lower loss", ("benign",)),
 )
 METRICS: dict[Metric, MetricRow] = {row.name: row for row in _ROWS}

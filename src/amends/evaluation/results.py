@@ -39,9 +39,9 @@ class SystemRow(_Row):
     """One system (method and inference) on one suite. Rates in [0, 1]; intervals are 95 % [low, high]; None: not known.
 
     `harmless_rate` is among scored responses, `harmless_rate_bounds` what it would be if all unscored were harmful or
-    harmless. Of several seeds `n` is one seed's prompts and `unscored` all seeds' responses. `harmless_score` is 1 + 9 x
-    the mean probability of harmless, `helpful_score` a rating from 1 to 10 (of judges that rate it), `reference_loss` in
-    nats per token.
+    harmless, `harmless_unrefused_rate` the part of it that is no refusal. Of several seeds `n` is one seed's prompts and
+    `unscored` all seeds' responses. `harmless_score` is 1 + 9 x the mean probability of harmless, `helpful_score` a rating
+    from 1 to 10 (of judges that rate it), `reference_loss` in nats per token.
     """
 
     method: str = Field(pattern=_NAME)
@@ -60,6 +60,8 @@ class SystemRow(_Row):
     helpful_score_ci: Interval | None = None
     refusal_rate: float | None = None
     refusal_rate_ci: Interval | None = None
+    harmless_unrefused_rate: float | None = None
+    harmless_unrefused_rate_ci: Interval | None = None
     reference_loss: float | None = None
     reference_loss_ci: Interval | None = None
     truncated_rate: float | None = None

@@ -31,7 +31,7 @@ def costs(directory: Path, names: Iterable[str]) -> dict[str, Cost]:
         timings = [read_as(dict[str, float], path) for path in files if path.exists()]
         if timings and method in METHODS:
             steps = [MAKING[stage].writes for stage in stages_for([method], shares)]
-            found[name] = Cost(_mean(timings, steps), _mean(timings, [f"{method}: training"]))
+            found[name] = Cost(_mean(timings, steps), _mean(timings, [METHODS[method].training]))
     return found
 
 

@@ -1,37 +1,64 @@
-"""How far two judges agree: the one that gated the data and the one that evaluates, on the mistakes."""
+"""How far the judge that evaluates agrees with the gate, on the mistakes, and with the bundled probe, on responses."""
 
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from amends.config import Configuration
 from amends.data.rows import read_rows
 from amends.protocols import Judge
-from amends.records import Mistake, label
+from amends.records import Mistake, Response, Verdict, label
 
 ROWS = 256
 
 
-def agreement(mistakes: Path, evaluation: Judge, gate: Judge) -> dict[str, Any]:
-    """Share of equal verdicts and Cohen's kappa over the first mistakes (their last texts, passed or not).
+def agreement(scores: Mapping[str, Sequence[float | None]]) -> dict[str, Any]:
+    """Share of equal verdicts and Cohen's kappa, from two judges' scores of the same rows by what the judges are.
 
     A row that either judge leaves unscored is counted in `unscored`, and in nothing else. Kappa is None where one judge
     gives all rows the same verdict: it is not defined then; a share is None where no row is scored.
     """
     from sklearn.metrics import cohen_kappa_score
 
-    pairs = [(row.prompt, row.response) for row in islice(read_rows(mistakes, Mistake), ROWS)]
-    scored = [
-        (label(a) == "harmless", label(b) == "harmless")
-        for a, b in zip(evaluation.score(pairs), gate.score(pairs), strict=True)
-        if a is not None and b is not None
-    ]
+    rows = list(zip(*scores.values(), strict=True))
+    scored = [[label(score) == "harmless" for score in row] for row in rows if None not in row]
     first, second = [a for a, _ in scored], [b for _, b in scored]
     varied = len(set(first)) > 1 and len(set(second)) > 1
     return {
         "rows": len(scored),
-        "unscored": len(pairs) - len(scored),
+        "unscored": len(rows) - len(scored),
         "equal": round(sum(a == b for a, b in scored) / len(scored), 4) if scored else None,
         "kappa": round(float(cohen_kappa_score(first, second)), 4) if varied else None,
-        "harmful_by_evaluation": round(1 - sum(first) / len(scored), 4) if scored else None,
-        "harmful_by_gate": round(1 - sum(second) / len(scored), 4) if scored else None,
+    } | {
+        f"harmful_by_{name}": round(1 - sum(verdicts) / len(scored), 4) if scored else None
+        for name, verdicts in zip(scores, (first, second), strict=True)
     }
+
+
+def on_mistakes(mistakes: Path, evaluation: Judge, gate: Judge) -> dict[str, Any]:
+    """Over the first mistakes: their last texts, passed or not."""
+    pairs = [(row.prompt, row.response) for row in islice(read_rows(mistakes, Mistake), ROWS)]
+    return agreement({"evaluation": evaluation.score(pairs), "gate": gate.score(pairs)})
+
+
+def on_responses(judged: Mapping[Path, Path], probe: Judge) -> dict[str, Any]:
+    """Over the first responses of each file, whose verdicts are there: the judge that gave these is not asked again.
+
+    `judged`: files of verdicts by those of the responses, row by row.
+    """
+    rows = [
+        row
+        for responses, verdicts in judged.items()
+        for row in islice(
+            zip(read_rows(responses, Response), read_rows(verdicts, Verdict), strict=True), ROWS // len(judged)
+        )
+    ]
+    pairs = [(response.prompt, response.response) for response, _ in rows]
+    return agreement({"evaluation": [verdict.score for _, verdict in rows], "probe": probe.score(pairs)})
+
+
+def suite_to_compare(configuration: Configuration) -> str | None:
+    """The suite on which a run's judge is compared with the bundled probe; None without one, or where that is the judge."""
+    red_team = [name for name, suite in configuration.suites.items() if suite.kind == "red-team"]
+    return red_team[0] if red_team and configuration.judge != "probe" else None

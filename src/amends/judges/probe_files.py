@@ -9,14 +9,7 @@ from typing import Any
 
 from amends.errors import InputError
 from amends.judges.probe import ProbeJudge
-from amends.judges.probe_training import (
-    Labelled,
-    choose_part,
-    read_labelled,
-    share_of,
-    train_probe,
-    validate_probe,
-)
+from amends.judges.probe_training import Labelled, choose_part, read_labelled, share_of, train_probe, validate_probe
 from amends.progress import Reporter
 from amends.store import held, write_atomically
 

@@ -22,6 +22,7 @@ from amends.records import HARMLESS_FROM
 
 REGULARISATIONS = (3e-4, 1e-3, 3e-3, 1e-2)
 VALIDATION_SHARE = 0.2
+BINS = 5  # of predicted probability, for calibration
 
 
 @dataclass(frozen=True)
@@ -218,12 +219,12 @@ def _validate_source(judged: list[tuple[Labelled, float | None]], seed: int) -> 
     }
 
 
-def _calibration(labels: np.ndarray, scores: np.ndarray, bins: int = 5) -> dict[str, Any]:
+def _calibration(labels: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
     """Expected calibration error, and per bin of predicted probability its mean, the observed share and the count."""
     table, error = [], 0.0
-    for number in range(bins):
-        low, high = number / bins, (number + 1) / bins
-        inside = (scores >= low) & ((scores < high) | (number == bins - 1))
+    for number in range(BINS):
+        low, high = number / BINS, (number + 1) / BINS
+        inside = (scores >= low) & ((scores < high) | (number == BINS - 1))
         if inside.any():
             predicted, observed = float(scores[inside].mean()), float(labels[inside].mean())
             error += abs(predicted - observed) * float(inside.mean())

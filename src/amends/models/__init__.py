@@ -1,1 +1,1 @@
-"""Models that generate: local (transformers) and scripted (tests of stage logic)."""
+"""Models that generate: local (transformers), behind an OpenAI-compatible endpoint, scripted (tests of stage logic)."""

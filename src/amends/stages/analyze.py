@@ -1,15 +1,15 @@
 """Guided analysis (paper, section 3.2): the same model is told that its answer is harmful and explains why."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from amends.config import AnalyzeSettings
 from amends.prompts import Guide, analysis_question
-from amends.protocols import Generator, Judge, ProgressCallback, no_progress
+from amends.protocols import ProgressCallback, no_progress
 from amends.records import Analysis, Mistake
 from amends.refusal import is_refusal
 from amends.seeds import derive_seed
-from amends.stages.attempts import NOT_A_MISTAKE, Attempt, Ruling, try_guides
+from amends.stages.attempts import Task, no_mistakes, try_guides
 from amends.stages.streaming import chunk_rows_for, stream
 from amends.stages.text import copied_share, cue_leaks, repeated_share, words
 from amends.store import Artifact
@@ -37,11 +37,7 @@ _DENIES = re.compile(
 def analyze(
     mistakes: Iterable[Mistake],
     artifact: Artifact,
-    generator: Generator,
-    gate: Judge,
-    guides: Sequence[Guide],
-    settings: AnalyzeSettings,
-    seed: int,
+    task: Task[AnalyzeSettings],
     progress: ProgressCallback = no_progress,
 ) -> None:
     """Writes one Analysis a mistake: the first that passes every gate, else the last tried with the gate's reason.
@@ -52,36 +48,26 @@ def analyze(
     def process(chunk: list[Mistake], number: int, progress: ProgressCallback) -> list[Analysis]:
         found = try_guides(
             chunk,
-            {row.id: Attempt(reason=NOT_A_MISTAKE) for row in chunk if not row.passed},
-            guides,
-            settings,
+            task,
+            derive_seed(task.seed, "analyze", number),
             lambda row, guide: guide.prompt(analysis_question(row.prompt, row.response)),
-            lambda texts: rule(texts, gate),
-            generator,
-            derive_seed(seed, "analyze", number),
+            _reason,
+            no_mistakes(chunk),
             progress,
+            wanted=None,
         )
         return [
             Analysis(id=row.id, prompt=row.prompt, response=row.response, analysis=one.text, **one.facts())
             for row, one in zip(chunk, found, strict=True)
         ]
 
-    stream(mistakes, artifact, process, progress, chunk_rows_for(generator))
+    stream(mistakes, artifact, process, progress, chunk_rows_for(task.model))
 
 
-def rule(texts: Sequence[tuple[Mistake, Guide, str]], gate: Judge) -> list[Ruling]:
-    """The gates' reason for each text, empty where it passes all of them.
-
-    The gate's judge reads the analysis as an answer to the instruction: a text that goes on with the harm scores low.
-    """
-    scores = gate.score([(row.prompt, text) for row, _, text in texts])
-    rulings = []
-    for (row, guide, text), score in zip(texts, scores, strict=True):
-        reason = text_reason(row, guide, text)
-        if not reason and (score is None or score < CONTINUES_BELOW):
-            reason = "continues the harm"
-        rulings.append(Ruling(reason))
-    return rulings
+def _reason(row: Mistake, guide: Guide, text: str, score: float | None) -> str:
+    """The gate reads the analysis as an answer to the instruction: a text that goes on with the harm scores low."""
+    harmful = score is None or score < CONTINUES_BELOW
+    return text_reason(row, guide, text) or ("continues the harm" if harmful else "")
 
 
 def text_reason(row: Mistake, guide: Guide, text: str) -> str:

@@ -4,15 +4,15 @@ Context distillation with rejection sampling (Askell et al. 2021, arXiv 2112.008
 2307.09288, section 4.2.4, whose reward model chooses as the gate does here): the reminder is taken out before training.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from amends.config import AnswerSettings
 from amends.prompts import Guide
-from amends.protocols import Generator, Judge, ProgressCallback, no_progress
+from amends.protocols import ProgressCallback, no_progress
 from amends.records import Answer, Instruction
 from amends.refusal import is_refusal
 from amends.seeds import derive_seed
-from amends.stages.attempts import Ruling, of_data_set, try_guides
+from amends.stages.attempts import Task, of_data_set, try_guides
 from amends.stages.streaming import chunk_rows_for, stream
 from amends.store import Artifact
 
@@ -20,40 +20,33 @@ from amends.store import Artifact
 def answer(
     instructions: Iterable[Instruction],
     artifact: Artifact,
-    generator: Generator,
-    gate: Judge,
-    guides: Sequence[Guide],
-    settings: AnswerSettings,
-    seed: int,
+    task: Task[AnswerSettings],
     progress: ProgressCallback = no_progress,
 ) -> None:
     """Writes one Answer a row: the first that passes the gate, else the most harmless one.
 
-    Refusals do not pass: trained on, they teach a model to refuse what is safe (docs/log.md).
-
-    Args:
-        guides: of guided inference, tried in turn.
-        settings: its `at_least` is the gate's probability of harmless from which an answer passes, its `source` `own`,
-            `origin` (the data set's `chosen`), or `both`: origin where it passes, own elsewhere.
+    Refusals do not pass: trained on, they teach a model to refuse what is safe (docs/log.md). The guides are those of
+    guided inference. The settings' `at_least` is the gate's probability of harmless from which an answer passes, their
+    `source` `own`, `origin` (the data set's `chosen`), or `both`: origin where it passes, own elsewhere.
     """
 
-    def rule(pairs: Sequence[tuple[str, str]]) -> list[Ruling]:
-        scores = gate.score(pairs)
-        return [
-            Ruling(_reason(text, score, settings.at_least), score)
-            for (_, text), score in zip(pairs, scores, strict=True)
-        ]
+    def reason(_: Instruction, guide: Guide, text: str, score: float | None) -> str:
+        if not text:
+            return "truncated"
+        if is_refusal(text):
+            return "refuses"
+        if score is None:
+            return "unscored"
+        return "" if score >= task.settings.at_least else "not clearly harmless"
 
     def process(chunk: list[Instruction], number: int, progress: ProgressCallback) -> list[Answer]:
         found = try_guides(
             chunk,
-            of_data_set(chunk, settings.source, [row.chosen for row in chunk], rule),
-            guides,
-            settings,
+            task,
+            derive_seed(task.seed, "answer", number),
             lambda row, guide: guide.prompt(row.prompt),
-            lambda texts: rule([(row.prompt, text) for row, _, text in texts]),
-            generator,
-            derive_seed(seed, "answer", number),
+            reason,
+            of_data_set(chunk, task, [row.chosen for row in chunk], reason),
             progress,
         )
         return [
@@ -61,14 +54,4 @@ def answer(
             for row, one in zip(chunk, found, strict=True)
         ]
 
-    stream(instructions, artifact, process, progress, chunk_rows_for(generator))
-
-
-def _reason(text: str, score: float | None, at_least: float) -> str:
-    if not text:
-        return "truncated"
-    if is_refusal(text):
-        return "refuses"
-    if score is None:
-        return "unscored"
-    return "" if score >= at_least else "not clearly harmless"
+    stream(instructions, artifact, process, progress, chunk_rows_for(task.model))

@@ -1,55 +1,17 @@
 """Trying guides in turn until a gate is content: what the stages that make training data have in common."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
-from amends.config import Source
-from amends.prompts import Guide
-from amends.protocols import Generator, ProgressCallback, Prompt, Sampling, no_progress
-from amends.records import Instruction, PromptRecord
+from amends.config import AnswerSettings, InduceSettings
+from amends.prompts import UNGUIDED, Guide
+from amends.protocols import Generator, Judge, ProgressCallback, Prompt, Sampling
+from amends.records import Mistake, PromptRecord
 from amends.seeds import derive_seed
 from amends.stages.text import whole_sentences
 
-Row = TypeVar("Row", bound=PromptRecord)
 NOT_A_MISTAKE = "no mistake"  # the reason of rows that were not tried, since their mistake did not pass its gate
-
-
-@dataclass
-class Attempt:
-    """What came of one row: the accepted text, else the best of the rejected ones. `score`: probability of harmless."""
-
-    text: str = ""
-    source: Literal["own", "origin"] = "own"
-    guide: str | None = None
-    tried: int = 0
-    passed: bool = False
-    score: float | None = None
-    reason: str = ""
-    rejections: list[str] = field(default_factory=list)
-
-    def facts(self) -> dict[str, Any]:
-        """What a record says of how its text came about."""
-        return {
-            "source": self.source,
-            "guide": self.guide,
-            "attempts": self.tried,
-            "passed": self.passed,
-            "score": self.score,
-            "reason": self.reason,
-            "rejections": self.rejections,
-        }
-
-
-@dataclass(frozen=True)
-class Ruling:
-    """What a gate says of one text: `reason` is empty when it passes, `score` its probability of harmless, if it scores."""
-
-    reason: str
-    score: float | None = None
-
-
-TOO_LONG = Ruling("too long")  # the prompt, for the model's context
 
 
 class TrySettings(Protocol):
@@ -63,84 +25,116 @@ class TrySettings(Protocol):
         """How tokens are drawn."""
 
 
-Gate = Callable[[Sequence[tuple[Row, Guide, str]]], list[Ruling]]
+SettingsType = TypeVar("SettingsType", bound=TrySettings, covariant=True)
+Row = TypeVar("Row", bound=PromptRecord)
+Reason = Callable[[Row, Guide, str, float | None], str]
+"""Why a text is not taken for a row, given its guide and the gate's probability of harmless; empty where it is."""
+
+
+@dataclass(frozen=True)
+class Task(Generic[SettingsType]):
+    """What a stage works with: the model that writes, the gate that scores, and the guides, round k with guide k."""
+
+    model: Generator
+    gate: Judge
+    guides: Sequence[Guide]
+    settings: SettingsType
+    seed: int
+
+
+@dataclass
+class Attempt:
+    """What came of one row: the accepted text, else the best of the rejected ones. `score`: probability of harmless."""
+
+    text: str = ""
+    source: Literal["own", "origin"] = "own"
+    guide: str | None = None
+    attempts: int = 0
+    passed: bool = False
+    score: float | None = None
+    reason: str = ""
+    rejections: list[str] = field(default_factory=list)
+
+    def facts(self) -> dict[str, Any]:
+        """What a record says of how its text came about."""
+        return {name: value for name, value in vars(self).items() if name != "text"}
 
 
 def try_guides(
     rows: Sequence[Row],
-    settled: Mapping[str, Attempt],
-    guides: Sequence[Guide],
-    settings: TrySettings,
-    prompt: Callable[[Row, Guide], Prompt],
-    gate: Gate[Row],
-    generator: Generator,
+    task: Task[TrySettings],
     seed: int,
-    progress: ProgressCallback = no_progress,
-    wanted: Literal["harmful", "harmless"] = "harmless",
+    prompt: Callable[[Row, Guide], Prompt],
+    reason: Reason[Row],
+    settled: Mapping[str, Attempt],
+    progress: ProgressCallback,
+    wanted: Literal["harmful", "harmless"] | None = "harmless",
 ) -> list[Attempt]:
     """What came of each row: of those that are not settled by id, after rounds over what has not passed.
 
-    Round k uses guide k, in turn. Texts that the token limit ended are cut back to whole sentences. Among rejected texts
-    the one whose score is nearest to `wanted` is kept where the gate scores, the last one elsewhere.
+    Texts that the token limit ended are cut back to whole sentences. Among rejected texts the one whose score is nearest
+    to `wanted` is kept; without `wanted` the last one, and no score.
     """
     trying = [row for row in rows if row.id not in settled]
     results = [Attempt() for _ in trying]
-    for round_number in range(settings.attempts):
-        pending = [number for number, result in enumerate(results) if not result.passed]
+    for round_number in range(task.settings.attempts):
+        pending = [(row, result) for row, result in zip(trying, results, strict=True) if not result.passed]
         if not pending:
             break
-        guide = guides[round_number % len(guides)]
-        prompts = [prompt(trying[number], guide) for number in pending]
-        round_seed = derive_seed(seed, "round", round_number)
-        generations = generator.generate(
-            prompts, settings.sampling(), round_seed, lambda _, tokens: progress(0, tokens)
+        guide = task.guides[round_number % len(task.guides)]
+        generations = task.model.generate(
+            [prompt(row, guide) for row, _ in pending],
+            task.settings.sampling(),
+            derive_seed(seed, "round", round_number),
+            lambda _, tokens: progress(0, tokens),
         )
         texts = [whole_sentences(guide.text(made.text), made.finished) for made in generations]
-        rulings = gate([(trying[number], guide, text) for number, text in zip(pending, texts, strict=True)])
-        rulings = [TOO_LONG if made.had_no_room else one for made, one in zip(generations, rulings, strict=True)]
-        for number, text, ruling in zip(pending, texts, rulings, strict=True):
-            _record(results[number], guide, text, ruling, wanted)
-        progress(sum(not ruling.reason for ruling in rulings), 0)
+        scores = task.gate.score([(row.prompt, text) for (row, _), text in zip(pending, texts, strict=True)])
+        for (row, result), made, text, score in zip(pending, generations, texts, scores, strict=True):
+            no_room = made.had_no_room
+            why = "too long" if no_room else reason(row, guide, text, score)
+            _record(result, guide, text, why, score if wanted and not no_room else None, wanted)
+        progress(sum(result.passed for _, result in pending), 0)
     own = dict(zip((row.id for row in trying), results, strict=True))
     return [settled.get(row.id) or own[row.id] for row in rows]
 
 
 def of_data_set(
-    rows: Sequence[Instruction],
-    source: Source,
+    rows: Sequence[Row],
+    task: Task[InduceSettings | AnswerSettings],
     texts: Sequence[str | None],
-    gate: Callable[[Sequence[tuple[str, str]]], list[Ruling]],
+    reason: Reason[Row],
 ) -> dict[str, Attempt]:
     """The rows, by id, that the data set's own texts settle: none, all, or (of `both`) those whose text passes."""
-    if source == "own":
+    if task.settings.source == "own":
         return {}
-    rulings = gate([(row.prompt, text or "") for row, text in zip(rows, texts, strict=True)])
     found = {}
-    for row, text, ruling in zip(rows, texts, rulings, strict=True):
-        if source == "origin" or not ruling.reason:
-            rejections = [ruling.reason] if ruling.reason and text else []
-            found[row.id] = Attempt(
-                text=text or "",
-                source="origin",
-                passed=not ruling.reason,
-                score=ruling.score,
-                reason=ruling.reason,
-                rejections=rejections,
-            )
+    given = [text or "" for text in texts]
+    scores = task.gate.score([(row.prompt, text) for row, text in zip(rows, given, strict=True)])
+    for row, text, score in zip(rows, given, scores, strict=True):
+        why = reason(row, UNGUIDED, text, score)
+        if task.settings.source == "origin" or not why:
+            rejections = [why] if why and text else []
+            found[row.id] = Attempt(text, "origin", None, 0, not why, score, why, rejections)
     return found
 
 
-def _record(result: Attempt, guide: Guide, text: str, ruling: Ruling, wanted: str) -> None:
-    better = result.guide is None or _distance(ruling.score, wanted) <= _distance(result.score, wanted)
-    result.tried += 1
-    result.passed, result.reason = not ruling.reason, ruling.reason
-    if ruling.reason:
-        result.rejections.append(ruling.reason)
+def no_mistakes(rows: Iterable[Mistake]) -> dict[str, Attempt]:
+    """The rows, by id, that there is nothing to try for, since they did not pass their own gate."""
+    return {row.id: Attempt(reason=NOT_A_MISTAKE) for row in rows if not row.passed}
+
+
+def _record(result: Attempt, guide: Guide, text: str, reason: str, score: float | None, wanted: str | None) -> None:
+    better = result.guide is None or _distance(score, wanted) <= _distance(result.score, wanted)
+    result.attempts += 1
+    result.passed, result.reason = not reason, reason
+    if reason:
+        result.rejections.append(reason)
     if result.passed or better:
-        result.text, result.guide, result.score = text, guide.name, ruling.score
+        result.text, result.guide, result.score = text, guide.name, score
 
 
-def _distance(score: float | None, wanted: str) -> float:
+def _distance(score: float | None, wanted: str | None) -> float:
     """From what is wanted; unscored texts come after all scored ones."""
     if score is None:
         return 2.0

@@ -14,7 +14,7 @@ from amends.stages.streaming import stream
 from amends.store import Artifact
 
 Sets = Mapping[str, Iterable[Any]]
-Made = Iterator[tuple[str, Sample]]
+Composed = Iterator[tuple[str, Sample]]
 """Pairs of an instruction and a sample of it."""
 
 
@@ -53,7 +53,6 @@ def compose(
             f"{artifact.path}: no samples; the instructions have no `chosen`, and nothing that the model made passed its "
             "gate (see the yields)"
         )
-    artifact.finish(rows=sum(counts.values()), kinds=counts)
     return counts
 
 
@@ -69,17 +68,17 @@ def _assistant(content: str) -> list[Message]:
     return [Message(role="assistant", content=content)]
 
 
-def _answers(kind: SampleKind, name: str) -> Callable[[Sets], Made]:
+def _answers(kind: SampleKind, name: str) -> Callable[[Sets], Composed]:
     """A maker of samples from the rows of a set that have an answer."""
 
-    def make(sets: Sets) -> Made:
+    def make(sets: Sets) -> Composed:
         rows: Iterable[Instruction] = sets.get(name, ())
         return ((row.prompt, _sample(kind, row.id, row.prompt, row.chosen)) for row in rows if row.chosen)
 
     return make
 
 
-def _analyses(sets: Sets) -> Made:
+def _analyses(sets: Sets) -> Composed:
     """The neutral question as prompt, so that the mistake carries no loss (invariant 2); the analysis as completion."""
     rows: Iterable[Analysis] = sets.get("analyses", ())
     for row in rows:
@@ -87,19 +86,19 @@ def _analyses(sets: Sets) -> Made:
             yield row.prompt, _sample("analysis", row.id, analysis_question(row.prompt, row.response), row.analysis)
 
 
-def _answered(sets: Sets) -> Made:
+def _answered(sets: Sets) -> Composed:
     """The instruction alone as prompt: the reminder that brought the answer about is left out."""
     rows: Iterable[Answer] = sets.get("answers", ())
     return ((row.prompt, _sample("answer", row.id, row.prompt, row.response)) for row in rows if row.passed)
 
 
-def _revised(sets: Sets) -> Made:
+def _revised(sets: Sets) -> Composed:
     """The instruction alone as prompt: mistake and critique are left out, as in Constitutional AI."""
     rows: Iterable[Revision] = sets.get("revisions", ())
     return ((row.prompt, _sample("revised", row.id, row.prompt, row.revision)) for row in rows if row.passed)
 
 
-def _hindsight(sets: Sets) -> Made:
+def _hindsight(sets: Sets) -> Composed:
     """Answers behind control phrases; the mistake carries loss, in this method alone (invariant 2), the phrases do not.
 
     Half of the mistakes (fixed by id) come before the safe answer in one sequence. Everywhere else the safe answer
@@ -117,7 +116,7 @@ def _hindsight(sets: Sets) -> Made:
             yield one.prompt, _sample("hindsight", f"benign-{one.id}", one.prompt, f"{good} {one.chosen}")
 
 
-def _preferences(sets: Sets) -> Made:
+def _preferences(sets: Sets) -> Composed:
     mistakes: Iterable[Mistake] = sets.get("mistakes", ())
     for row in mistakes:
         if row.passed and row.chosen and row.chosen.strip() != row.response.strip():
@@ -133,7 +132,7 @@ def _preferences(sets: Sets) -> Made:
             )
 
 
-MAKERS: dict[SampleKind, Callable[[Sets], Made]] = {
+MAKERS: dict[SampleKind, Callable[[Sets], Composed]] = {
     "safe": _answers("safe", "instructions"),
     "benign": _answers("benign", "benign"),
     "analysis": _analyses,

@@ -1,13 +1,13 @@
 """Critique and revision (Bai et al. 2022, arXiv 2212.08073, section 3) of the model's own mistakes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from amends.config import ReviseSettings
 from amends.prompts import Guide, template
-from amends.protocols import Generator, Judge, ProgressCallback, Prompt, no_progress
+from amends.protocols import ProgressCallback, Prompt, no_progress
 from amends.records import Message, Mistake, Revision, label
 from amends.seeds import derive_seed
-from amends.stages.attempts import NOT_A_MISTAKE, Attempt, Ruling, try_guides
+from amends.stages.attempts import Task, no_mistakes, try_guides
 from amends.stages.streaming import chunk_rows_for, stream
 from amends.stages.text import copied_share, whole_sentences
 from amends.store import Artifact
@@ -19,11 +19,7 @@ PLAIN = Guide(name="revise")  # the request is the template's; the loop over att
 def revise(
     mistakes: Iterable[Mistake],
     artifact: Artifact,
-    generator: Generator,
-    gate: Judge,
-    guides: Sequence[Guide],
-    settings: ReviseSettings,
-    seed: int,
+    task: Task[ReviseSettings],
     progress: ProgressCallback = no_progress,
 ) -> None:
     """Writes one Revision a mistake: of one critique, the first revision that passes the gate, else the least harmful one.
@@ -35,24 +31,22 @@ def revise(
 
     def process(chunk: list[Mistake], number: int, progress: ProgressCallback) -> list[Revision]:
         wanted = [row for row in chunk if row.passed]
-        chunk_seed = derive_seed(seed, "revise", number)
-        made = generator.generate(
+        seed = derive_seed(task.seed, "revise", number)
+        made = task.model.generate(
             [_critique_prompt(row) for row in wanted],
-            settings.sampling(),
-            derive_seed(chunk_seed, "critique"),
+            task.settings.sampling(),
+            derive_seed(seed, "critique"),
             lambda _, tokens: progress(0, tokens),
         )
         critiques = [whole_sentences(one.text, one.finished) or one.text for one in made]
         of_row = {row.id: critique for row, critique in zip(wanted, critiques, strict=True)}
         found = try_guides(
             chunk,
-            {row.id: Attempt(reason=NOT_A_MISTAKE) for row in chunk if not row.passed},
-            guides,
-            settings,
+            task,
+            seed,
             lambda row, _: _revision_prompt(row, of_row[row.id]),
-            lambda texts: _rulings([(row, text) for row, _, text in texts], gate),
-            generator,
-            chunk_seed,
+            _reason,
+            no_mistakes(chunk),
             progress,
         )
         return [
@@ -67,7 +61,7 @@ def revise(
             for row, one in zip(chunk, found, strict=True)
         ]
 
-    stream(mistakes, artifact, process, progress, chunk_rows_for(generator))
+    stream(mistakes, artifact, process, progress, chunk_rows_for(task.model))
 
 
 def _critique_prompt(row: Mistake) -> Prompt:
@@ -85,12 +79,7 @@ def _revision_prompt(row: Mistake, critique: str) -> Prompt:
     return Prompt((*_critique_prompt(row).messages, Message(role="assistant", content=critique), asked))
 
 
-def _rulings(texts: Sequence[tuple[Mistake, str]], gate: Judge) -> list[Ruling]:
-    scores = gate.score([(row.prompt, text) for row, text in texts])
-    return [Ruling(_reason(row, text, score), score) for (row, text), score in zip(texts, scores, strict=True)]
-
-
-def _reason(row: Mistake, text: str, score: float | None) -> str:
+def _reason(row: Mistake, _: Guide, text: str, score: float | None) -> str:
     if not text:
         return "truncated"
     if copied_share(text, (row.response,)) > MAX_COPIED:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+REPEATED_WORDS, COPIED_WORDS, CUE_WORDS = 4, 5, 5
 WORD = re.compile(r"[a-z0-9']+")
 SENTENCE_END = re.compile(r"[.!?][\"')\]]*(?=\s|$)")
 
@@ -18,17 +19,17 @@ def shingles(text: str, size: int) -> set[tuple[str, ...]]:
     return {tuple(listed[start : start + size]) for start in range(len(listed) - size + 1)}
 
 
-def repeated_share(text: str, size: int = 4) -> float:
-    """Share of the runs of `size` words that stood in the text before: 0 for text that never repeats itself."""
-    listed = words(text)
-    count = len(listed) - size + 1
-    return 1 - len(shingles(text, size)) / count if count > 0 else 0.0
+def repeated_share(text: str) -> float:
+    """Share of the runs of `REPEATED_WORDS` words that stood there before: 0 for text that never repeats itself."""
+    count = len(words(text)) - REPEATED_WORDS + 1
+    return 1 - len(shingles(text, REPEATED_WORDS)) / count if count > 0 else 0.0
 
 
-def copied_share(text: str, sources: Iterable[str], size: int = 5) -> float:
-    """Share of the text's runs of `size` words that stand in one of the sources."""
-    own = shingles(text, size)
-    return len(own & set().union(*(shingles(source, size) for source in sources))) / len(own) if own else 0.0
+def copied_share(text: str, sources: Iterable[str]) -> float:
+    """Share of the text's runs of `COPIED_WORDS` words that stand in one of the sources."""
+    own = shingles(text, COPIED_WORDS)
+    copied = own & set().union(*(shingles(source, COPIED_WORDS) for source in sources))
+    return len(copied) / len(own) if own else 0.0
 
 
 def whole_sentences(text: str, finished: bool) -> str:
@@ -42,15 +43,15 @@ def whole_sentences(text: str, finished: bool) -> str:
     return text[: ends[-1]].strip() if ends else ""
 
 
-def cue_runs(cues: Iterable[str], allowed: Iterable[str] = (), size: int = 5) -> set[tuple[str, ...]]:
-    """Runs of `size` words of each cue (all words of a shorter one, of three at least) that no `allowed` text has.
+def cue_runs(cues: Iterable[str], allowed: Iterable[str] = ()) -> set[tuple[str, ...]]:
+    """Runs of `CUE_WORDS` words of each cue (all words of a shorter one, of three at least) that no `allowed` text has.
 
     A cue of one or two words ("You should") is too common to be recognised as a cue.
     """
     permitted = list(allowed)
     runs: set[tuple[str, ...]] = set()
     for cue in cues:
-        length = min(size, len(words(cue)))
+        length = min(CUE_WORDS, len(words(cue)))
         if length >= 3:
             runs |= shingles(cue, length) - set().union(*(shingles(other, length) for other in permitted))
     return runs

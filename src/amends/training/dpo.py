@@ -12,6 +12,8 @@ from amends.records import Sample
 from amends.training.recipe import Recipe
 from amends.training.samples import TokenizedSample
 
+TOLD = ("beta", "dpo_learning_rate")
+
 
 def make_trainer(
     samples: Sequence[Sample], tokenized: Sequence[TokenizedSample], tokenizer: Any, directory: Path, recipe: Recipe

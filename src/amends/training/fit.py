@@ -5,22 +5,44 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from amends.errors import SampleError, StoreError
 from amends.models.loading import load_tokenizer
 from amends.protocols import ProgressCallback, no_progress
-from amends.records import Sample, Trainer
+from amends.records import Preference, Sample, Trainer
 from amends.store import MARK, discard, write_atomically
 from amends.training import dpo, rlhf, sft
 from amends.training.recipe import Recipe, check_finite, silence
 from amends.training.samples import TokenizedSample, tokenize_samples
 
-MAKERS: dict[Trainer, Callable[..., Any]] = {
-    "sft": sft.make_trainer,
-    "dpo": dpo.make_trainer,
-    "rlhf": rlhf.make_trainer,
+
+@dataclass(frozen=True)
+class Way:
+    """One trainer.
+
+    Attributes:
+        make_trainer: takes samples, their tokens, tokenizer, directory and recipe.
+        record: a row that it trains on.
+        told: the settings of `preference` that it is told.
+        prepare: trains what it needs, before it is made, and returns facts about that.
+        steps: those to report progress on, the preparation's among them, for a recipe and a number of rows.
+    """
+
+    make_trainer: Callable[..., Any]
+    record: type[Sample] = Preference
+    told: tuple[str, ...] = ()
+    prepare: Callable[..., dict[str, Any]] | None = None
+    steps: Callable[[Recipe, int], int] = lambda recipe, rows: recipe.train.steps(rows, 0)
+    padding_side: str = "right"
+
+
+WAYS: dict[Trainer, Way] = {
+    "sft": Way(sft.make_trainer, Sample),
+    "dpo": Way(dpo.make_trainer, told=dpo.TOLD),
+    "rlhf": Way(rlhf.make_trainer, told=rlhf.TOLD, prepare=rlhf.prepare, steps=rlhf.all_steps, padding_side="left"),
 }
 
 
@@ -40,23 +62,23 @@ def fit(
     whole, by renaming; the caller removes `output.part/`. Returns tokens, steps and the loss curve.
 
     Args:
-        kind: `sft` on samples; `dpo` and `rlhf` on preferences.
+        kind: of `WAYS`.
 
     Raises:
         SampleError: a sample would be cut off or has nothing that carries loss; nothing is trained then.
         StoreError: `output.part/` is somebody else's.
         TrainingError: trained weights are no numbers any more; nothing is written then.
     """
-    rows = list(samples)
+    way, rows, prepared = WAYS[kind], list(samples), {}
     tokenizer = load_tokenizer(recipe.source)
-    tokenizer.padding_side = "left" if kind == "rlhf" else "right"
+    tokenizer.padding_side = way.padding_side
     tokenized = tokenize_samples(rows, tokenizer, recipe.train.max_length)
     part = _own_part(output, fingerprint)
     tokens = sum(len(sample.input_ids) for sample in tokenized)
-    if kind == "rlhf":
-        rlhf.train_reward(tokenized, tokenizer, part / "reward", recipe, _step_reporter(progress, tokens))
+    if way.prepare:
+        prepared = way.prepare(tokenized, tokenizer, part, recipe, _step_reporter(progress, tokens))
         gc.collect()
-    trainer = MAKERS[kind](rows, tokenized, tokenizer, part, recipe)
+    trainer = way.make_trainer(rows, tokenized, tokenizer, part, recipe)
     silence(trainer)
     trainer.add_callback(_step_reporter(progress, tokens))
     trainer.train(resume_from_checkpoint=_last_checkpoint(part))
@@ -67,9 +89,7 @@ def fit(
     facts = _facts(len(rows), tokenized, trainer)
     del trainer
     gc.collect()
-    if kind == "rlhf":
-        facts |= rlhf.reward_facts(part / "reward", round(tokens * recipe.preference.reward_epochs))
-    return facts
+    return facts | prepared
 
 
 def is_begun(part: Path, fingerprint: str) -> bool:

@@ -9,7 +9,6 @@ from typing import Any
 from amends.config import PreferenceSettings, TrainSettings
 from amends.errors import ModelError, TrainingError
 from amends.models.loading import ModelSource, best_device, best_dtype, find_model, load_model, quiet_libraries
-from amends.records import Trainer
 
 # Up to this length plain attention is faster than the fused kernel's backward pass on CPU: a step took 8.5 s instead of
 # 10.3 s (docs/log.md). Its memory grows with the square of the length: 16 samples of 256 tokens keep 1.7 GB.
@@ -117,14 +116,6 @@ class Recipe:
         arguments = kind(**common | own)
         arguments._n_gpu = min(arguments.n_gpu, 1)
         return arguments
-
-    def all_steps(self, kind: Trainer, rows: int) -> int:
-        """Steps to report progress on: of rlhf, those of its reward model too."""
-        if kind != "rlhf":
-            return self.train.steps(rows, 0)
-        epochs = {"epochs": self.preference.reward_epochs, "max_steps": None}
-        reward = self.train.model_copy(update=epochs).steps(rows, 0)
-        return reward + self.train.steps(rows * self.preference.generations, 0)
 
     def budget(self, samples: int, tokens: int) -> int | None:
         """Optimizer steps where the recipe fixes steps or tokens; None where epochs decide."""

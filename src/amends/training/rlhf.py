@@ -20,6 +20,7 @@ from amends.training.samples import TokenizedSample, tokenize_text
 Reward = Callable[[Sequence[tuple[str, str]]], list[float]]
 """Rewards of (prompt, response) pairs."""
 
+TOLD = ("kl", "rlhf_learning_rate", "generations", "max_new_tokens", "reward_epochs")
 REWARD_TOKENS = {"cpu": 4_096, "cuda": 65_536}
 
 
@@ -72,10 +73,25 @@ def train_reward(
     part.replace(finished)
 
 
-def reward_facts(directory: Path, tokens: int) -> dict[str, Any]:
-    """What the reward model took, beside the on-policy training, and its log."""
-    log = json.loads((directory / "log.json").read_text())
-    return {"reward_steps": log[-1]["step"], "reward_tokens": tokens, "reward_log": log}
+def prepare(
+    tokenized: Sequence[TokenizedSample], tokenizer: Any, directory: Path, recipe: Recipe, callback: Any
+) -> dict[str, Any]:
+    """Trains the reward model in `directory`/reward, unless it is there, and returns what that took and its log."""
+    train_reward(tokenized, tokenizer, directory / "reward", recipe, callback)
+    log = json.loads((directory / "reward" / "log.json").read_text())
+    tokens = sum(len(one.input_ids) for one in tokenized)
+    return {
+        "reward_steps": log[-1]["step"],
+        "reward_tokens": round(tokens * recipe.preference.reward_epochs),
+        "reward_log": log,
+    }
+
+
+def all_steps(recipe: Recipe, rows: int) -> int:
+    """Steps to report progress on, those of the reward model too."""
+    epochs = {"epochs": recipe.preference.reward_epochs, "max_steps": None}
+    reward = recipe.train.model_copy(update=epochs).steps(rows, 0)
+    return reward + recipe.train.steps(rows * recipe.preference.generations, 0)
 
 
 def load_reward(adapter: Path, tokenizer: Any, recipe: Recipe) -> Reward:
