@@ -13,6 +13,8 @@ class Server:
     def __init__(self, answer: Callable[[str, dict[str, Any]], tuple[int, str]]) -> None:
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
+        self.finish_reason = "stop"
+        self.usage: dict[str, int] | None = {"prompt_tokens": 1, "completion_tokens": 5, "total_tokens": 6}
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -21,9 +23,9 @@ class Server:
                 outer.requests.append(body)
                 outer.keys.append(self.headers.get("Authorization"))
                 status, text = answer(body["messages"][-1]["content"], body)
-                message = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
-                usage = {"prompt_tokens": 1, "completion_tokens": 5, "total_tokens": 6}
-                found = {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "usage": usage}
+                said = {"role": "assistant", "content": text}
+                message = {"index": 0, "finish_reason": outer.finish_reason, "message": said}
+                found = {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "usage": outer.usage}
                 reply = {**found, "choices": [message]} if status == 200 else {"error": {"message": text}}
                 content = json.dumps(reply).encode()
                 self.send_response(status)

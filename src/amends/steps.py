@@ -219,11 +219,7 @@ class Steps:
 
         parts = {"judge": judge.fingerprint, "gate": gate.fingerprint, "inputs": file_digest(mistakes)}
         manifest = Manifest(out, parts)
-        if self._is_finished("judges' agreement", manifest):
-            return
-        with self.reporter.stage("judges' agreement", None):
-            write_json(out, on_mistakes(mistakes, judge, gate))
-        manifest.write("finished")
+        self._note("judges' agreement", manifest, lambda: on_mistakes(mistakes, judge, gate))
 
     def agreement_with_probe(self, judged: Mapping[Path, Path], out: Path, probe: Judge) -> None:
         """Writes how far the judge that evaluated agrees with the probe: `judged` are its verdicts by their responses."""
@@ -231,10 +227,16 @@ class Steps:
 
         inputs = [file_digest(path) for pair in judged.items() for path in pair]
         manifest = Manifest(out, {"judge": probe.fingerprint, "inputs": inputs})
-        if self._is_finished("agreement with the probe", manifest):
+        self._note("agreement with the probe", manifest, lambda: on_responses(judged, probe))
+
+    def _note(self, name: str, manifest: Manifest, facts: Callable[[], dict[str, Any]]) -> None:
+        """Writes a small file that is made at once."""
+        if self._is_finished(name, manifest):
             return
-        with self.reporter.stage("agreement with the probe", None):
-            write_json(out, on_responses(judged, probe))
+        with self.reporter.stage(name, None):
+            found = facts()
+            manifest.manifest_path.unlink(missing_ok=True)  # it must not vouch for what comes next
+            write_json(manifest.path, found)
         manifest.write("finished")
 
     def _asked(

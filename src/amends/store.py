@@ -289,7 +289,7 @@ class Artifact(Manifest):
             facts["bytes"] = self.part.stat().st_size
             with self.part.open("rb") as stream:
                 facts["sha256"] = hashlib.file_digest(stream, "sha256").hexdigest()
-            earlier = {key: before[key] for key in ("bytes", "sha256", "chunk_rows") if key in before}
+            earlier = {key: before[key] for key in ("bytes", "sha256", "chunk_rows", "earlier") if key in before}
             self.write("running", **earlier, coming=facts)
             self.part.replace(self.path)
         self.write("finished", **facts)
@@ -317,11 +317,11 @@ class Artifact(Manifest):
         renamed = bool(coming) and self.path.exists() and not self.part.exists()
         if renamed and content["fingerprint"] == self.fingerprint and file_digest(self.path) == coming["sha256"]:
             self.write("finished", **coming)
-        kept = self.path.exists() and earlier.get("fingerprint") == self.fingerprint
-        if kept and file_digest(self.path) == earlier["sha256"]:
-            with held(self.path):
-                self.part.unlink(missing_ok=True)
-                write_json(self.manifest_path, earlier)
+        if self.path.exists() and earlier.get("fingerprint") == self.fingerprint:
+            with held(self.path):  # so that no other writer comes between reading and writing
+                if self.read() == content and file_digest(self.path) == earlier["sha256"]:
+                    self.part.unlink(missing_ok=True)
+                    write_json(self.manifest_path, earlier)
         return super().is_finished()
 
     def discard_if_empty(self) -> None:

@@ -28,7 +28,7 @@ def test_a_bad_row_is_named_by_file_and_line(
     kind, start = COMMANDS[command]
     row, expected = bad_third_row(kind, bad)
     path = write_lines(tmp_path / "rows.jsonl", [*lines(kind, 2), row])
-    message = refused(*start, str(path), "--out", str(tmp_path / "new" / "out"))
+    message = refused(*start, str(path), "--out", str(tmp_path / "new" / "out.jsonl"))
     assert message.startswith(f"{path}: line 3: {expected}")
     assert len(message) < 400, "a bad row is not printed whole"
 
@@ -40,14 +40,14 @@ def test_a_bad_row_far_down_is_refused_before_the_first_is_worked_on(
     """The first chunk is 256 rows: it is not generated for nothing."""
     kind, start = COMMANDS[command]
     path = write_lines(tmp_path / "rows.jsonl", [*lines(kind, 300), b"{}"])
-    message = refused(*start, str(path), "--out", str(tmp_path / "out"))
+    message = refused(*start, str(path), "--out", str(tmp_path / "out.jsonl"))
     assert message.startswith(f"{path}: line 301: column")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_missing_an_empty_and_a_blank_file(tmp_path: Path, refused: Callable[..., str], command: str) -> None:
     _, start = COMMANDS[command]
-    out = ["--out", str(tmp_path / "new" / "out")]
+    out = ["--out", str(tmp_path / "new" / "out.jsonl")]
     missing, empty, blank = tmp_path / "missing.jsonl", tmp_path / "empty.jsonl", tmp_path / "blank.jsonl"
     empty.write_bytes(b"")
     blank.write_bytes(b"\n \n")
@@ -58,7 +58,7 @@ def test_a_missing_an_empty_and_a_blank_file(tmp_path: Path, refused: Callable[.
 
 
 def test_other_files_of_compose_are_checked_too(tmp_path: Path, refused: Callable[..., str]) -> None:
-    rows, out = str(good_file(tmp_path)), ["--out", str(tmp_path / "out")]
+    rows, out = str(good_file(tmp_path)), ["--out", str(tmp_path / "out.jsonl")]
     missing = tmp_path / "missing.jsonl"
     start = ["compose", "--method", "mistake-analysis", "--instructions", rows]
     assert "needs analyses; make them with `amends analyze`" in refused(*start, *out)
@@ -70,13 +70,13 @@ def test_other_files_of_compose_are_checked_too(tmp_path: Path, refused: Callabl
 
 def test_instructions_without_answers_give_no_samples(tmp_path: Path, refused: Callable[..., str]) -> None:
     path = write_lines(tmp_path / "rows.jsonl", [b'{"id": "a", "prompt": "Why?"}'])
-    message = refused("compose", "--method", "sft", "--instructions", str(path), "--out", str(tmp_path / "out"))
+    message = refused("compose", "--method", "sft", "--instructions", str(path), "--out", str(tmp_path / "out.jsonl"))
     assert "no samples; the instructions have no `chosen`" in message
 
 
 def test_instructions_without_bad_answers_have_no_origin_mistakes(tmp_path: Path, refused: Callable[..., str]) -> None:
     path = good_file(tmp_path)
-    message = refused("induce", "--instructions", str(path), "--source", "origin", "--out", str(tmp_path / "out"))
+    message = refused("induce", "--instructions", str(path), "--source", "origin", "--out", str(tmp_path / "out.jsonl"))
     assert message.startswith(f"{path}: no row has `rejected`")
     assert "map a column to it, or set source to own" in message
 
@@ -93,7 +93,7 @@ def test_unknown_model(
     (tmp_path / "runs").mkdir()  # what lies in a directory that is here is no hub id
     kind, start = COMMANDS[command]
     path = good_file(tmp_path, kind)
-    message = refused(*start, str(path), "--model", model, "--out", str(tmp_path / "out"))
+    message = refused(*start, str(path), "--model", model, "--out", str(tmp_path / "out.jsonl"))
     what = f"{model}: no such directory" if "/" in model else f"unknown model {model!r}"
     assert message == f"{what}; name `embedded`, an existing model directory or a hub id (owner/name)"
 
@@ -102,7 +102,7 @@ def test_directory_that_is_no_model(tmp_path: Path, refused: Callable[..., str])
     (tmp_path / "model").mkdir()
     path = good_file(tmp_path)
     message = refused(
-        "respond", "--prompts", str(path), "--model", str(tmp_path / "model"), "--out", str(tmp_path / "out")
+        "respond", "--prompts", str(path), "--model", str(tmp_path / "model"), "--out", str(tmp_path / "out.jsonl")
     )
     assert message.startswith(f"{tmp_path / 'model'}: no config.json in it, so it is no model directory")
 
@@ -112,14 +112,16 @@ def test_hub_model_that_cannot_be_reached(
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     path = good_file(tmp_path)
-    message = refused("respond", "--prompts", str(path), "--model", "nobody/nothing", "--out", str(tmp_path / "out"))
+    message = refused(
+        "respond", "--prompts", str(path), "--model", "nobody/nothing", "--out", str(tmp_path / "out.jsonl")
+    )
     assert message.startswith("nobody/nothing: neither a directory here nor a model of the hub that can be reached")
     assert "\n" not in message
 
 
 def test_bad_adapters(tmp_path: Path, refused: Callable[..., str]) -> None:
     path = good_file(tmp_path)
-    respond = ["respond", "--prompts", str(path), "--out", str(tmp_path / "out"), "--adapter"]
+    respond = ["respond", "--prompts", str(path), "--out", str(tmp_path / "out.jsonl"), "--adapter"]
     nowhere, empty, other = tmp_path / "nowhere", tmp_path / "empty", tmp_path / "other"
     empty.mkdir()
     other.mkdir()
@@ -139,7 +141,7 @@ def test_model_without_a_chat_template(tmp_path: Path, refused: Callable[..., st
     kind, start = COMMANDS[command]
     model = model_without_template(tmp_path / "base")
     path = good_file(tmp_path, kind)
-    message = refused(*start, str(path), "--model", str(model), "--out", str(tmp_path / "out"))
+    message = refused(*start, str(path), "--model", str(model), "--out", str(tmp_path / "out.jsonl"))
     assert message.startswith(f"{model}: its tokenizer has no chat template, so it is a base model; use its instruct")
 
 
@@ -154,21 +156,21 @@ def test_model_without_a_chat_template(tmp_path: Path, refused: Callable[..., st
 def test_unknown_guide(tmp_path: Path, refused: Callable[..., str], command: str, guide: str, near: str) -> None:
     kind, start = COMMANDS[command]
     path = good_file(tmp_path, kind)
-    message = refused(*start, str(path), "--guide", guide, "--out", str(tmp_path / "out"))
+    message = refused(*start, str(path), "--guide", guide, "--out", str(tmp_path / "out.jsonl"))
     assert f"{command}.guides: unknown " in message
     assert f"guide {guide!r}; did you mean {near!r}?" in message
 
 
 def test_unknown_method(tmp_path: Path, refused: Callable[..., str]) -> None:
     path = good_file(tmp_path)
-    out = ["--instructions", str(path), "--out", str(tmp_path / "out")]
+    out = ["--instructions", str(path), "--out", str(tmp_path / "out.jsonl")]
     message = refused("compose", "--method", "mistake-analisys", *out)
     assert message.startswith("unknown method 'mistake-analisys'; did you mean 'mistake-analysis'? known: vanilla, sft")
     assert "nothing to compose" in refused("compose", "--method", "vanilla", *out)
 
 
 def test_unknown_mistake_source_and_judge(tmp_path: Path, refused: Callable[..., str]) -> None:
-    path, out = str(good_file(tmp_path)), ["--out", str(tmp_path / "out")]
+    path, out = str(good_file(tmp_path)), ["--out", str(tmp_path / "out.jsonl")]
     assert "did you mean 'both'?" in refused("induce", "--instructions", path, "--source", "bot", *out)
     assert refused("induce", "--instructions", path, "--gate", "gatte", *out).startswith("unknown judge 'gatte'; name")
     responses = str(good_file(tmp_path, "responses"))
@@ -180,7 +182,7 @@ def test_unknown_mistake_source_and_judge(tmp_path: Path, refused: Callable[...,
 
 def test_training_on_samples_that_would_be_cut(tmp_path: Path, refused: Callable[..., str]) -> None:
     path = good_file(tmp_path, "samples")
-    message = refused("train", "--samples", str(path), "--max-length", "12", "--out", str(tmp_path / "out"))
+    message = refused("train", "--samples", str(path), "--max-length", "12", "--out", str(tmp_path / "out.jsonl"))
     assert message.startswith("3 samples are longer than max_length 12, so their targets would be cut off")
 
 
@@ -201,9 +203,9 @@ def test_an_output_that_no_command_would_read_is_refused(
     tmp_path: Path, refused: Callable[..., str], command: str
 ) -> None:
     _, start = COMMANDS[command]
-    for name in ("out.jsonl.gz", "out.parquet", "out.CSV"):
+    for name in ("out", "out.txt", "out.jsonl.gz", "out.parquet", "out.CSV"):
         message = refused(*start, str(tmp_path / "missing.jsonl"), "--out", str(tmp_path / name))
-        assert message.startswith(f"{tmp_path / name}: would be read as something else than lines of JSON; end the")
+        assert message.startswith(f"{tmp_path / name}: would not be read as lines of JSON; end the")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -240,7 +242,7 @@ def test_an_output_below_a_file(tmp_path: Path, refused: Callable[..., str]) -> 
 def test_names_that_are_too_long(tmp_path: Path, refused: Callable[..., str], command: str) -> None:
     kind, start = COMMANDS[command]
     long = str(tmp_path / ("n" * 300 + ".jsonl"))
-    assert " too long; " in refused(*start, long, "--out", str(tmp_path / "out"))
+    assert " too long; " in refused(*start, long, "--out", str(tmp_path / "out.jsonl"))
     assert " too long; " in refused(*start, str(good_file(tmp_path, kind)), "--out", long)
 
 

@@ -277,8 +277,8 @@ def test_a_probe_is_not_trained_on_one_label(tmp_path: Path, refused: Callable[.
     "arguments",
     [
         ["respond"],
-        ["respond", "--prompts", "x.jsonl", "--out", "y", "--nonsense"],
-        ["respond", "--prompts", "x.jsonl", "--out", "y", "--temperature", "9"],
+        ["respond", "--prompts", "x.jsonl", "--out", "y.jsonl", "--nonsense"],
+        ["respond", "--prompts", "x.jsonl", "--out", "y.jsonl", "--temperature", "9"],
         ["nonsense"],
     ],
 )

@@ -69,6 +69,14 @@ def test_more_tokens_than_the_model_has_room_for_are_an_error(serve: Callable[..
     assert [one.text for one in model.generate(prompts, Sampling(max_new_tokens=8), 0)] == [ANALYSIS] * 2
 
 
+def test_an_empty_answer_is_no_lack_of_room(serve: Callable[..., Server]) -> None:
+    """As of a model that spent its tokens on reasoning, behind a server that does not count them."""
+    server = serve(lambda *_: (200, ""))
+    server.finish_reason, server.usage = "length", None
+    made = EndpointModel("m", server.url).generate([Prompt((Message(role="user", content="Why?"),))], Sampling(), 0)
+    assert [(one.text, one.finished, one.had_no_room) for one in made] == [("", False, False)]
+
+
 def test_half_a_surrogate_pair_in_an_answer_is_replaced(serve: Callable[..., Server]) -> None:
     """It cannot be written, and would stop a stage each time it is resumed."""
     server = serve(lambda *_: (200, "so \ud83d it was \U0001f600"))

@@ -9,11 +9,10 @@ import typer
 
 def rows_file(path: Path) -> Path:
     """An output of rows. Raises InputError for a name that no command would read lines of JSON from."""
-    from amends.data.rows import OTHER_ENDINGS
     from amends.errors import InputError
 
-    if path.suffix.lower() in (".gz", *OTHER_ENDINGS):
-        raise InputError(f"{path}: would be read as something else than lines of JSON; end the output's name in .jsonl")
+    if path.name and path.suffix.lower() not in (".jsonl", ".json"):
+        raise InputError(f"{path}: would not be read as lines of JSON; end the output's name in .jsonl")
     return path
 
 

@@ -120,7 +120,7 @@ class EndpointModel:
             self._structured = False  # a server without structured output; the question says what is wanted
             answer = self._client.chat.completions.create(**request)
         choice = answer.choices[0]
-        tokens = answer.usage.completion_tokens if answer.usage else 0
+        tokens = answer.usage.completion_tokens if answer.usage else 1  # no token would say that there was no room
         text = (choice.message.content or "").encode("utf-8", "replace").decode()  # half a surrogate pair is no text
         return Generation(text, choice.finish_reason == "stop", tokens)
 

@@ -45,7 +45,7 @@ class Recipe:
         return model
 
     def check(self) -> None:
-        """Raises ModelError where the model lacks what `train.target_modules` names; loads no weights."""
+        """Raises ModelError where the model has none of what `train.target_modules` names; loads no weights."""
         if self.train.adapter == "full" or self.train.target_modules == "all-linear":
             return
         import torch
@@ -56,7 +56,7 @@ class Recipe:
         try:
             configuration = AutoConfig.from_pretrained(self.source.location, trust_remote_code=False)
             with torch.device("meta"):
-                model = AutoModelForCausalLM.from_config(configuration)
+                model = AutoModelForCausalLM.from_config(configuration, trust_remote_code=False)
                 get_peft_model(model, self.new_adapter("CAUSAL_LM"))
         except (ValueError, OSError, re.error) as error:
             said = " ".join(str(error).split())[:300]
