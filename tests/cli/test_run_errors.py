@@ -325,7 +325,7 @@ def test_ctrl_c_exits_with_130_and_says_that_it_resumes(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("amends.steps.respond", interrupt)
-    out = tmp_path / "out"
+    out = tmp_path / "out.jsonl"
     if command == "run":
         arguments = ["run", str(config_file(tmp_path)), "--out", str(out)]
     else:
