@@ -14,8 +14,8 @@ from amends.methods import METHODS
 from amends.models.endpoint import EndpointModel
 from amends.models.loading import find_model
 from amends.models.local import LocalModel
-from amends.prompts import UNGUIDED, Guide
-from amends.protocols import Generator, Judge, Sampling
+from amends.prompts import Guide
+from amends.protocols import SHORT, Generator, Judge, Sampling
 from amends.store import fingerprint, read_json, read_run
 
 SHAPE = ("seeds", "variants")
@@ -83,7 +83,7 @@ def check_judges(configuration: Configuration, judge: Judge, gate: Judge, judged
             one.score([("Hello.", "Hello, how can I help?")])  # its answer is kept, so that it is paid for once
     for maker in judged:
         if isinstance(maker, EndpointModel):
-            maker.generate([UNGUIDED.prompt("Hello.")], Sampling(max_new_tokens=1, temperature=0.0), 0)
+            maker.generate([SHORT], Sampling(max_new_tokens=1, temperature=0.0), 0)
 
 
 def check_answers(configuration: Configuration) -> None:
@@ -100,7 +100,7 @@ def check_answers(configuration: Configuration) -> None:
 
 def check_guides(key: str, guides: Sequence[Guide], model: LocalModel | EndpointModel) -> None:
     """Raises InputError where a guide is in a place that the model does not have."""
-    model.check(UNGUIDED.prompt("Hello."))  # what is wrong without any is said of the model
+    model.check(SHORT)  # what is wrong without any is said of the model
     for guide in guides:
         try:
             model.check(guide.prompt("Hello."))

@@ -138,6 +138,11 @@ class TrainSettings(Settings):
             raise ValueError("name max_steps or max_tokens, not both")
         return self
 
+    @property
+    def rows_a_step(self) -> int:
+        """Samples, or completions of a policy, that an optimizer step takes."""
+        return self.batch_size * self.gradient_accumulation
+
     def steps(self, samples: int, tokens: int) -> int:
         """Optimizer steps for so many samples with so many tokens in all, as the trainer counts them."""
         if self.max_steps:

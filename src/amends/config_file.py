@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from amends.config import AnalyzeSettings, AnswerSettings, Configuration, InduceSettings, Settings, SuiteSettings
 from amends.errors import ConfigError, InputError
-from amends.methods import METHODS
+from amends.methods import METHODS, with_starts
 
 SettingsType = TypeVar("SettingsType", bound=Settings)
 
@@ -183,14 +183,13 @@ def _named_problems(configuration: Configuration | None) -> list[str]:
         problems.append("seeds: name at least two different ones (or seed alone)")
     if configuration.judge == configuration.gate:
         problems.append("judge: is the gate too; the judge that evaluates must not have chosen the data (name another)")
-    completions = configuration.train.batch_size * configuration.train.gradient_accumulation
+    completions = configuration.train.rows_a_step
     if "rlhf" in configuration.methods and completions % configuration.preference.generations:
         problems.append(
             f"preference.generations: must divide the {completions} answers of a step (train.batch_size x "
             "train.gradient_accumulation)"
         )
-    trained = dict.fromkeys(one for name in configuration.methods for one in (METHODS[name].start, name) if one)
-    for method in trained:
+    for method in with_starts(configuration.methods):
         kinds = METHODS[method].kinds
         if kinds and not any(configuration.shares[kind] for kind in kinds):
             zero = ", ".join(f"compose.{kind}" for kind in kinds)

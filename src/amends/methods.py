@@ -1,5 +1,6 @@
 """One row a method: what it trains on, how, from where, and what it puts in its prompts. A baseline is a row here."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from amends.records import SampleKind, Trainer
@@ -86,3 +87,8 @@ NEEDS: dict[SampleKind, tuple[str, ...]] = {
     "preference": ("mistakes",),
 }
 """The sets of rows that a kind of sample is made of."""
+
+
+def with_starts(methods: Iterable[str]) -> list[str]:
+    """The methods, each behind the one that it goes on from."""
+    return list(dict.fromkeys(one for name in methods for one in (METHODS[name].start, name) if one))

@@ -22,6 +22,10 @@ class Prompt:
     prefill: str = ""
 
 
+SHORT = Prompt((Message(role="user", content="Hello."),))
+"""A prompt that any model takes: what goes wrong with it is the model's own matter."""
+
+
 @dataclass(frozen=True)
 class Sampling:
     """How tokens are drawn. `temperature` 0 is greedy; `top_p` 1 keeps the whole distribution."""

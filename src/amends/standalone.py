@@ -69,7 +69,7 @@ def train_file(
     elif start:
         check_adapter(find_model(model), start)
     recipe = Recipe(model=model, train=settings, seed=derive_seed(seed, "train"), start=start)
-    completions, generations = settings.batch_size * settings.gradient_accumulation, recipe.preference.generations
+    completions, generations = settings.rows_a_step, recipe.preference.generations
     if kind == "rlhf" and completions % generations:
         raise InputError(
             f"--batch-size x --gradient-accumulation is {completions}: rlhf takes a multiple of {generations}, the "

@@ -13,7 +13,7 @@ from amends.evaluation.results import Results, compare, system_row
 from amends.evaluation.seeds import pooled_comparisons, pooled_row
 from amends.judges.agreement import suite_to_compare
 from amends.making import MAKING, stages_for
-from amends.methods import METHODS
+from amends.methods import with_starts
 from amends.records import Inference, Instruction, ReferenceLoss, Response, SuiteKind, Verdict
 from amends.refusal import is_refusal
 from amends.store import read_as, read_json
@@ -191,10 +191,7 @@ def _training(configuration: Configuration, directory: Path) -> dict[str, dict[s
         *("samples", "steps", "tokens_per_epoch", "target_tokens_per_epoch", "trained_tokens", "epochs"),
         *("reward_steps", "reward_tokens"),
     )
-    trained = dict.fromkeys(
-        name for method in configuration.methods for name in (METHODS[method].start, method) if name
-    )
-    files = {method: directory / method / "training.json" for method in trained}
+    files = {method: directory / method / "training.json" for method in with_starts(configuration.methods)}
     return {
         method: {key: value for key, value in read_json(path).items() if key in wanted}
         for method, path in files.items()

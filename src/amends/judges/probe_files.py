@@ -1,6 +1,7 @@
 """Training and validating probes over files that the user names."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -9,7 +10,15 @@ from typing import Any
 
 from amends.errors import InputError
 from amends.judges.probe import ProbeJudge
-from amends.judges.probe_training import Labelled, choose_part, read_labelled, share_of, train_probe, validate_probe
+from amends.judges.probe_training import (
+    Labelled,
+    choose_part,
+    read_labelled,
+    share_of,
+    source_name,
+    train_probe,
+    validate_probe,
+)
 from amends.progress import Reporter
 from amends.store import held, write_atomically
 
@@ -27,6 +36,7 @@ def read_labelled_files(data: Sequence[str], limit: int | None, part: str) -> li
     if not 0 <= low < high <= 1:
         raise InputError(f"--part {part!r}: write a range of shares, as in 0:0.65")
 
+    sources = Counter(source_name(Path(name.partition(":")[0])) for name in data)
     rows: list[Labelled] = []
     for name in data:
         path, _, split = name.partition(":")
@@ -36,17 +46,12 @@ def read_labelled_files(data: Sequence[str], limit: int | None, part: str) -> li
         found = choose_part(labelled, low, high)
         if not found:
             raise InputError(f"{name}: none of its {len(labelled)} labelled rows falls in --part {part}; widen it")
-        if sum(_stem(other) == _stem(name) for other in data) > 1:
+        if sources[source_name(Path(path))] > 1:
             found = [replace(row, source=name) for row in found]
         if limit is not None:
             found = sorted(found, key=lambda row: share_of(row.prompt + row.response, "limit"))[:limit]
         rows += found
     return rows
-
-
-def _stem(name: str) -> str:
-    """The name of a source: its file's, without endings and split."""
-    return Path(name.partition(":")[0]).name.split(".")[0]
 
 
 def train_probe_file(

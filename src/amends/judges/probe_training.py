@@ -35,13 +35,18 @@ class Labelled:
     source: str
 
 
+def source_name(path: Path) -> str:
+    """The file's name without its endings."""
+    return path.name.split(".")[0]
+
+
 def read_labelled(path: Path, split: str | None = None) -> Iterator[Labelled]:
     """Rows `prompt, response, label` (safe/unsafe or harmless/harmful) or pairs `prompt, chosen, rejected`.
 
     Rows with another label (partial, say) are skipped; `split` keeps the rows with that value in the column `split`.
     Raises InputError naming the line of a row that is neither.
     """
-    source = path.name.split(".")[0]
+    source = source_name(path)
     for raw in read_objects(path):
         row = raw.values
         if split is not None and row.get("split") != split:

@@ -8,8 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from amends.errors import InputError, ModelError
-from amends.protocols import Generation, ProgressCallback, Prompt, Sampling, no_progress
-from amends.records import Message
+from amends.protocols import SHORT, Generation, ProgressCallback, Prompt, Sampling, no_progress
 from amends.seeds import derive_seed
 from amends.store import fingerprint
 
@@ -17,7 +16,6 @@ PREFIX = "endpoint:"
 AT_ONCE = 16  # requests in flight; servers batch them
 RETRIES = 5
 TIMEOUT_SECONDS = 120.0
-SHORT = Prompt((Message(role="user", content="Hello."),))
 
 
 class EndpointModel:

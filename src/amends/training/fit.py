@@ -29,6 +29,7 @@ class Way:
         told: the settings of `preference` that it is told.
         prepare: trains what it needs, before it is made, and returns facts about that.
         steps: those to report progress on, the preparation's among them, for a recipe and a number of rows.
+        padding_side: of its tokenizer.
     """
 
     make_trainer: Callable[..., Any]

@@ -137,7 +137,7 @@ def make_trainer(
 
     read = sum(one.prompt_tokens for one in tokenized[::2]) + len(samples) * settings.max_new_tokens  # at most
     steps = recipe.train.steps(len(samples) * settings.generations, read * settings.generations)
-    prompts = prompts_of(samples, tokenizer, recipe.train.batch_size * recipe.train.gradient_accumulation)
+    prompts = prompts_of(samples, tokenizer, recipe.train.rows_a_step)
     longest = max(one.prompt_tokens for one in tokenized) + settings.max_new_tokens
     trainer = resumable(RLOOTrainer)(
         model=recipe.load(longest),
