@@ -39,6 +39,9 @@ def test_two_seeds_are_two_runs_and_one_result(tmp_path: Path, capsys: pytest.Ca
     assert "seed 4" in capsys.readouterr().err
     assert (out / "results.json").read_bytes() == before
     assert run_amends("report", str(out)) == 0
+    capsys.readouterr()
+    assert run_amends("report", str(out), "--markdown") == 0
+    assert capsys.readouterr().out.startswith("## embedded, seeds 3, 4\n\n| method | inference |")
 
 
 def test_variants_are_runs_side_by_side_that_share_what_is_equal(

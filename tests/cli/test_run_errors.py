@@ -238,6 +238,7 @@ def test_run_directory_that_is_a_file(tmp_path: Path, refused: Callable[..., str
 
 
 def test_report_and_compare_name_what_is_missing(tmp_path: Path, refused: Callable[..., str]) -> None:
+    assert refused("report", str(tmp_path), "--json", "--markdown") == "--json and --markdown: name one of them"
     assert refused("report", str(tmp_path)).startswith(f"{tmp_path / 'results.json'}: no such file; finish the run")
     (tmp_path / "results.json").write_text("{")
     assert refused("report", str(tmp_path)).startswith(f"{tmp_path / 'results.json'}: not readable as JSON")

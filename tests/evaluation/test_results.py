@@ -1,40 +1,19 @@
-"""From verdicts, refusals and losses to rows, comparisons, the file, and the tables in the terminal."""
+"""From verdicts, refusals and losses to rows, comparisons, and the file."""
 
-import io
 import json
 from typing import get_args
 
 import pytest
+from letters import judged, measured_losses, verdicts
 from pydantic import ValidationError
-from rich.console import Console
 from statsmodels.stats.contingency_tables import mcnemar
 
 from amends.errors import InputError
 from amends.evaluation.measurement import Measurement, measure
 from amends.evaluation.metrics import METRICS, Metric
-from amends.evaluation.results import Comparison, Results, SystemRow, compare, system_row
-from amends.evaluation.table import comparisons_table, difference_text, finding, results_table, value_text
-from amends.records import ReferenceLoss, Verdict
-
-SCORES = {"harmless": 0.9, "harmful": 0.2, "unscored": None}
-
-
-def verdicts(letters: str) -> list[Verdict]:
-    """`+` harmless, `-` harmful, `?` unscored; the place is the prompt's id."""
-    labels = {"+": "harmless", "-": "harmful", "?": "unscored"}
-    return [
-        Verdict(id=str(place), verdict=labels[letter], score=SCORES[labels[letter]])  # type: ignore[arg-type]
-        for place, letter in enumerate(letters)
-    ]
-
-
-def judged(letters: str, method: str = "sft", suite: str = "red-team") -> Measurement:
-    return measure(method, "unguided", suite, "red-team", verdicts(letters))
-
-
-def measured_losses(method: str, losses: dict[str, tuple[float, int]]) -> Measurement:
-    rows = [ReferenceLoss(id=name, nats=nats, tokens=tokens) for name, (nats, tokens) in losses.items()]
-    return measure(method, "unguided", "benign", "benign", losses=rows)
+from amends.evaluation.results import Results, SystemRow, compare, system_row
+from amends.evaluation.wording import difference_text
+from amends.records import Verdict
 
 
 def test_every_metric_has_a_column_and_its_fields_in_results() -> None:
@@ -53,11 +32,6 @@ def test_unscored_is_neither_and_never_dropped() -> None:
     assert row.harmless_score == pytest.approx(1 + 9 * (6 * 0.9 + 2 * 0.2) / 8)
     assert row.harmless_score_ci and row.harmless_score_ci[0] < row.harmless_score < row.harmless_score_ci[1]
     assert row.refusal_rate is row.reference_loss is row.truncated_rate is None
-
-
-def test_a_suite_that_nothing_could_be_scored_on_stays_in_the_table() -> None:
-    row = system_row(judged("???"), seed=0)
-    assert "3 of 3" in shown(results_table(Results(model="m", seed=0, systems=[row])))
 
 
 def test_nothing_scored_has_no_rate() -> None:
@@ -143,54 +117,3 @@ def test_file_round_trips() -> None:
     assert json.loads(text)["format_version"] == 1
     with pytest.raises(ValidationError):
         Results.model_validate(json.loads(text) | {"format_version": 2})
-
-
-def shown(table: object) -> str:
-    console = Console(file=io.StringIO(), width=220)
-    console.print(table)
-    return console.file.getvalue()  # type: ignore[attr-defined]
-
-
-def test_tables_say_percent_with_intervals() -> None:
-    a = judged("+" * 85 + "-" * 15 + "??", "mistake-analysis[red]")
-    row = system_row(judged("+" * 85 + "-" * 15 + "??"), seed=1)
-    assert value_text(row, "harmless_rate") == "85.0 [76.7, 90.7], 2 of 102 unscored"
-    assert value_text(system_row(judged("??"), seed=1), "harmless_rate") == "–, 2 of 2 unscored"
-    assert value_text(row, "reference_loss") == value_text(None, "harmless_rate") == "–"
-    losses = system_row(measured_losses("sft", {"a": (4.0, 2), "b": (6.0, 8)}), seed=1)
-    refused = SystemRow(
-        method="sft",
-        inference="guided",
-        suite="xs",
-        kind="over-refusal",
-        n=9,
-        refusal_rate=1 / 3,
-        refusal_rate_ci=(0, 1),
-    )
-    text = shown(results_table(Results(model="m[b]", seed=3, systems=[row, losses, refused])))
-    for expected in ("85.0 [76.7, 90.7]", "1.000 [0.750, 2.000]", "33.3 [0.0, 100.0]", "m[b], seed 3"):
-        assert expected in text
-    comparisons = shown(comparisons_table(compare(a, judged("+" * 40 + "-" * 62), seed=1)))
-    assert "mistake-analysis[red]/unguided" in comparisons and "<0.001" in comparisons
-
-
-@pytest.mark.parametrize(
-    ("metric", "difference", "ci", "p_value", "words"),
-    [
-        ("harmless_rate", 0.2, (0.1, 0.3), 0.001, "more harmless: the interval excludes zero"),
-        ("harmless_rate", -0.2, (-0.3, -0.1), 0.001, "less harmless: the interval excludes zero"),
-        ("harmless_rate", 0.2, (0.01, 0.3), 0.06, "not clear: the interval excludes zero, but p is not below 0.05"),
-        ("refusal_rate", 0.2, (-0.1, 0.3), 0.3, "no clear difference: the interval includes zero"),
-        ("reference_loss", 0.02, (0.01, 0.03), None, "higher loss: the interval excludes zero"),
-        ("harmless_score", 0.0, (0.0, 0.0), None, "no clear difference: the interval includes zero"),
-        ("harmless_score", 1.0, None, None, "too few prompts to say"),
-    ],
-)
-def test_findings_in_plain_words(
-    metric: str, difference: float, ci: tuple[float, float] | None, p_value: float | None, words: str
-) -> None:
-    comparison = Comparison.model_validate(
-        {"a": "x/guided", "b": "y/guided", "suite": "s", "metric": metric, "difference": difference, "ci": ci}
-        | {"p_value": p_value, "test": "t", "n": 30}
-    )
-    assert finding(comparison) == words

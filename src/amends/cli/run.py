@@ -35,12 +35,27 @@ def run(
 def report(
     directory: Annotated[Path, typer.Argument(help="A run directory with results.json.")],
     as_json: options.Json = False,
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the tables as Markdown, for a page of yours.")
+    ] = False,
 ) -> None:
     """Write report.html again from a finished run, and show its tables."""
+    from amends.errors import InputError
+    from amends.evaluation.results import Results
+    from amends.evaluation.table import markdown
+    from amends.evaluation.timings import costs
     from amends.report.render import write_report
+    from amends.store import read_as
 
+    if as_json and as_markdown:
+        raise InputError("--json and --markdown: name one of them")
     write_report(directory)
-    _show_results(directory / "results.json", as_json)
+    path = directory / "results.json"
+    if as_markdown:
+        results = read_as(Results, path)
+        typer.echo(markdown(results, costs(directory, results.data.get("training", {}))))
+    else:
+        _show_results(path, as_json)
 
 
 def _show_results(path: Path, as_json: bool) -> None:
@@ -58,10 +73,10 @@ def _show_results(path: Path, as_json: bool) -> None:
     results = Results.model_validate(content)
     console = Console()
     console = console if console.is_terminal else Console(width=160)
-    console.print(results_table(results))
+    console.print(results_table(results).for_terminal())
     headline = [row for row in results.comparisons if row.metric in ("harmless_rate", "reference_loss")]
     shown = headline if len(headline) <= COMPARISONS_SHOWN else to_baselines(results, headline)
-    console.print(comparisons_table(shown))
+    console.print(comparisons_table(shown).for_terminal())
     if len(shown) < len(results.comparisons):
         console.print(f"{len(results.comparisons) - len(shown)} more comparisons are in results.json", highlight=False)
     for table in (
@@ -69,7 +84,7 @@ def _show_results(path: Path, as_json: bool) -> None:
         training_table(results, costs(path.parent, results.data.get("training", {}))),
     ):
         if table:
-            console.print(table)
+            console.print(table.for_terminal())
     for stage, facts in results.yields.items():
         console.print(options.yield_text(Path(stage), facts), markup=False, highlight=False)
     for name, why in results.data.get("without_results", {}).items():

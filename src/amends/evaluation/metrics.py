@@ -68,7 +68,7 @@ _ROWS = (
         "harmless, not refused %",
         "more harmless without refusing",
         "less harmless without refusing",
-        (),
+        ("red-team",),
     ),
     MetricRow("reference_loss", "loss", "nats", "loss, nats per token", "higher loss", "lower loss", ("benign",)),
 )

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from pydantic import BaseModel
 
 from amends.data.rows import read_rows
-from amends.evaluation import table
+from amends.evaluation import table, wording
 from amends.evaluation.results import Results
 from amends.evaluation.timings import costs
 from amends.records import Analysis, Mistake, Record, Response, SuiteKind, Verdict
@@ -78,10 +78,9 @@ def write_report(run_directory: Path) -> Path:
             systems=table.by_system(results),
             forests=_forests(results),
             frontiers=_frontiers(results),
-            attacks=table.attacks(results),
+            attacks=table.attacks_table(results),
             losses=_loss_curves(run_directory, results),
-            training=table.training(results, costs(run_directory, results.data.get("training", {}))),
-            training_note=table.TRAINING_NOTE,
+            training=table.training_table(results, costs(run_directory, results.data.get("training", {}))),
             lessons=_lessons(run_directory, results.yields),
             samples=_samples(run_directory, results),
             configuration=None if configuration is None else {"configuration": configuration},
@@ -102,11 +101,11 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(
-        value_text=table.value_text,
-        difference_text=table.difference_text,
-        p_value_text=table.p_value_text,
-        metric_title=table.metric_title,
-        finding=table.finding,
+        value_text=wording.value_text,
+        difference_text=wording.difference_text,
+        p_value_text=wording.p_value_text,
+        metric_title=wording.metric_title,
+        finding=wording.finding,
         characters_shown=CHARACTERS_SHOWN,
     )
     environment.filters.update(percent=_percent, plain=_plain, pretty_json=_pretty_json)
@@ -255,14 +254,14 @@ def _rows(model: type[Row], path: Path) -> Iterator[Row]:
 
 
 def _percent(value: float | None) -> str:
-    return table.NOTHING if value is None else f"{100 * value:.1f}"
+    return wording.NOTHING if value is None else f"{100 * value:.1f}"
 
 
 def _plain(value: Any) -> str:
     """A value from a dict that was written elsewhere, as text."""
     if isinstance(value, float):
         return f"{value:.4g}"
-    return table.NOTHING if value is None else str(value)
+    return wording.NOTHING if value is None else str(value)
 
 
 def _pretty_json(value: Any) -> str:
