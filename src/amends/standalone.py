@@ -92,6 +92,7 @@ def respond_file(
     """Writes responses and returns how many there are."""
     rows, asked = DataSettings(source=prompts, limit=limit), answering_guide(settings, guided)
     system = LocalModel(model, adapter) if adapter else load_generator(model)
+    check_guides("--guided", [asked], system)
     Steps(seed, reporter).respond("responses", rows, out, system, asked, settings.sampling())
     with out.open("rb") as lines:
         return sum(1 for _ in lines)

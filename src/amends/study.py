@@ -23,6 +23,7 @@ from amends.judges.probe_training import Labelled, validate_probe
 from amends.models.local import LocalModel
 from amends.progress import Reporter
 from amends.prompts import UNGUIDED
+from amends.protocols import SHORT
 from amends.records import Analysis, Instruction, Response, Verdict
 from amends.steps import Steps
 from amends.store import write_json
@@ -52,6 +53,7 @@ class Study:
 
     def run(self) -> dict[str, Any]:
         """Everything, as written to `study.json`."""
+        self.model.check(SHORT)
         instructions = self.directory / "instructions.jsonl"
         self.steps.data("instructions", self.rows, instructions)
         pairs = list(labelled_pairs(read_rows(instructions, Instruction)))

@@ -155,6 +155,18 @@ def test_run_with_a_guide_that_the_chat_template_has_no_place_for(tmp_path: Path
     assert message.startswith(f"induce.guides: guide 'direct-should': {model}: its chat template does not take")
 
 
+def test_run_with_a_model_that_always_reasons_or_cannot_be_trained(tmp_path: Path, refused: Callable[..., str]) -> None:
+    model = model_without_template(tmp_path / "base")
+    path = config_file(tmp_path, model=str(model), methods=["mistake-analysis"])
+    command = ["run", str(path), "--out", str(tmp_path / "run")]
+    turns = "{% for one in messages %}{{ one.content }}<|im_end|>{% endfor %}"
+    (model / "chat_template.jinja").write_text(turns + "{% if add_generation_prompt %}<think>\n{% endif %}")
+    assert refused(*command).startswith(f"{model}: its chat template begins every answer with <think>")
+    (model / "chat_template.jinja").write_text("{{ messages | length }}" + turns)
+    assert "the chat template renders the prompt differently when an answer follows" in refused(*command)
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("role", [{"judge": "endpoint:m@{}"}, {"analyze": {"source": "endpoint:m@{}"}}])
 def test_run_with_a_server_that_does_not_answer(
     role: dict[str, Any], tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch

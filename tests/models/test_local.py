@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,17 @@ def test_ends_are_the_end_of_turn_and_the_models_own(model: LocalModel) -> None:
     ends = {model.tokenizer.convert_ids_to_tokens(token) for token in end_tokens(model.tokenizer, model.model)}
     assert "<|im_end|>" in ends
     assert model.tokenizer.convert_ids_to_tokens(end_of_turn_token(model.tokenizer)) == "<|im_end|>"
+
+
+def test_where_the_template_ends_no_turn_the_tokenizers_own_end_does(model: LocalModel) -> None:
+    """And not what opens the turn, as in GLM-4.5's template."""
+    tokenizer = deepcopy(model.tokenizer)
+    tokenizer.chat_template = "{% for one in messages %}<|im_start|>{{ one.role }} {{ one.content }}{% endfor %}"
+    tokenizer.eos_token = "<|endoftext|>"
+    assert tokenizer.convert_ids_to_tokens(end_of_turn_token(tokenizer)) == "<|endoftext|>"
+    tokenizer.eos_token = None
+    with pytest.raises(ModelError, match="a model cannot learn to stop"):
+        end_of_turn_token(tokenizer)
 
 
 PAIRS = [

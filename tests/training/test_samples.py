@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from amends.errors import SampleError
+from amends.models.chat import plain
 from amends.models.loading import find_model, load_tokenizer
-from amends.models.plain import plain
 from amends.prompts import analysis_question, template
 from amends.records import Message, Sample, SampleKind
 from amends.training.samples import NO_LOSS, length_table, tokenize_sample, tokenize_samples

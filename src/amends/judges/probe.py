@@ -15,9 +15,10 @@ import numpy as np
 
 from amends.errors import InputError, ModelError, StoreError
 from amends.models.batches import length_batches, right_padded, shared_prefix
+from amends.models.chat import plain, render
 from amends.models.loading import ModelSource, find_model, load_model, load_tokenizer
-from amends.models.plain import plain
 from amends.protocols import ProgressCallback, no_progress
+from amends.records import Message
 from amends.store import file_digest, fingerprint
 
 Pooling = Literal["response", "all"]
@@ -181,8 +182,7 @@ class Extractor:
         prompt, response = plain(prompt, self.tokenizer), plain(response, self.tokenizer)
         prompt_ids = self.tokenizer(prompt, add_special_tokens=False).input_ids[:PROMPT_TOKENS]
         shown = self.tokenizer.decode(prompt_ids) if len(prompt_ids) == PROMPT_TOKENS else prompt
-        messages = [{"role": "user", "content": shown}]
-        context = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        context = render([Message(role="user", content=shown)], self.tokenizer, True)
         context_ids = self.tokenizer(context, add_special_tokens=False).input_ids
         response_ids = self.tokenizer(response, add_special_tokens=False).input_ids[:RESPONSE_TOKENS]
         return context_ids + response_ids, len(context_ids)

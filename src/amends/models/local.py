@@ -3,11 +3,13 @@
 import inspect
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from amends.errors import InputError, ModelError
 from amends.models.batches import length_batches, length_pools, right_padded
+from amends.models.chat import open_reasoning, plain, render
 from amends.models.loading import (
     best_device,
     check_adapter,
@@ -16,8 +18,8 @@ from amends.models.loading import (
     load_model,
     load_tokenizer,
 )
-from amends.models.plain import plain, plain_messages
 from amends.protocols import Generation, ProgressCallback, Prompt, Sampling, no_progress
+from amends.records import Message
 from amends.seeds import derive_seed
 from amends.store import fingerprint
 
@@ -91,21 +93,23 @@ class LocalModel:
 
     def render(self, prompt: Prompt) -> str:
         """The text that the model continues: chat template, generation prompt, prefill."""
-        messages = plain_messages(prompt.messages, self.tokenizer)
+        tokenizer = self.tokenizer
         try:
-            text = self.tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=True, **self._template_options
-            )
+            text = render(prompt.messages, tokenizer, True, **self._template_options)
         except Exception as error:
             raise ModelError(
                 f"{self.name}: its chat template does not take these roles "
-                f"({', '.join(message['role'] for message in messages)}): {error}; choose a guide with another place"
+                f"({', '.join(message.role for message in prompt.messages)}): {error}; choose a guide with another place"
             ) from error
-        return str(text) + prompt.prefill
+        return text + prompt.prefill
 
     def check(self, prompt: Prompt) -> None:
-        """Raises ModelError where the chat template has no place for the prompt's messages."""
-        self.render(prompt)
+        """Raises ModelError where the chat template has no place for the prompt's messages, or always opens reasoning."""
+        if tag := open_reasoning(self.render(replace(prompt, prefill=""))):
+            raise ModelError(
+                f"{self.name}: its chat template begins every answer with {tag}, a block of reasoning that "
+                "enable_thinking=false does not close; amends needs a model that can answer without"
+            )
 
     def _encode(self, prompt: Prompt) -> list[int]:
         return list(self.tokenizer(self.render(prompt), add_special_tokens=False).input_ids)
@@ -190,14 +194,21 @@ class LocalModel:
 
 
 def end_of_turn_token(tokenizer: Any) -> int:
-    """Id of the token with which the chat template ends an assistant's turn. Raises ModelError where none is found."""
-    messages = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
-    ids = tokenizer(tokenizer.apply_chat_template(messages, tokenize=False), add_special_tokens=False).input_ids
+    """Id of the token with which the chat template ends an assistant's turn; where it has none (GLM-4.5), the tokenizer's.
+
+    Raises ModelError where there is neither.
+    """
+    answer = "Hello."
+    messages = [Message(role="user", content="a"), Message(role="assistant", content=answer)]
+    behind = render(messages, tokenizer, False).rpartition(answer)[2]
     special = set(tokenizer.all_special_ids) | {tokenizer.eos_token_id}
-    for token in reversed(ids):
-        if token in special:
-            return int(token)
-    raise ModelError("the chat template ends an assistant's turn with no special token; a model cannot learn to stop")
+    found = [token for token in tokenizer(behind, add_special_tokens=False).input_ids if token in special]
+    end = found[-1] if found else tokenizer.eos_token_id
+    if end is None:
+        raise ModelError(
+            "neither the chat template nor the tokenizer ends an answer with a token; a model cannot learn to stop"
+        )
+    return int(end)
 
 
 def end_tokens(tokenizer: Any, model: Any) -> frozenset[int]:

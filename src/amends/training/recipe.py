@@ -8,7 +8,16 @@ from typing import Any
 
 from amends.config import PreferenceSettings, TrainSettings
 from amends.errors import ModelError, TrainingError
-from amends.models.loading import ModelSource, best_device, best_dtype, find_model, load_model, quiet_libraries
+from amends.models.loading import (
+    ModelSource,
+    best_device,
+    best_dtype,
+    find_model,
+    load_model,
+    load_tokenizer,
+    quiet_libraries,
+)
+from amends.training.samples import tokenize_text
 
 # Up to this length plain attention is faster than the fused kernel's backward pass on CPU: a step took 8.5 s instead of
 # 10.3 s (docs/log.md). Its memory grows with the square of the length: 16 samples of 256 tokens keep 1.7 GB.
@@ -45,7 +54,13 @@ class Recipe:
         return model
 
     def check(self) -> None:
-        """Raises ModelError where the model has none of what `train.target_modules` names; loads no weights."""
+        """Refuses what cannot be trained; loads no weights.
+
+        Raises:
+            SampleError: the chat template renders a prompt in another way alone than before an answer.
+            ModelError: the model has none of what `train.target_modules` names.
+        """
+        tokenize_text("Hello.", "Hi.", load_tokenizer(self.source))
         if self.train.adapter == "full" or self.train.target_modules == "all-linear":
             return
         import torch

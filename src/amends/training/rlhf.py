@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from amends.models.batches import length_batches, right_padded
+from amends.models.chat import NO_REASONING, plain_messages
 from amends.models.loading import avoid_cudnn_attention, best_device, best_dtype, find_model
-from amends.models.plain import plain_messages
 from amends.records import Sample
 from amends.training.recipe import Recipe, check_finite, silence
 from amends.training.samples import TokenizedSample, tokenize_text
@@ -150,6 +150,7 @@ def make_trainer(
             beta=settings.kl,
             num_generations=settings.generations,
             max_completion_length=settings.max_new_tokens,
+            chat_template_kwargs=NO_REASONING,
         ),
         train_dataset=Dataset.from_dict({"prompt": prompts}),
         processing_class=tokenizer,

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from amends.errors import SampleError
+from amends.models.chat import render
 from amends.models.local import end_of_turn_token
-from amends.models.plain import plain_messages
 from amends.prompts import template
 from amends.records import Message, Preference, Sample, SampleKind
 
@@ -43,10 +43,8 @@ def tokenize_sample(sample: Sample, tokenizer: Any) -> TokenizedSample:
     Raises:
         SampleError: the template renders the prompt in another way alone than before an answer.
     """
-    prompt = plain_messages(sample.prompt, tokenizer)
-    completion = plain_messages(sample.completion, tokenizer)
-    start = tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
-    whole = tokenizer.apply_chat_template(prompt + completion, tokenize=False)
+    start = render(sample.prompt, tokenizer, True)
+    whole = render([*sample.prompt, *sample.completion], tokenizer, False)
     if not whole.startswith(start):
         raise SampleError(
             f"sample {sample.id}: the chat template renders the prompt differently when an answer follows; training "

@@ -1,4 +1,8 @@
-"""Control tokens written out in messages, broken up so that they stay text: a template's own alone open and close turns."""
+"""Conversations as a model's chat template renders them: the same wherever they are read, without a block of reasoning.
+
+Control tokens that are written out in messages are broken up, so that they stay text: a template's own alone open and
+close turns.
+"""
 
 import functools
 import re
@@ -6,6 +10,26 @@ from collections.abc import Iterable
 from typing import Any
 
 from amends.records import Message
+
+NO_REASONING = {"enable_thinking": False}
+"""The switch in the templates of models that can answer with reasoning and without (Qwen3, GLM-4.5, SmolLM3 and others).
+
+Templates without it do not read it. Source: the model cards of Qwen/Qwen3-0.6B, zai-org/GLM-4.5, HuggingFaceTB/SmolLM3-3B.
+"""
+
+
+def render(messages: Iterable[Message], tokenizer: Any, opens: bool, **options: Any) -> str:
+    """The conversation as text, with the opening of the model's turn behind it or not; `options` are the template's."""
+    found = tokenizer.apply_chat_template(
+        plain_messages(messages, tokenizer), tokenize=False, add_generation_prompt=opens, **NO_REASONING, **options
+    )
+    return str(found)
+
+
+def open_reasoning(text: str) -> str | None:
+    """The tag of a block of reasoning that a rendered prompt ends in the middle of; None where it does not."""
+    found = re.search(r"<[^<>/]*think[^<>/]*>\s*$", text, re.IGNORECASE)
+    return found[0].strip() if found else None
 
 
 def plain(text: str, tokenizer: Any) -> str:
