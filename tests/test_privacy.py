@@ -8,9 +8,10 @@ import urllib.request
 import pytest
 
 
-def test_importing_amends_turns_telemetry_off() -> None:
-    """TRL's trainers send some when they are made, unless told not to before the hub's library is imported."""
-    code = "import amends; from huggingface_hub import constants; print(constants.HF_HUB_DISABLE_TELEMETRY)"
+@pytest.mark.parametrize("imports", ["amends, huggingface_hub.constants", "huggingface_hub.constants, amends"])
+def test_importing_amends_turns_telemetry_off(imports: str) -> None:
+    """TRL's trainers send some when they are made, unless told not to."""
+    code = f"import {imports}; print(huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY)"
     environment = {"PYTHONPATH": ":".join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout == "True\n"

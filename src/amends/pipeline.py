@@ -95,8 +95,9 @@ class Run:
             check_origin(stage, self.configuration.instructions, settings)
             check_guides(f"{stage}.guides", MAKING[stage].guides(settings), self._maker(stage))
         check_guides("respond.guide", [answering_guide(self.configuration.respond, True)], self.base)
-        if any(METHODS[name].kinds for name in self.configuration.methods):
-            Recipe(self.configuration.model, self.configuration.train).check()
+        trainers = [METHODS[name].trainer for name in self.configuration.methods if METHODS[name].kinds]
+        if trainers:
+            Recipe(self.configuration.model, self.configuration.train).check(rewards="rlhf" in trainers)
 
     def _data(self) -> None:
         for name, settings in self.configuration.training_sets().items():

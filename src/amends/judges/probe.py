@@ -147,7 +147,7 @@ class Extractor:
         import torch
 
         self.tokenizer = load_tokenizer(source)
-        backbone = load_model(source).base_model
+        backbone = load_model(source).get_decoder()
         if not (hasattr(backbone, "layers") and hasattr(backbone, "norm")):
             raise ModelError(f"{source.name}: a {type(backbone).__name__} is built otherwise than probes can read")
         if max(layers) > len(backbone.layers):
@@ -173,7 +173,9 @@ class Extractor:
 
     def _prefix(self, encoded: Sequence[tuple[list[int], int]]) -> list[int]:
         """What all conversations begin with, before any response: the template's own words. It is read once."""
-        if self.pooling == "all" or not encoded:  # then its states count
+        from amends.models.slots import attends_to_all
+
+        if self.pooling == "all" or not encoded or not attends_to_all(self.backbone.config):  # then its states count
             return []
         shortest = min(start for _, start in encoded)
         return encoded[0][0][: min(shared_prefix([ids for ids, _ in encoded]), shortest - 1)]

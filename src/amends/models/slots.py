@@ -68,19 +68,23 @@ class SlotCache(Cache):
 
 
 def can_decode_in_slots(model: Any) -> bool:
-    """Whether every layer attends to all earlier tokens, so that a plain cache and our own masks are right for it."""
-    layers = DynamicCache(config=model.config).layers
-    return bool(getattr(model, "_supports_attention_backend", False)) and all(
-        type(layer) is DynamicLayer for layer in layers
-    )
+    """Whether a plain cache and our own masks are right for a model."""
+    return bool(getattr(model, "_supports_attention_backend", False)) and attends_to_all(model.config)
+
+
+def attends_to_all(config: Any) -> bool:
+    """Whether every layer attends to all earlier tokens, and keeps nothing but their keys and values.
+
+    Others have windows that slide, or states (linear attention, Mamba, convolutions).
+    """
+    return all(type(layer) is DynamicLayer for layer in DynamicCache(config=config).layers)
 
 
 def slots_for(model: Any, tokens: int) -> int:
     """Rows of `tokens` tokens whose keys and values fit into the share of the device's memory that is theirs."""
     shape = model.config.get_text_config()
-    heads = getattr(shape, "num_key_value_heads", None) or shape.num_attention_heads
-    size = getattr(shape, "head_dim", None) or shape.hidden_size // shape.num_attention_heads
-    row_bytes = 2 * shape.num_hidden_layers * heads * size * model.dtype.itemsize * tokens
+    layers = shape.per_layer_config if getattr(shape, "is_heterogeneous", False) else [shape] * shape.num_hidden_layers
+    row_bytes = 2 * sum(map(_key_numbers, layers)) * model.dtype.itemsize * tokens
     kind = model.device.type
     if kind == "cuda":
         memory = torch.cuda.get_device_properties(model.device).total_memory
@@ -88,3 +92,9 @@ def slots_for(model: Any, tokens: int) -> int:
     else:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return max(1, min(SLOTS[kind], int(memory * CACHE_SHARE[kind]) // row_bytes))
+
+
+def _key_numbers(shape: Any) -> int:
+    """Numbers in one token's keys in a layer."""
+    heads = getattr(shape, "num_key_value_heads", None) or shape.num_attention_heads
+    return int(heads * (getattr(shape, "head_dim", None) or shape.hidden_size // shape.num_attention_heads))

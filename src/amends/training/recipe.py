@@ -1,5 +1,6 @@
 """What all trainers share: the recipe, the model to begin from, TRL's arguments, the adapter."""
 
+import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -53,29 +54,42 @@ class Recipe:
             model = PeftModel.from_pretrained(model, str(self.start), is_trainable=True)
         return model
 
-    def check(self) -> None:
-        """Refuses what cannot be trained; loads no weights.
+    def check(self, rewards: bool = False) -> None:
+        """Refuses what cannot be trained; loads no weights. `rewards`: a reward model is made of it, too.
 
         Raises:
             SampleError: the chat template renders a prompt in another way alone than before an answer.
-            ModelError: the model has none of what `train.target_modules` names.
+            ModelError: adapters do not go with what `train.target_modules` names, or the model has none of it.
         """
         tokenize_text("Hello.", "Hi.", load_tokenizer(self.source))
-        if self.train.adapter == "full" or self.train.target_modules == "all-linear":
-            return
         import torch
         from peft import get_peft_model
-        from transformers import AutoConfig, AutoModelForCausalLM
+        from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
 
         quiet_libraries()
         try:
             configuration = AutoConfig.from_pretrained(self.source.location, trust_remote_code=False)
             with torch.device("meta"):
                 model = AutoModelForCausalLM.from_config(configuration, trust_remote_code=False)
+        except (ValueError, OSError) as error:
+            raise ModelError(
+                f"{self.model}: transformers makes no causal language model of it: {_short(error)}"
+            ) from error
+        if rewards and type(configuration) not in AutoModelForSequenceClassification._model_mapping:
+            raise ModelError(
+                f"{self.model}: transformers has no reward model of a {type(model).__name__}; leave rlhf out"
+            )
+        if self.train.adapter == "full":
+            return
+        linear = {name.rpartition(".")[2] for name, one in model.named_modules() if isinstance(one, torch.nn.Linear)}
+        try:
+            with torch.device("meta"):
                 get_peft_model(model, self.new_adapter("CAUSAL_LM"))
-        except (ValueError, OSError, re.error) as error:
-            said = " ".join(str(error).split())[:300]
-            raise ModelError(f"train.target_modules: does not fit {self.model} ({said}); try all-linear") from error
+        except (ValueError, re.error) as error:
+            raise ModelError(
+                f"train.target_modules: does not fit {self.model} ({_short(error)}); name all-linear, or some of its "
+                f"linear layers: {', '.join(sorted(linear))}"
+            ) from error
 
     def lora(self) -> Any:
         """The adapter to add; None where the model has one, or all weights are trained."""
@@ -128,6 +142,10 @@ class Recipe:
             "data_seed": self.seed % 2**31,
             "dataloader_pin_memory": device == "cuda",
         }
+        if "router_aux_loss_coef" in inspect.signature(kind).parameters:
+            common["router_aux_loss_coef"] = (
+                0.0  # mixtures of experts: the loss is the method's, none is for their balance
+            )
         arguments = kind(**common | own)
         arguments._n_gpu = min(arguments.n_gpu, 1)
         return arguments
@@ -136,6 +154,10 @@ class Recipe:
         """Optimizer steps where the recipe fixes steps or tokens; None where epochs decide."""
         fixed = self.train.max_steps or self.train.max_tokens
         return self.train.steps(samples, tokens) if fixed else None
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
 
 
 def silence(trainer: Any) -> None:
