@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from amends.config import AnalyzeSettings, DataSettings
 from amends.data.rows import read_rows
 from amends.errors import ModelError
-from amends.models.endpoint import EndpointModel
+from amends.models.endpoint import REASONING_TOKENS, EndpointModel
 from amends.protocols import Prompt, Sampling
 from amends.records import Analysis, Message, Mistake
 from amends.steps import Steps
@@ -67,6 +68,36 @@ def test_more_tokens_than_the_model_has_room_for_are_an_error(serve: Callable[..
     with pytest.raises(ModelError, match="no room for 9 tokens after a short prompt; lower max_new_tokens"):
         model.generate(prompts, Sampling(max_new_tokens=9), 0)
     assert [one.text for one in model.generate(prompts, Sampling(max_new_tokens=8), 0)] == [ANALYSIS] * 2
+
+
+def test_what_a_server_refuses_is_left_out_from_then_on(serve: Callable[..., Server]) -> None:
+    """As hosted models that reason do: another limit of tokens, and no temperature but their own."""
+    refused = ["max_tokens", "temperature", "seed"]
+
+    def answer(_: str, request: dict[str, Any]) -> tuple[int, str]:
+        named = [key for key in refused if key in request]
+        return (
+            (400, f"Unsupported parameter: '{named[0]}' is not supported with this model.")
+            if named
+            else (200, ANALYSIS)
+        )
+
+    server = serve(answer)
+    model, prompts = EndpointModel("m", server.url), [Prompt((Message(role="user", content="Why?"),))]
+    assert [one.text for one in model.generate(prompts, Sampling(max_new_tokens=9), 0)] == [ANALYSIS]
+    assert len(server.requests) == 4
+    assert server.requests[0]["max_tokens"] == 9 and "max_completion_tokens" not in server.requests[0]
+    assert server.requests[-1]["max_completion_tokens"] == 9 + REASONING_TOKENS
+    assert server.requests[-1].keys() == {"model", "messages", "max_completion_tokens", "top_p"}
+    model.generate(prompts * 3, Sampling(max_new_tokens=9), 0)
+    assert len(server.requests) == 7, "it is remembered"
+
+
+def test_what_is_refused_for_another_reason_is_an_error(serve: Callable[..., Server]) -> None:
+    server = serve(lambda *_: (400, "no such model"))
+    with pytest.raises(ModelError, match=r"does not answer .*no such model"):
+        EndpointModel("m", server.url).generate([Prompt((Message(role="user", content="Why?"),))], Sampling(), 0)
+    assert len(server.requests) == 1
 
 
 def test_an_empty_answer_is_no_lack_of_room(serve: Callable[..., Server]) -> None:

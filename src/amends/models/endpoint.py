@@ -16,6 +16,9 @@ PREFIX = "endpoint:"
 AT_ONCE = 16  # requests in flight; servers batch them
 RETRIES = 5
 TIMEOUT_SECONDS = 120.0
+OPTIONAL = ("max_tokens", "temperature", "top_p", "seed", "response_format")
+"""What a server may refuse, and is asked without from then on; for `max_tokens` models that reason take another limit."""
+REASONING_TOKENS = 4_096  # what that limit allows beside the answer, since it counts the reasoning too
 
 
 class EndpointModel:
@@ -31,7 +34,7 @@ class EndpointModel:
         self.name = model
         self.url = url
         self.form = form
-        self._structured = form is not None
+        self._refused: set[str] = set()
         self._client: Any = None
 
     @classmethod
@@ -100,23 +103,28 @@ class EndpointModel:
             "model": self.name,
             "messages": [message.model_dump() for message in prompt.messages],
             "max_tokens": sampling.max_new_tokens,
+            "max_completion_tokens": sampling.max_new_tokens + REASONING_TOKENS,
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "seed": seed,
         }
-        form = {}
-        if self.form and self._structured:
+        if self.form:
             schema = {"name": self.form.__name__.lower(), "schema": self.form.model_json_schema()}
-            form = {"response_format": {"type": "json_schema", "json_schema": schema}}
-        try:
-            answer = self._client.chat.completions.create(**request, **form)
-        except openai.BadRequestError as error:
-            if "context" in str(error):  # the prompt is too long for the model
-                return Generation(text="", finished=False, tokens=0)
-            if not form:
-                raise
-            self._structured = False  # a server without structured output; the question says what is wanted
-            answer = self._client.chat.completions.create(**request)
+            request["response_format"] = {"type": "json_schema", "json_schema": schema}
+        while True:
+            unused = "max_tokens" if "max_tokens" in self._refused else "max_completion_tokens"
+            sent = {key: value for key, value in request.items() if key not in self._refused | {unused}}
+            try:
+                answer = self._client.chat.completions.create(**sent)
+                break
+            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+                if "context" in str(error):  # the prompt is too long for the model
+                    return Generation(text="", finished=False, tokens=0)
+                # Some servers do not say what they refuse: then it is the form, which the question asks for in words, too.
+                refused = [key for key in OPTIONAL if key in sent and key in str(error)] or ["response_format"]
+                if refused[0] not in sent:
+                    raise
+                self._refused.add(refused[0])
         choice = answer.choices[0]
         tokens = answer.usage.completion_tokens if answer.usage else 1  # no token would say that there was no room
         text = (choice.message.content or "").encode("utf-8", "replace").decode()  # half a surrogate pair is no text

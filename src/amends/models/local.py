@@ -145,7 +145,7 @@ class LocalModel:
 
     def _fitting(self, encoded: list[list[int]], new_tokens: int) -> list[int]:
         """The rows whose prompt and answer fit into the model's context."""
-        context = getattr(self.model.config, "max_position_embeddings", None) or math.inf
+        context = getattr(self.model.config.get_text_config(), "max_position_embeddings", None) or math.inf
         if new_tokens >= context:
             raise InputError(f"{self.name}: {new_tokens} new tokens are all of its context; lower max_new_tokens")
         return [row for row, ids in enumerate(encoded) if len(ids) + new_tokens <= context]
