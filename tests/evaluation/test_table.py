@@ -13,6 +13,7 @@ from amends.evaluation.table import (
     attacks_table,
     comparisons_table,
     differences_table,
+    headline_comparisons,
     markdown,
     results_table,
     to_baselines,
@@ -116,7 +117,7 @@ def test_markdown_keeps_every_cell_in_its_column() -> None:
         r"| a\|b | 85.0 |",
         "| c d | – |",
         "",
-        "In percent.",
+        "in percent.",
     ]
 
 
@@ -129,6 +130,8 @@ def test_of_many_comparisons_those_of_guided_systems_with_the_baselines_are_show
     ]
     rows = [compare(a, b, 0)[0] for a in systems for b in systems if a.system != b.system]
     results = Results(model="m", seed=0, systems=[system_row(one, 0) for one in systems], comparisons=rows)
+    assert headline_comparisons(results, len(rows)) == rows
+    assert headline_comparisons(results, len(rows) - 1) == to_baselines(results, rows)
     shown = {(row.a, row.b) for row in to_baselines(results, rows)}
     assert ("dpo/guided", "sft/guided") in shown
     assert ("dpo/guided", "vanilla/unguided") in shown

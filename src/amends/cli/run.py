@@ -62,7 +62,13 @@ def _show_results(path: Path, as_json: bool) -> None:
     from rich.console import Console
 
     from amends.evaluation.results import Results
-    from amends.evaluation.table import attacks_table, comparisons_table, results_table, to_baselines, training_table
+    from amends.evaluation.table import (
+        attacks_table,
+        comparisons_table,
+        headline_comparisons,
+        results_table,
+        training_table,
+    )
     from amends.evaluation.timings import costs
     from amends.store import read_json
 
@@ -74,8 +80,7 @@ def _show_results(path: Path, as_json: bool) -> None:
     console = Console()
     console = console if console.is_terminal else Console(width=160)
     console.print(results_table(results).for_terminal())
-    headline = [row for row in results.comparisons if row.metric in ("harmless_rate", "reference_loss")]
-    shown = headline if len(headline) <= COMPARISONS_SHOWN else to_baselines(results, headline)
+    shown = headline_comparisons(results, COMPARISONS_SHOWN)
     console.print(comparisons_table(shown).for_terminal())
     if len(shown) < len(results.comparisons):
         console.print(f"{len(results.comparisons) - len(shown)} more comparisons are in results.json", highlight=False)

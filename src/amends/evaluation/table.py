@@ -59,7 +59,7 @@ class Table(NamedTuple):
         """As a section of a page: heading, pipe table, note."""
         rules = ["---:" if heading in self.numbers else "---" for heading in self.headings]
         lines = [_pipes(self.headings), "|" + "|".join(rules) + "|", *map(_pipes, self.rows)]
-        return "\n".join([f"## {self.title}", "", *lines, "", f"{self.note[:1].upper()}{self.note[1:]}."])
+        return "\n".join([f"## {self.title}", "", *lines, "", f"{self.note}."])
 
 
 def _pipes(cells: Sequence[str]) -> str:
@@ -146,7 +146,7 @@ def differences_table(results: Results) -> Table:
         pairs.setdefault((row.a, row.b), {})[row.suite, row.metric] = text
     return Table(
         "Differences on the same prompts",
-        f"a - b [95 % interval], not corrected; *: the interval excludes zero, and p is below {SIGNIFICANCE}",
+        f"a - b [95 % interval], not corrected; *: the interval excludes zero, p (where tested) is below {SIGNIFICANCE}",
         ["a", "b"],
         [f"{column.suite}\n{column.title}" for column in columns],
         [
@@ -154,6 +154,15 @@ def differences_table(results: Results) -> Table:
             for (a, b), found in pairs.items()
         ],
     )
+
+
+def headline_comparisons(results: Results, most: int) -> list[Comparison]:
+    """Those of the main table's rates and losses; where they are more than `most`, with the baselines alone."""
+    shown = {
+        (column.suite, column.metric) for column in headline_columns(results) if METRICS[column.metric].kind != "score"
+    }
+    found = [row for row in results.comparisons if (row.suite, row.metric) in shown]
+    return found if len(found) <= most else to_baselines(results, found)
 
 
 def to_baselines(results: Results, comparisons: Sequence[Comparison]) -> list[Comparison]:
