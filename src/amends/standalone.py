@@ -75,6 +75,7 @@ def train_file(
             f"--batch-size x --gradient-accumulation is {completions}: rlhf takes a multiple of {generations}, the "
             "answers to each prompt"
         )
+    recipe.check(rewards=kind == "rlhf")
     return Steps(seed, reporter).train("training", samples, out, cast(Trainer, kind), recipe)
 
 
