@@ -108,7 +108,7 @@ def test_a_model_that_no_probe_reads_loses_no_study(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(study, "Extractor", refuse)
     model = cast(LocalModel, SimpleNamespace(source=None, layers=4))
     rows = [Labelled(f"p{number}", "r", number % 2, "labelled pairs") for number in range(2 * study.ENOUGH)]
-    found = study.Study(model, DataSettings(source="none"), tmp_path, 0, Silent())._probe(rows)
+    found = study.Study(model, DataSettings(source="none"), tmp_path, 0, Silent())._probe(rows, 1)
     assert found == {"why_not": "built otherwise"}
 
 

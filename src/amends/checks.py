@@ -15,10 +15,12 @@ from amends.models.endpoint import EndpointModel
 from amends.models.loading import find_model
 from amends.models.local import LocalModel
 from amends.prompts import Guide
-from amends.protocols import SHORT, Generator, Judge, Sampling
+from amends.protocols import SHORT, Generator, Judge, Prompt, Sampling
+from amends.records import Message
 from amends.store import fingerprint, read_json, read_run
 
 SHAPE = ("seeds", "variants")
+GUARDED = Prompt((*SHORT.messages, Message(role="assistant", content="Hello, how can I help?")))
 
 
 def refuse_foreign(configuration: Configuration, directory: Path) -> None:
@@ -81,6 +83,10 @@ def check_judges(configuration: Configuration, judge: Judge, gate: Judge, judged
     for one in judge, gate:
         if isinstance(one, LanguageModelJudge) and isinstance(one.model, EndpointModel):
             one.score([("Hello.", "Hello, how can I help?")])  # its answer is kept, so that it is paid for once
+        elif isinstance(one, LanguageModelJudge) and isinstance(one.model, LocalModel):
+            one.model.check(SHORT)
+        elif isinstance(one, GuardJudge):
+            one.model.check(GUARDED)
     for maker in judged:
         if isinstance(maker, EndpointModel):
             maker.generate([SHORT], Sampling(max_new_tokens=1, temperature=0.0), 0)

@@ -63,8 +63,9 @@ class Study:
             "discrimination": self._discrimination(pairs),
             "analysis": self._analysis(instructions),
         }
-        self.model.release()
-        found["probe"] = self._probe(pairs)
+        layer = max(1, self.model.layers * 3 // 5)
+        self.model.release()  # the extractor loads its own
+        found["probe"] = self._probe(pairs, layer)
         found["reading"] = reading(found)
         write_json(self.directory / "study.json", found)
         return found
@@ -128,8 +129,8 @@ class Study:
             "p_value": sign_test(win, lose),
         }
 
-    def _probe(self, rows: list[Labelled]) -> dict[str, Any]:
-        """Cross-validated over prompts, at the middle layer; on human labels only, since our own judge is a probe."""
+    def _probe(self, rows: list[Labelled], layer: int) -> dict[str, Any]:
+        """Cross-validated over prompts, after one layer; on human labels only, since our own judge is a probe."""
         if not _both_labels(rows):
             return {"why_not": f"fewer than {ENOUGH} instructions with `chosen` and `rejected`"}
         from sklearn.linear_model import LogisticRegression
@@ -137,7 +138,6 @@ class Study:
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        layer = max(1, self.model.layers * 3 // 5)
         try:
             extractor = Extractor(self.model.source, [layer], "response")
         except ModelError as error:

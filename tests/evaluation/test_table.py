@@ -107,17 +107,33 @@ def test_differences_have_a_row_a_pair_and_say_which_are_clear() -> None:
 
 def test_markdown_keeps_every_cell_in_its_column() -> None:
     table = Table(
-        "Of a | b", "in percent", ["method"], ["red-team\nharmless %"], [["a|b", "85.0"], ["c\nd", "–"]], ["e"]
+        "Of a | b",
+        "in percent",
+        ["method"],
+        ["red-team\nharmless %"],
+        [["a|b", "85.0", "f"], ["c\nd", "–", ""]],
+        ["e"],
     )
     assert table.markdown().splitlines() == [
         "## Of a | b",
         "",
         "| method | red-team harmless % | e |",
         "|---|---:|---|",
-        r"| a\|b | 85.0 |",
-        "| c d | – |",
+        r"| a\|b | 85.0 | f |",
+        "| c d | – |  |",
         "",
         "in percent.",
+    ]
+
+
+def test_where_nothing_is_guided_all_systems_are_compared_with_the_baselines() -> None:
+    systems = [judged("+-+-", "vanilla"), judged("++--", "sft"), judged("-+-+", "dpo")]
+    rows = [row for a in systems[1:] for row in compare(a, systems[0], 0)]
+    results = Results(model="m", seed=0, systems=[system_row(one, 0) for one in systems], comparisons=rows)
+    assert headline_comparisons(results, 1) == [row for row in rows if row.metric == "harmless_rate"]
+    assert [row[:2] for row in differences_table(results).rows] == [
+        ["sft/unguided", "vanilla/unguided"],
+        ["dpo/unguided", "vanilla/unguided"],
     ]
 
 

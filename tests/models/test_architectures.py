@@ -1,7 +1,7 @@
 """Tiny models of other architectures than the embedded one's, with random weights: each path gives what transformers gives.
 
-What they differ in: windows that slide (Gemma 2), states in the place of keys (Qwen3.5), layers of unequal shapes in a
-model of images (Gemma 4), experts (Mixtral), fused projections (Phi-3), names (GPT-2), what LoRA does not go on (Mamba-2).
+What they differ in: windows that slide (Gemma 2), images beside text, with states in the place of keys (Qwen3.5) or with
+layers of unequal shapes (Gemma 4), experts (Mixtral), fused projections (Phi-3), names (GPT-2), no attention (Mamba-2).
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import CONFIG_MAPPING, AutoModelForCausalLM
+from transformers import CONFIG_MAPPING, AutoModelForCausalLM, AutoModelForImageTextToText
 
 from amends.config import TrainSettings
 from amends.errors import ModelError
@@ -22,6 +22,7 @@ from amends.protocols import Prompt, Sampling
 from amends.records import Message, Preference, Sample
 from amends.training.fit import fit
 from amends.training.recipe import Recipe
+from amends.training.rlhf import _scorer
 
 NEW_TOKENS = 8
 SHAPE = {
@@ -37,16 +38,20 @@ SHAPE = {
     "eos_token_id": 2,
 }
 LINEAR = {"linear_key_head_dim": 8, "linear_value_head_dim": 8, "linear_num_key_heads": 2, "linear_num_value_heads": 4}
+NO_ATTENTION = {"num_attention_heads": None, "num_key_value_heads": None}
 FAMILIES: dict[str, dict[str, Any]] = {
     "gemma2": {"sliding_window": 8, "query_pre_attn_scalar": 8},
-    "qwen3_5_text": {"num_hidden_layers": 4, "layer_types": ["linear_attention"] * 3 + ["full_attention"], **LINEAR},
+    "qwen3_5": {"num_hidden_layers": 4, "layer_types": ["linear_attention"] * 3 + ["full_attention"], **LINEAR},
     "gemma4": {"sliding_window": 8},
     "mixtral": {"num_local_experts": 4},
     "phi3": {},
     "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 2048},
-    "mamba2": {"num_heads": 8, "state_size": 8, "n_groups": 1, "chunk_size": 16},
+    "mamba2": {"num_heads": 8, "state_size": 8, "n_groups": 1, "chunk_size": 16, **NO_ATTENTION},
 }
-OF_IMAGES = {"gemma4"}
+OF_IMAGES: dict[str, dict[str, Any]] = {
+    "qwen3_5": {"depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 32},
+    "gemma4": {},
+}
 QUESTIONS = ["Hi", "Name a colour, please, and say why you chose it.", "What?", "Why is the sky over the sea so blue?"]
 PROMPTS = [Prompt((Message(role="user", content=question),)) for question in QUESTIONS]
 ANSWER = "A short answer."
@@ -61,9 +66,13 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     def one(family: str) -> Path:
         if family not in made:
             torch.manual_seed(0)
-            shape = SHAPE | {"vocab_size": len(tokenizer)} | FAMILIES[family]
-            configuration = CONFIG_MAPPING[family](**{"text_config": shape} if family in OF_IMAGES else shape)
-            model = AutoModelForCausalLM.from_config(configuration).float()
+            shape = (SHAPE | {"vocab_size": len(tokenizer)} | FAMILIES[family]).items()
+            shape = {name: value for name, value in shape if value is not None}
+            if family in OF_IMAGES:
+                parts = {"text_config": shape, "vision_config": OF_IMAGES[family] or None}
+                model = AutoModelForImageTextToText.from_config(CONFIG_MAPPING[family](**parts)).float()
+            else:
+                model = AutoModelForCausalLM.from_config(CONFIG_MAPPING[family](**shape)).float()
             for weight in model.parameters():
                 if weight.dim() > 1:
                     torch.nn.init.normal_(weight, std=0.2)  # so that what is likeliest is clearly so
@@ -101,7 +110,7 @@ def test_losses_do_not_depend_on_what_is_read_together(family: str, make: Callab
         assert loss == pytest.approx(model.answer_losses([(prompt, ANSWER)])[0], rel=1e-4)
 
 
-@pytest.mark.parametrize("family", ["gemma2", "qwen3_5_text", "gemma4", "mixtral", "phi3"])
+@pytest.mark.parametrize("family", ["gemma2", "qwen3_5", "gemma4", "mixtral", "phi3"])
 def test_hidden_states_do_not_depend_on_what_is_read_together(family: str, make: Callable[[str], Path]) -> None:
     extractor = Extractor(find_model(str(make(family))), [1, 2], "response")
     together = extractor.features([(question, ANSWER) for question in QUESTIONS])
@@ -141,10 +150,22 @@ def test_an_adapter_is_trained_and_taken_up_again(
 
 def test_what_cannot_be_trained_is_refused_with_what_can(make: Callable[[str], Path]) -> None:
     with pytest.raises(
-        ModelError, match=r"target_modules: does not fit .*'out_proj' is incompatible.*: in_proj, lm_head"
+        ModelError, match=r"target_modules: does not fit .*'out_proj' is incompatible.*: in_proj, out_proj$"
     ):
         Recipe(str(make("mamba2"))).check()
     Recipe(str(make("mamba2")), TrainSettings(target_modules=["in_proj"])).check()
+    with pytest.raises(ModelError, match="no adapter on the output layer"):
+        Recipe(str(make("phi3")), TrainSettings(target_modules=["lm_head"])).check()
+
+
+def test_a_reward_model_reads_several_answers_at_once(make: Callable[[str], Path]) -> None:
+    """Of a model of images and text, whose text has a configuration of its own."""
+    directory = make("qwen3_5")
+    recipe, tokenizer = Recipe(str(directory)), load_tokenizer(find_model(str(directory)))
+    recipe.check(rewards=True)
+    scorer = _scorer(recipe, tokenizer)
+    with torch.inference_mode():
+        assert scorer(input_ids=torch.tensor([[5, 6, 0], [7, 8, 9]])).logits.shape == (2, 1)
 
 
 def test_a_model_without_a_reward_model_is_refused_for_rlhf(make: Callable[[str], Path]) -> None:

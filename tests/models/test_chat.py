@@ -1,6 +1,7 @@
 """Conversations are the same text, and control tokens in messages stay text, in inference, judging and training."""
 
 import json
+import re
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ import trl
 
 from amends.errors import ModelError
 from amends.judges.probe import Extractor
-from amends.models.chat import NO_REASONING, open_reasoning, plain
+from amends.models.chat import SWITCHES, end_of_turn_token, open_reasoning, plain, render
 from amends.models.loading import find_model, load_tokenizer
-from amends.models.local import LocalModel, end_of_turn_token
+from amends.models.local import LocalModel
 from amends.protocols import SHORT, Prompt
 from amends.records import Message, Sample
 from amends.training.rlhf import prompts_of
@@ -70,21 +71,41 @@ def template_of(family: str) -> str:
     return path.read_text()
 
 
-@pytest.mark.parametrize(
-    "family", ["qwen3", "qwen3_5_think", "nemotron_3_nano", "gemma4", "llama3_2", "qwen2_5", "phi3", "lfm2", "cohere2"]
-)
-def test_templates_of_public_models_are_read_and_trained_without_reasoning(family: str, switched: LocalModel) -> None:
-    switched.tokenizer.chat_template = template_of(family)
-    switched.check(SHORT)
-    rendered = switched.render(SHORT)
+TEXTS = [
+    "qwen3",
+    "qwen3_5_think",
+    "nemotron_3_nano",
+    "gemma4",
+    "llama3_2",
+    "qwen2_5",
+    "phi3",
+    "lfm2",
+    "cohere2",
+    "glm4moe",
+]
+
+
+@pytest.mark.parametrize("family", TEXTS)
+def test_public_templates_are_read_and_trained_without_reasoning(
+    family: str, switched: LocalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, answer = switched, [Message(role="assistant", content="Hi there.")]
+    model.tokenizer.chat_template = template_of(family)
+    turns = re.findall(r"<[^<>\s]+>", render([*SHORT.messages, *answer], model.tokenizer, False))
+    model.tokenizer.add_special_tokens({"additional_special_tokens": sorted(set(turns))})  # as in their own tokenizers
+    model.check(SHORT)
+    rendered = model.render(SHORT)
     assert "<think>" not in rendered or "</think>" in rendered
-    answer = [Message(role="assistant", content="Hi there.")]
-    tokens = tokenize_sample(
-        Sample(id="a", kind="safe", prompt=list(SHORT.messages), completion=answer), switched.tokenizer
-    )
-    assert switched.tokenizer.decode(tokens.input_ids).startswith(rendered)
-    learnt = switched.tokenizer.decode([label for label in tokens.labels if label != NO_LOSS])
-    assert learnt.startswith("Hi there."), "the first token that it learns is the answer's"
+    sample = Sample(id="a", kind="safe", prompt=list(SHORT.messages), completion=answer)
+    tokens = tokenize_sample(sample, model.tokenizer)
+    assert model.tokenizer.decode(tokens.input_ids).startswith(rendered)
+    learnt = model.tokenizer.decode([label for label in tokens.labels if label != NO_LOSS])
+    assert learnt.lstrip().startswith("Hi there."), "what it learns is the answer, and no block of reasoning"
+    scored: list[int] = []
+    monkeypatch.setattr(model, "_model", type("Model", (), {"device": type("Device", (), {"type": "cpu"})}))
+    monkeypatch.setattr(model, "_batch_losses", lambda batch: [scored.extend([*batch[0][0], *batch[0][1]]) or (0.0, 1)])
+    model.answer_losses([(SHORT, "Hi there.")])
+    assert scored == tokens.input_ids, "its loss is measured on what is trained"
 
 
 def test_a_public_template_that_always_reasons_is_refused(switched: LocalModel) -> None:
@@ -174,7 +195,7 @@ def test_a_trained_completion_ends_once_and_its_prompt_is_that_of_inference(toke
     assert starts(prompt, tokenizer) == len(TURNS) + 1
     assert prompt == tokenizer(LocalModel("embedded").render(Prompt(TURNS))).input_ids
     (rlhf,) = prompts_of([sample], tokenizer, 1)
-    assert tokenizer.apply_chat_template(rlhf, add_generation_prompt=True, **NO_REASONING).input_ids == prompt
+    assert tokenizer.apply_chat_template(rlhf, add_generation_prompt=True, **SWITCHES).input_ids == prompt
 
 
 def test_the_probe_reads_one_question_and_one_answer(tokenizer: Any) -> None:

@@ -9,12 +9,14 @@ import pytest
 from amends.config import AnalyzeSettings, DataSettings
 from amends.data.rows import read_rows
 from amends.errors import ModelError
+from amends.judges.language_model import Rating
 from amends.models.endpoint import REASONING_TOKENS, EndpointModel
 from amends.protocols import Prompt, Sampling
 from amends.records import Analysis, Message, Mistake
 from amends.steps import Steps
 from local_server import Server
 
+RATING = '{"explanation": "It is.", "harmless": 9, "helpful": 5}'
 ANALYSIS = "It encourages cruelty to an animal, which is illegal, and leaves a family without its companion."
 
 
@@ -88,9 +90,26 @@ def test_what_a_server_refuses_is_left_out_from_then_on(serve: Callable[..., Ser
     assert len(server.requests) == 4
     assert server.requests[0]["max_tokens"] == 9 and "max_completion_tokens" not in server.requests[0]
     assert server.requests[-1]["max_completion_tokens"] == 9 + REASONING_TOKENS
-    assert server.requests[-1].keys() == {"model", "messages", "max_completion_tokens", "top_p"}
+    assert server.requests[-1].keys() == {"model", "messages", "max_completion_tokens"}
     model.generate(prompts * 3, Sampling(max_new_tokens=9), 0)
     assert len(server.requests) == 7, "it is remembered"
+
+
+def test_of_two_that_go_not_together_the_temperature_stays(serve: Callable[..., Server]) -> None:
+    said = "`temperature` and `top_p` cannot both be specified for this model."
+    server = serve(lambda _, request: (400, said) if {"temperature", "top_p"} <= request.keys() else (200, ANALYSIS))
+    prompt = Prompt((Message(role="user", content="Why?"),))
+    EndpointModel("m", server.url).generate([prompt], Sampling(temperature=0.7, top_p=0.9), 0)
+    assert server.requests[-1]["temperature"] == 0.7 and "top_p" not in server.requests[-1]
+
+
+def test_a_prompt_that_a_filter_stops_costs_its_row_alone(serve: Callable[..., Server]) -> None:
+    said = "The response was filtered due to the prompt triggering Azure OpenAI's content management policy."
+    server = serve(lambda question, _: (400, said) if "bad" in question else (200, RATING))
+    prompts = [Prompt((Message(role="user", content=text),)) for text in ("bad", "good")]
+    made = EndpointModel("m", server.url, Rating).generate(prompts, Sampling(), 0)
+    assert [(one.text, one.had_no_room) for one in made] == [("", False), (RATING, False)]
+    assert all("response_format" in request for request in server.requests), "it was not the form"
 
 
 def test_what_is_refused_for_another_reason_is_an_error(serve: Callable[..., Server]) -> None:

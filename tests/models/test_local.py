@@ -11,8 +11,9 @@ import pytest
 
 from amends.errors import InputError, ModelError
 from amends.models.batches import length_batches, length_pools
+from amends.models.chat import end_of_turn_token
 from amends.models.embedded import embedded_model_directory
-from amends.models.local import LocalModel, end_of_turn_token, end_tokens
+from amends.models.local import LocalModel, end_tokens
 from amends.protocols import Generation, Prompt, Sampling
 from amends.records import Message
 
@@ -110,7 +111,7 @@ def test_where_the_template_ends_no_turn_the_tokenizers_own_end_does(model: Loca
     tokenizer.eos_token = "<|endoftext|>"
     assert tokenizer.convert_ids_to_tokens(end_of_turn_token(tokenizer)) == "<|endoftext|>"
     tokenizer.eos_token = None
-    with pytest.raises(ModelError, match="a model cannot learn to stop"):
+    with pytest.raises(ModelError, match="it cannot learn to stop"):
         end_of_turn_token(tokenizer)
 
 

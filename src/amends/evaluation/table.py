@@ -166,9 +166,13 @@ def headline_comparisons(results: Results, most: int) -> list[Comparison]:
 
 
 def to_baselines(results: Results, comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """Of many comparisons, those of guided systems with the first two methods: what the paper claims, in few lines."""
+    """Of many comparisons, those of guided systems with the first two methods: what the paper claims, in few lines.
+
+    Where nothing is guided, those of all systems with them.
+    """
     first = list(dict.fromkeys(row.method for row in results.systems))[:2]
-    return [row for row in comparisons if row.a.endswith("/guided") and row.b.rpartition("/")[0] in first]
+    found = [row for row in comparisons if row.b.rpartition("/")[0] in first]
+    return [row for row in found if row.a.endswith("/guided")] or found
 
 
 def attacks_table(results: Results) -> Table | None:

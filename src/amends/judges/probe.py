@@ -175,7 +175,9 @@ class Extractor:
         """What all conversations begin with, before any response: the template's own words. It is read once."""
         from amends.models.slots import attends_to_all
 
-        if self.pooling == "all" or not encoded or not attends_to_all(self.backbone.config):  # then its states count
+        if self.pooling == "all" or not encoded:  # then its states count
+            return []
+        if not attends_to_all(self.backbone.config):  # then its keys are not all that is kept of it
             return []
         shortest = min(start for _, start in encoded)
         return encoded[0][0][: min(shared_prefix([ids for ids, _ in encoded]), shortest - 1)]

@@ -9,21 +9,65 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from amends.errors import ModelError
 from amends.records import Message
 
-NO_REASONING = {"enable_thinking": False}
-"""The switch in the templates of models that can answer with reasoning and without (Qwen3, GLM-4.5, SmolLM3 and others).
+SWITCHES = {"enable_thinking": False, "date_string": "26 Jul 2024"}
+"""What templates are told; those that do not know of it do not read it.
 
-Templates without it do not read it. Source: the model cards of Qwen/Qwen3-0.6B, zai-org/GLM-4.5, HuggingFaceTB/SmolLM3-3B.
+No reasoning from models that can answer with it and without (Qwen3, GLM-4.5, SmolLM3 and others); and Llama 3's own date in
+the place of today's, so that a prompt is the same tomorrow. Source: the templates of Qwen/Qwen3-0.6B, zai-org/GLM-4.5,
+HuggingFaceTB/SmolLM3-3B and meta-llama/Llama-3.2-1B-Instruct.
 """
 
 
 def render(messages: Iterable[Message], tokenizer: Any, opens: bool, **options: Any) -> str:
-    """The conversation as text, with the opening of the model's turn behind it or not; `options` are the template's."""
-    found = tokenizer.apply_chat_template(
-        plain_messages(messages, tokenizer), tokenize=False, add_generation_prompt=opens, **NO_REASONING, **options
-    )
-    return str(found)
+    """The conversation as text, with the opening of the model's turn behind it or not; `options` are the template's.
+
+    Raises ModelError where the template does not take such a conversation.
+    """
+    turns = plain_messages(messages, tokenizer)
+    try:
+        return str(
+            tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=opens, **SWITCHES, **options)
+        )
+    except Exception as error:  # whatever the template raises
+        roles = ", ".join(turn["role"] for turn in turns)
+        raise ModelError(f"its chat template does not take these roles ({roles}): {error}") from error
+
+
+def lead(tokenizer: Any) -> str:
+    """What the template writes between the opening of the model's turn and its answer: a line break in GLM-4.5's."""
+    return _frame(tokenizer, str(tokenizer.chat_template))[0]
+
+
+def end_of_turn_token(tokenizer: Any) -> int:
+    """Id of the token with which the chat template ends an assistant's turn; where it has none (GLM-4.5), the tokenizer's.
+
+    Raises ModelError where there is neither.
+    """
+    behind = _frame(tokenizer, str(tokenizer.chat_template))[1]
+    special = {place for place, token in tokenizer.added_tokens_decoder.items() if token.special}
+    special |= {*tokenizer.all_special_ids, tokenizer.eos_token_id}
+    found = [token for token in tokenizer(behind, add_special_tokens=False).input_ids if token in special]
+    end = found[0] if found else tokenizer.eos_token_id
+    if end is None:
+        raise ModelError(
+            "neither its chat template nor its tokenizer ends an answer with a token: it cannot learn to stop"
+        )
+    return int(end)
+
+
+@functools.lru_cache(maxsize=8)
+def _frame(tokenizer: Any, template: str) -> tuple[str, str]:
+    """What `template`, the tokenizer's, writes before and behind an answer."""
+    question, answer = Message(role="user", content="a"), Message(role="assistant", content="Hello.")
+    before, _, behind = render([question, answer], tokenizer, False).rpartition(answer.content)
+    try:
+        opened = render([question], tokenizer, True)
+    except ModelError:  # a guard model's template wants the answer, too
+        opened = before
+    return before.removeprefix(opened) if before.startswith(opened) else "", behind
 
 
 def open_reasoning(text: str) -> str | None:

@@ -16,8 +16,10 @@ PREFIX = "endpoint:"
 AT_ONCE = 16  # requests in flight; servers batch them
 RETRIES = 5
 TIMEOUT_SECONDS = 120.0
-OPTIONAL = ("max_tokens", "temperature", "top_p", "seed", "response_format")
+OPTIONAL = ("max_tokens", "top_p", "temperature", "seed", "response_format")
 """What a server may refuse, and is asked without from then on; for `max_tokens` models that reason take another limit."""
+FILTERED = ("content_filter", "content management policy", "ContentPolicyViolation")
+"""How servers with a filter before the model refuse a prompt: it has no answer then, and others have. Azure's words."""
 REASONING_TOKENS = 4_096  # what that limit allows beside the answer, since it counts the reasoning too
 
 
@@ -105,9 +107,10 @@ class EndpointModel:
             "max_tokens": sampling.max_new_tokens,
             "max_completion_tokens": sampling.max_new_tokens + REASONING_TOKENS,
             "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
             "seed": seed,
         }
+        if sampling.top_p < 1:
+            request["top_p"] = sampling.top_p
         if self.form:
             schema = {"name": self.form.__name__.lower(), "schema": self.form.model_json_schema()}
             request["response_format"] = {"type": "json_schema", "json_schema": schema}
@@ -118,10 +121,13 @@ class EndpointModel:
                 answer = self._client.chat.completions.create(**sent)
                 break
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-                if "context" in str(error):  # the prompt is too long for the model
+                said = str(error)
+                if any(words in said for words in FILTERED):
+                    return Generation(text="", finished=False, tokens=1)
+                if "context" in said:  # the prompt is too long for the model
                     return Generation(text="", finished=False, tokens=0)
                 # Some servers do not say what they refuse: then it is the form, which the question asks for in words, too.
-                refused = [key for key in OPTIONAL if key in sent and key in str(error)] or ["response_format"]
+                refused = [key for key in OPTIONAL if key in sent and key in said] or ["response_format"]
                 if refused[0] not in sent:
                     raise
                 self._refused.add(refused[0])

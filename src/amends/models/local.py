@@ -9,7 +9,7 @@ from typing import Any
 
 from amends.errors import InputError, ModelError
 from amends.models.batches import length_batches, length_pools, right_padded
-from amends.models.chat import open_reasoning, plain, render
+from amends.models.chat import end_of_turn_token, lead, open_reasoning, plain, render
 from amends.models.loading import (
     best_device,
     check_adapter,
@@ -19,7 +19,6 @@ from amends.models.loading import (
     load_tokenizer,
 )
 from amends.protocols import Generation, ProgressCallback, Prompt, Sampling, no_progress
-from amends.records import Message
 from amends.seeds import derive_seed
 from amends.store import fingerprint
 
@@ -96,12 +95,9 @@ class LocalModel:
         tokenizer = self.tokenizer
         try:
             text = render(prompt.messages, tokenizer, True, **self._template_options)
-        except Exception as error:
-            raise ModelError(
-                f"{self.name}: its chat template does not take these roles "
-                f"({', '.join(message.role for message in prompt.messages)}): {error}; choose a guide with another place"
-            ) from error
-        return text + prompt.prefill
+        except ModelError as error:
+            raise ModelError(f"{self.name}: {error}; choose a guide with another place") from error
+        return text + (lead(tokenizer) + prompt.prefill if prompt.prefill else "")
 
     def check(self, prompt: Prompt) -> None:
         """Raises ModelError where the chat template has no place for the prompt's messages, or always opens reasoning."""
@@ -157,7 +153,8 @@ class LocalModel:
         """
         contexts = [self._encode(prompt) for prompt, _ in pairs]
         end = [end_of_turn_token(self.tokenizer)] if ended else []
-        texts = [plain(answer, self.tokenizer) for _, answer in pairs]
+        opening = lead(self.tokenizer)
+        texts = [("" if prompt.prefill else opening) + plain(answer, self.tokenizer) for prompt, answer in pairs]
         answers = [[*self.tokenizer(text, add_special_tokens=False).input_ids, *end] for text in texts]
         results: list[tuple[float, int]] = [(0.0, 0)] * len(pairs)
         lengths = [len(context) + len(answer) for context, answer in zip(contexts, answers, strict=True)]
@@ -191,24 +188,6 @@ class LocalModel:
         kept = ids[:length]
         text = self.tokenizer.decode(kept, skip_special_tokens=True).strip()
         return Generation(text=text, finished=length is not None, tokens=len(kept))
-
-
-def end_of_turn_token(tokenizer: Any) -> int:
-    """Id of the token with which the chat template ends an assistant's turn; where it has none (GLM-4.5), the tokenizer's.
-
-    Raises ModelError where there is neither.
-    """
-    answer = "Hello."
-    messages = [Message(role="user", content="a"), Message(role="assistant", content=answer)]
-    behind = render(messages, tokenizer, False).rpartition(answer)[2]
-    special = set(tokenizer.all_special_ids) | {tokenizer.eos_token_id}
-    found = [token for token in tokenizer(behind, add_special_tokens=False).input_ids if token in special]
-    end = found[-1] if found else tokenizer.eos_token_id
-    if end is None:
-        raise ModelError(
-            "neither the chat template nor the tokenizer ends an answer with a token; a model cannot learn to stop"
-        )
-    return int(end)
 
 
 def end_tokens(tokenizer: Any, model: Any) -> frozenset[int]:

@@ -95,6 +95,7 @@ def slots_for(model: Any, tokens: int) -> int:
 
 
 def _key_numbers(shape: Any) -> int:
-    """Numbers in one token's keys in a layer."""
-    heads = getattr(shape, "num_key_value_heads", None) or shape.num_attention_heads
-    return int(heads * (getattr(shape, "head_dim", None) or shape.hidden_size // shape.num_attention_heads))
+    """Numbers in one token's keys in a layer; as many as in its state where there are no keys (Mamba)."""
+    queries = getattr(shape, "num_attention_heads", None) or 1
+    heads = getattr(shape, "num_key_value_heads", None) or queries
+    return int(heads * (getattr(shape, "head_dim", None) or shape.hidden_size // queries))

@@ -1,14 +1,13 @@
 """What all trainers share: the recipe, the model to begin from, TRL's arguments, the adapter."""
 
 import inspect
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from amends.config import PreferenceSettings, TrainSettings
-from amends.errors import ModelError, TrainingError
+from amends.errors import ModelError, SampleError, TrainingError
 from amends.models.loading import (
     ModelSource,
     best_device,
@@ -43,7 +42,7 @@ class Recipe:
     def load(self, longest: int) -> Any:
         """The model to train on samples of at most `longest` tokens: with the adapter of `start`, trainable, if any."""
         model = load_model(self.source)
-        model.config.use_cache = False
+        model.config.get_text_config().use_cache = False
         if model.device.type == "cpu" and longest <= EAGER_TOKENS:
             model.set_attn_implementation("eager")
         if self.train.adapter == "full":
@@ -57,21 +56,25 @@ class Recipe:
     def check(self, rewards: bool = False) -> None:
         """Refuses what cannot be trained; loads no weights. `rewards`: a reward model is made of it, too.
 
-        Raises:
-            SampleError: the chat template renders a prompt in another way alone than before an answer.
-            ModelError: adapters do not go with what `train.target_modules` names, or the model has none of it.
+        Raises ModelError where the chat template cannot be trained with, transformers has no such model, or adapters do not
+        go with what `train.target_modules` names.
         """
-        tokenize_text("Hello.", "Hi.", load_tokenizer(self.source))
         import torch
         from peft import get_peft_model
+        from peft.tuners.tuners_utils import BaseTunerLayer
         from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
 
         quiet_libraries()
+        tokenizer = load_tokenizer(self.source)
+        try:
+            tokenize_text("Hello.", "Hi.", tokenizer)
+        except (SampleError, ModelError) as error:
+            raise ModelError(f"{self.model}: cannot be trained: {error}") from error
         try:
             configuration = AutoConfig.from_pretrained(self.source.location, trust_remote_code=False)
             with torch.device("meta"):
                 model = AutoModelForCausalLM.from_config(configuration, trust_remote_code=False)
-        except (ValueError, OSError) as error:
+        except Exception as error:
             raise ModelError(
                 f"{self.model}: transformers makes no causal language model of it: {_short(error)}"
             ) from error
@@ -81,14 +84,18 @@ class Recipe:
             )
         if self.train.adapter == "full":
             return
-        linear = {name.rpartition(".")[2] for name, one in model.named_modules() if isinstance(one, torch.nn.Linear)}
+        output = model.get_output_embeddings()
+        layers = ((name, one) for name, one in model.named_modules() if isinstance(one, torch.nn.Linear))
+        linear = sorted({name.rpartition(".")[2] for name, one in layers if one is not output})
         try:
             with torch.device("meta"):
-                get_peft_model(model, self.new_adapter("CAUSAL_LM"))
-        except (ValueError, re.error) as error:
+                adapted = get_peft_model(model, self.new_adapter("CAUSAL_LM"))
+            if isinstance(adapted.get_output_embeddings(), BaseTunerLayer):
+                raise ValueError("TRL's trainers take no adapter on the output layer")
+        except Exception as error:
             raise ModelError(
                 f"train.target_modules: does not fit {self.model} ({_short(error)}); name all-linear, or some of its "
-                f"linear layers: {', '.join(sorted(linear))}"
+                f"linear layers: {', '.join(linear)}"
             ) from error
 
     def lora(self) -> Any:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from amends.models.batches import length_batches, right_padded
-from amends.models.chat import NO_REASONING, plain_messages
+from amends.models.chat import SWITCHES, plain_messages
 from amends.models.loading import avoid_cudnn_attention, best_device, best_dtype, find_model
 from amends.records import Sample
 from amends.training.recipe import Recipe, check_finite, silence
@@ -150,7 +150,7 @@ def make_trainer(
             beta=settings.kl,
             num_generations=settings.generations,
             max_completion_length=settings.max_new_tokens,
-            chat_template_kwargs=NO_REASONING,
+            chat_template_kwargs=SWITCHES,
         ),
         train_dataset=Dataset.from_dict({"prompt": prompts}),
         processing_class=tokenizer,
@@ -180,5 +180,5 @@ def _scorer(recipe: Recipe, tokenizer: Any) -> Any:
         use_safetensors=True,
         trust_remote_code=False,
     )
-    model.config.pad_token_id = tokenizer.pad_token_id
+    model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
     return model

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from amends.errors import SampleError
-from amends.models.chat import render
-from amends.models.local import end_of_turn_token
+from amends.models.chat import end_of_turn_token, render
 from amends.prompts import template
 from amends.records import Message, Preference, Sample, SampleKind
 
