@@ -10,7 +10,7 @@ from typing import Any
 class Server:
     """An OpenAI-compatible server that answers by a function of the question and the request."""
 
-    def __init__(self, answer: Callable[[str, dict[str, Any]], tuple[int, str]]) -> None:
+    def __init__(self, answer: Callable[[str, dict[str, Any]], tuple[int, Any]]) -> None:
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
         self.finish_reason = "stop"
@@ -26,7 +26,9 @@ class Server:
                 said = {"role": "assistant", "content": text}
                 message = {"index": 0, "finish_reason": outer.finish_reason, "message": said}
                 found = {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "usage": outer.usage}
-                reply = {**found, "choices": [message]} if status == 200 else {"error": {"message": text}}
+                error = text if isinstance(text, dict) else {"message": text}
+                choices = None if text is None else [message]
+                reply = {**found, "choices": choices} if status == 200 else {"error": error}
                 content = json.dumps(reply).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")

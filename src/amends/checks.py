@@ -82,7 +82,11 @@ def check_judges(configuration: Configuration, judge: Judge, gate: Judge, judged
         )
     for one in judge, gate:
         if isinstance(one, LanguageModelJudge) and isinstance(one.model, EndpointModel):
-            one.score([("Hello.", "Hello, how can I help?")])  # its answer is kept, so that it is paid for once
+            if one.score([("Hello.", "Hello, how can I help?")]) == [None]:  # an answer is kept: it is paid for once
+                raise ModelError(
+                    f"{one.model.url}: model {one.model.name!r} gave no rating of a plain answer that can be read; it "
+                    "would leave all responses unscored: name another judge"
+                )
         elif isinstance(one, LanguageModelJudge) and isinstance(one.model, LocalModel):
             one.model.check(SHORT)
         elif isinstance(one, GuardJudge):
@@ -107,8 +111,12 @@ def check_answers(configuration: Configuration) -> None:
 def check_guides(key: str, guides: Sequence[Guide], model: LocalModel | EndpointModel) -> None:
     """Raises InputError where a guide is in a place that the model does not have."""
     model.check(SHORT)  # what is wrong without any is said of the model
+    misfits: dict[str, ModelError] = {}
     for guide in guides:
         try:
             model.check(guide.prompt("Hello."))
         except ModelError as error:
-            raise InputError(f"{key}: guide {guide.name!r}: {error}") from error
+            misfits[guide.name] = error
+    for name, why in misfits.items():
+        fit = ", ".join(guide.name for guide in guides if guide.name not in misfits)
+        raise InputError(f"{key}: guide {name!r}: {why}" + (f" (of these {fit})" if fit else "")) from why

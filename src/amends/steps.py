@@ -38,6 +38,10 @@ CODE = {"make": 1, "train": 1, "respond": 1, "reference": 1}
 """Raised by a change after which a step writes something else from the same, so that what it wrote before is made anew."""
 
 
+UNTOLD = {"save_steps", "max_length", "gradient_checkpointing"}
+"""Settings of a training that change nothing of what it writes: what is refused, memory, what an interruption costs."""
+
+
 @dataclass
 class Steps:
     """Runs steps that are not finished.
@@ -145,7 +149,7 @@ class Steps:
             identity(DataSettings(source=str(samples)), out)
             | {
                 "code": CODE["train"],
-                "settings": recipe.train.model_dump(mode="json", exclude={"save_steps"}),
+                "settings": recipe.train.model_dump(mode="json", exclude=UNTOLD),
                 "preference": recipe.preference.model_dump(mode="json", include=set(way.told)),
                 "seed": recipe.seed,
                 "trainer": kind,

@@ -22,7 +22,7 @@ from amends.judges.probe import Extractor, ProbeJudge
 from amends.judges.probe_training import Labelled, validate_probe
 from amends.models.local import LocalModel
 from amends.progress import Reporter
-from amends.prompts import UNGUIDED
+from amends.prompts import UNGUIDED, guide
 from amends.protocols import SHORT
 from amends.records import Analysis, Instruction, Response, Verdict
 from amends.steps import Steps
@@ -106,16 +106,17 @@ class Study:
         mistakes = self.directory / "mistakes.jsonl"
         rows = DataSettings(source=str(instructions))
         try:
-            self.steps.make("induce", rows, mistakes, self.model, self.gate, InduceSettings())
+            settings = InduceSettings(guides=[name for name in InduceSettings().guides if self._takes(name)])
+            self.steps.make("induce", rows, mistakes, self.model, self.gate, settings)
         except YieldError:  # a finding too
             return {"mistakes": 0, "win": 0, "tie": 0, "lose": 0, "p_value": None}
         passed = {}
-        for name, guide in (("guided", AnalyzeSettings().guides[0]), ("unguided", "unguided")):
+        for name, told in (("guided", AnalyzeSettings().guides[0]), ("unguided", "unguided")):
             path = self.directory / f"{name}.analyses.jsonl"
             try:
-                settings = AnalyzeSettings(attempts=1, guides=[guide])
+                once = AnalyzeSettings(attempts=1, guides=[told])
                 made = DataSettings(source=str(mistakes))
-                self.steps.make("analyze", made, path, self.model, self.gate, settings)
+                self.steps.make("analyze", made, path, self.model, self.gate, once)
             except YieldError:
                 pass  # that none passed is a finding here
             passed[name] = {row.id: row.passed for row in read_rows(path, Analysis) if row.attempts}
@@ -128,6 +129,14 @@ class Study:
             "lose": lose,
             "p_value": sign_test(win, lose),
         }
+
+    def _takes(self, name: str) -> bool:
+        """Whether the model's chat template has a place for a guide of mistakes: some have no system turn."""
+        try:
+            self.model.check(guide("induce", name).prompt("Hello."))
+        except ModelError:
+            return False
+        return True
 
     def _probe(self, rows: list[Labelled], layer: int) -> dict[str, Any]:
         """Cross-validated over prompts, after one layer; on human labels only, since our own judge is a probe."""

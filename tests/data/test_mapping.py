@@ -230,3 +230,13 @@ def test_row_that_fits_no_format_is_refused(
     with pytest.raises(InputError) as caught:
         map_row(row, columns, 1)
     assert [part for part in expected if part not in str(caught.value)] == [], str(caught.value)
+
+
+@pytest.mark.parametrize("label", ["response_label", "response_harm_label", "toxicity", "Safety_Label"])
+def test_an_answer_beside_a_label_that_is_not_read_is_no_safe_answer(label: str) -> None:
+    row = {"prompt": "How?", "response": "Like this.", label: "unsafe"}
+    with pytest.raises(InputError, match=f"column '{label}' seems to say whether the answer is safe"):
+        map_row(row, None, 1)
+    assert map_row(row, {"chosen": "response"}, 1)["chosen"] == "Like this."
+    assert map_row(row | {"response": ""}, None, 1)["chosen"] is None
+    assert map_row({"prompt": "How?", "chosen": "No.", label: "x"}, None, 1)["chosen"] == "No."

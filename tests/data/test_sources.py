@@ -210,8 +210,8 @@ def test_hub_data_set_is_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     calls = []
 
-    def load_dataset(name: str, **options: Any) -> Iterator[dict[str, Any]]:
-        calls.append((name, options))
+    def load_dataset(name: str, configuration: str | None, **options: Any) -> Iterator[dict[str, Any]]:
+        calls.append((name, configuration, options))
         return iter([{"prompt": "Q", "response": "A"}, {"prompt": ""}])
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
@@ -220,8 +220,10 @@ def test_hub_data_set_is_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match=r"owner/name \(hub, split train\): row 2: column 'prompt' is empty"):
         next(loaded)
     next(load("owner/name", split="test"))
-    assert calls == [("owner/name", {"split": split, "streaming": True}) for split in ("train", "test")]
-    assert source_files("owner/name") == []
+    next(load("owner/name:one"))
+    named = [(None, "train"), (None, "test"), ("one", "train")]
+    assert calls == [("owner/name", one, {"split": split, "streaming": True}) for one, split in named]
+    assert source_files("owner/name") == source_files("owner/name:one") == []
 
 
 def run_python(code: str, **environment: str) -> str:

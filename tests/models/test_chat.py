@@ -64,6 +64,23 @@ def test_nobody_reads_or_writes_a_block_of_reasoning(switched: LocalModel) -> No
     assert model.tokenizer.decode(ids[:start]).endswith(CLOSED)
 
 
+def test_words_that_open_an_answer_open_it_before_the_model_writes(switched: LocalModel) -> None:
+    """As gpt-oss's channel does: without it, the model would reason first."""
+    opened, channel = "<|im_start|>assistant", "<|channel|>final<|message|>"
+    turns = "{% for one in messages %}<|im_start|>{{ one.role }}"
+    answer = f"{{% if one.role == 'assistant' %}}{channel}{{% else %}}: {{% endif %}}{{{{ one.content }}}}<|im_end|>"
+    switched.tokenizer.chat_template = (
+        turns + answer + f"{{% endfor %}}{{% if add_generation_prompt %}}{opened}{{% endif %}}"
+    )
+    assert switched.render(SHORT) == f"<|im_start|>user: Hello.<|im_end|>{opened}{channel}"
+    assert switched.render(Prompt(SHORT.messages, prefill="Sure")).endswith(f"{channel}Sure")
+    tokens = tokenize_sample(
+        Sample(id="a", kind="safe", prompt=list(SHORT.messages), completion=[Message(role="assistant", content="No.")]),
+        switched.tokenizer,
+    )
+    assert switched.tokenizer.decode([label for label in tokens.labels if label != NO_LOSS]) == "No.<|im_end|>"
+
+
 def template_of(family: str) -> str:
     path = Path(trl.__file__).parent / "chat_templates" / f"{family}.jinja"
     if not path.exists():

@@ -112,6 +112,36 @@ def test_a_prompt_that_a_filter_stops_costs_its_row_alone(serve: Callable[..., S
     assert all("response_format" in request for request in server.requests), "it was not the form"
 
 
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, {"message": "Invalid prompt: your prompt was limited.", "code": "invalid_prompt"}),
+        (403, {"message": "Your input was flagged.", "code": 403}),
+    ],
+)
+def test_other_filters_cost_a_row_alone_too(serve: Callable[..., Server], status: int, body: dict[str, Any]) -> None:
+    server = serve(lambda *_: (status, body))
+    (made,) = EndpointModel("m", server.url, Rating).generate(
+        [Prompt((Message(role="user", content="a"),))], Sampling(), 0
+    )
+    assert (made.text, made.had_no_room, len(server.requests)) == ("", False, 1)
+
+
+def test_a_model_that_spends_its_tokens_on_reasoning_is_given_more(serve: Callable[..., Server]) -> None:
+    server = serve(lambda _, request: (200, ANALYSIS if request["max_tokens"] > 300 else ""))
+    server.finish_reason = "length"
+    model, prompts = EndpointModel("m", server.url), [Prompt((Message(role="user", content="Why?"),))]
+    assert model.generate(prompts, Sampling(max_new_tokens=300), 0)[0].text == ANALYSIS
+    model.generate(prompts, Sampling(max_new_tokens=300), 0)
+    assert [one["max_tokens"] for one in server.requests] == [300, 300 + REASONING_TOKENS, 300 + REASONING_TOKENS]
+
+
+def test_an_answer_without_choices_is_an_error(serve: Callable[..., Server]) -> None:
+    server = serve(lambda *_: (200, None))
+    with pytest.raises(ModelError, match=r"does not answer .it sent no answer"):
+        EndpointModel("m", server.url).generate([Prompt((Message(role="user", content="Why?"),))], Sampling(), 0)
+
+
 def test_what_is_refused_for_another_reason_is_an_error(serve: Callable[..., Server]) -> None:
     server = serve(lambda *_: (400, "no such model"))
     with pytest.raises(ModelError, match=r"does not answer .*no such model"):

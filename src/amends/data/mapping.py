@@ -22,6 +22,7 @@ PKU_COLUMNS = ("prompt", "response_0", "response_1", "is_response_0_safe", "is_r
 
 ROLES = {"human": "user", "prompter": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant"}
 LABELS = {"user": "Human", "assistant": "Assistant"}
+LABEL = re.compile(r"(^|_)(label|harm|harmful|safe|safety|unsafe|toxic|toxicity|violation)s?$", re.IGNORECASE)
 TRANSCRIPT_TURN = re.compile(r"\n\n(Human|Assistant):")
 
 
@@ -57,6 +58,8 @@ def map_row(row: Row, columns: Mapping[str, str] | None, line: int) -> dict[str,
     """
     row = _select(row, columns) if columns else row
     found = next((format for format in FORMATS if format.detect(row)), None)
+    if found and found.convert in (_from_prompt, _from_instruction) and not columns:
+        _refuse_unread_labels(row)
     if found is None:
         raise InputError(
             f"{missing_columns(['prompt'], row)}; rename one to it, or map one in a configuration with "
@@ -69,6 +72,16 @@ def map_row(row: Row, columns: Mapping[str, str] | None, line: int) -> dict[str,
         # Elsewhere, a column of this name can be anything, such as BeaverTails' object of flags.
         "category": category if isinstance(category, str) else None,
     }
+
+
+def _refuse_unread_labels(row: Row) -> None:
+    """An answer beside a label that is not read may be an unsafe one, and would be trained on as a safe one."""
+    labels = [name for name in row if LABEL.search(name) and not _is_blank(row[name])]
+    if labels and _is_blank(row.get("chosen")) and not _is_blank(_answer(row)):
+        raise InputError(
+            f"column '{labels[0]}' seems to say whether the answer is safe, and is not read; map the columns in a "
+            "configuration with columns: {prompt: <a column>, chosen: <one of safe answers>}, or {prompt: <a column>} alone"
+        )
 
 
 def _select(row: Row, columns: Mapping[str, str]) -> dict[str, Any]:

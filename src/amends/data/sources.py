@@ -22,7 +22,7 @@ BUNDLED_SPLITS = {
     "overrefusal": ("test",),
     "attacks": ("test",),
 }
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?")  # with a configuration of the set behind the colon
 PARQUET_BATCH_ROWS = 256
 MAX_OVERLAPS_NAMED = 5
 
@@ -156,12 +156,13 @@ def _read_parquet(path: Path) -> Iterator[RawRow]:
 def _read_hub(name: str, split: str) -> Iterator[RawRow]:
     import datasets
 
+    path, _, configuration = name.partition(":")
     try:
-        rows = datasets.load_dataset(name, split=split, streaming=True)
+        rows = datasets.load_dataset(path, configuration or None, split=split, streaming=True)
         for number, values in enumerate(rows, start=1):
             yield RawRow(number, f"{name} (hub, split {split}): row {number}", values)
     except Exception as error:  # Whatever fails over there (network, rights, format) has its own class of error.
-        remedy = "check the name, the split and the connection"
+        remedy = "check the name, its configuration (owner/name:CONFIGURATION), the split and the connection"
         if datasets.config.HF_HUB_OFFLINE:
             remedy = "HF_HUB_OFFLINE is set: unset it"
         reason = f"{name}: no such file, and it cannot be read as a hub data set, split '{split}' ({error})"

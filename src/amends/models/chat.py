@@ -26,6 +26,12 @@ def render(messages: Iterable[Message], tokenizer: Any, opens: bool, **options: 
 
     Raises ModelError where the template does not take such a conversation.
     """
+    text = _apply(messages, tokenizer, opens, **options)
+    first = _frame(tokenizer, str(tokenizer.chat_template))[0] if opens and not options else ""
+    return text + first if first.strip() and not open_reasoning(text) else text
+
+
+def _apply(messages: Iterable[Message], tokenizer: Any, opens: bool, **options: Any) -> str:
     turns = plain_messages(messages, tokenizer)
     try:
         return str(
@@ -37,8 +43,12 @@ def render(messages: Iterable[Message], tokenizer: Any, opens: bool, **options: 
 
 
 def lead(tokenizer: Any) -> str:
-    """What the template writes between the opening of the model's turn and its answer: a line break in GLM-4.5's."""
-    return _frame(tokenizer, str(tokenizer.chat_template))[0]
+    """What stands between the opened turn and its answer: a line break in GLM-4.5's template.
+
+    Words there, such as the channel in gpt-oss's, open the turn already, or it would reason first.
+    """
+    first = _frame(tokenizer, str(tokenizer.chat_template))[0]
+    return "" if first.strip() else first
 
 
 def end_of_turn_token(tokenizer: Any) -> int:
@@ -62,9 +72,9 @@ def end_of_turn_token(tokenizer: Any) -> int:
 def _frame(tokenizer: Any, template: str) -> tuple[str, str]:
     """What `template`, the tokenizer's, writes before and behind an answer."""
     question, answer = Message(role="user", content="a"), Message(role="assistant", content="Hello.")
-    before, _, behind = render([question, answer], tokenizer, False).rpartition(answer.content)
+    before, _, behind = _apply([question, answer], tokenizer, False).rpartition(answer.content)
     try:
-        opened = render([question], tokenizer, True)
+        opened = _apply([question], tokenizer, True)
     except ModelError:  # a guard model's template wants the answer, too
         opened = before
     return before.removeprefix(opened) if before.startswith(opened) else "", behind

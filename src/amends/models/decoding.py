@@ -164,6 +164,7 @@ class BatchDecoder(Decoder):
             max_new_tokens=new_tokens, do_sample=False, eos_token_id=sorted(self.ends), pad_token_id=self.padding
         )
         outputs: list[list[int]] = []
+        slots = max(1, min(slots, READ_TOKENS[self.model.device.type] // max(map(len, prompts))))
         for start in range(0, len(prompts), slots):
             batch = prompts[start : start + slots]
             width = max(len(ids) for ids in batch)

@@ -18,9 +18,9 @@ RETRIES = 5
 TIMEOUT_SECONDS = 120.0
 OPTIONAL = ("max_tokens", "top_p", "temperature", "seed", "response_format")
 """What a server may refuse, and is asked without from then on; for `max_tokens` models that reason take another limit."""
-FILTERED = ("content_filter", "content management policy", "ContentPolicyViolation")
-"""How servers with a filter before the model refuse a prompt: it has no answer then, and others have. Azure's words."""
-REASONING_TOKENS = 4_096  # what that limit allows beside the answer, since it counts the reasoning too
+FILTERED = ("content_filter", "content management policy", "ContentPolicyViolation", "invalid_prompt", "flagged")
+"""How servers with a filter before the model refuse a prompt (Azure, OpenAI, OpenRouter): it alone has no answer then."""
+REASONING_TOKENS = 4_096  # allowed beside the answer where limits count reasoning, too
 
 
 class EndpointModel:
@@ -37,6 +37,7 @@ class EndpointModel:
         self.url = url
         self.form = form
         self._refused: set[str] = set()
+        self._reasons = False
         self._client: Any = None
 
     @classmethod
@@ -99,13 +100,9 @@ class EndpointModel:
             ) from error
 
     def _ask(self, prompt: Prompt, sampling: Sampling, seed: int) -> Generation:
-        import openai
-
         request: dict[str, Any] = {
             "model": self.name,
             "messages": [message.model_dump() for message in prompt.messages],
-            "max_tokens": sampling.max_new_tokens,
-            "max_completion_tokens": sampling.max_new_tokens + REASONING_TOKENS,
             "temperature": sampling.temperature,
             "seed": seed,
         }
@@ -114,23 +111,36 @@ class EndpointModel:
         if self.form:
             schema = {"name": self.form.__name__.lower(), "schema": self.form.model_json_schema()}
             request["response_format"] = {"type": "json_schema", "json_schema": schema}
+        made = self._answer(request, sampling.max_new_tokens)
+        if not made.text and made.tokens > 1 and not made.finished and not self._reasons:
+            self._reasons = True  # it spent its tokens before the answer
+            made = self._answer(request, sampling.max_new_tokens)
+        return made
+
+    def _answer(self, request: dict[str, Any], new_tokens: int) -> Generation:
+        import openai
+
         while True:
-            unused = "max_tokens" if "max_tokens" in self._refused else "max_completion_tokens"
-            sent = {key: value for key, value in request.items() if key not in self._refused | {unused}}
+            limit = "max_completion_tokens" if "max_tokens" in self._refused else "max_tokens"
+            allowed = new_tokens + (REASONING_TOKENS if self._reasons else 0)
+            sent = {key: value for key, value in (request | {limit: allowed}).items() if key not in self._refused}
             try:
                 answer = self._client.chat.completions.create(**sent)
                 break
-            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-                said = str(error)
+            except (openai.BadRequestError, openai.UnprocessableEntityError, openai.PermissionDeniedError) as error:
+                said = f"{error.code} {error}"
                 if any(words in said for words in FILTERED):
                     return Generation(text="", finished=False, tokens=1)
                 if "context" in said:  # the prompt is too long for the model
                     return Generation(text="", finished=False, tokens=0)
                 # Some servers do not say what they refuse: then it is the form, which the question asks for in words, too.
                 refused = [key for key in OPTIONAL if key in sent and key in said] or ["response_format"]
-                if refused[0] not in sent:
+                if refused[0] not in sent or isinstance(error, openai.PermissionDeniedError):
                     raise
                 self._refused.add(refused[0])
+                self._reasons |= refused[0] == "max_tokens"
+        if not answer.choices:
+            raise openai.OpenAIError("it sent no answer, and no error")
         choice = answer.choices[0]
         tokens = answer.usage.completion_tokens if answer.usage else 1  # no token would say that there was no room
         text = (choice.message.content or "").encode("utf-8", "replace").decode()  # half a surrogate pair is no text

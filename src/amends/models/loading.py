@@ -1,5 +1,6 @@
 """Loading models, tokenizers and adapters: one place for device, precision, and errors that say what to do."""
 
+import functools
 import json
 import logging
 import os
@@ -26,12 +27,16 @@ class ModelSource:
 
     def fingerprint(self) -> str:
         """Hash over the model's files, or over hub id and commit. Raises ModelError where the hub has no such model."""
-        directory = Path(self.location)
-        if not directory.is_dir():
-            return fingerprint(hub=self.location, commit=_hub_commit(self.location))
-        return directory_fingerprint(directory)
+        if commit := self.commit():
+            return fingerprint(hub=self.location, commit=commit)
+        return directory_fingerprint(Path(self.location))
+
+    def commit(self) -> str | None:
+        """The commit of a hub's model, the same as long as it is in the cache; None of a directory."""
+        return None if Path(self.location).is_dir() else _hub_commit(self.location)
 
 
+@functools.cache
 def _hub_commit(name: str) -> str:
     """The commit that the cache holds or, where there is none, that the hub has now (which fetches config.json)."""
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
@@ -40,9 +45,10 @@ def _hub_commit(name: str) -> str:
         found = try_to_load_from_cache(name, "config.json")
         path = found if isinstance(found, str) else hf_hub_download(name, "config.json")
     except Exception as error:
+        said = " ".join(str(error).split())[:300]
         raise ModelError(
-            f"{name}: neither a directory here nor a model of the hub that can be reached ({_first_line(error)}); name "
-            "`embedded`, a model directory or a hub id (offline: download it first)"
+            f"{name}: neither a directory here nor a model of the hub that can be reached ({said}); name `embedded`, a "
+            "model directory or a hub id (offline: download it first; gated: ask for access there, then `hf auth login`)"
         ) from error
     return Path(path).parent.name
 
@@ -129,7 +135,9 @@ def load_tokenizer(source: ModelSource, chat_template: str | None = None) -> Any
 
     quiet_libraries()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source.location, padding_side="left", trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(
+            source.location, revision=source.commit(), padding_side="left", trust_remote_code=False
+        )
     except Exception as error:
         raise ModelError(f"{source.name}: its tokenizer cannot be loaded: {_first_line(error)}") from error
     tokenizer.chat_template = chat_template or tokenizer.chat_template
@@ -155,7 +163,11 @@ def load_model(source: ModelSource, device: str | None = None, adapter: Path | N
     avoid_cudnn_attention(device)
     try:
         model = AutoModelForCausalLM.from_pretrained(
-            source.location, dtype=best_dtype(device), use_safetensors=True, trust_remote_code=False
+            source.location,
+            revision=source.commit(),
+            dtype=best_dtype(device),
+            use_safetensors=True,
+            trust_remote_code=False,
         )
     except Exception as error:
         if memory_is_full(error):

@@ -84,7 +84,7 @@ def slots_for(model: Any, tokens: int) -> int:
     """Rows of `tokens` tokens whose keys and values fit into the share of the device's memory that is theirs."""
     shape = model.config.get_text_config()
     layers = shape.per_layer_config if getattr(shape, "is_heterogeneous", False) else [shape] * shape.num_hidden_layers
-    row_bytes = 2 * sum(map(_key_numbers, layers)) * model.dtype.itemsize * tokens
+    row_bytes = 2 * sum(map(_key_numbers, layers)) * model.dtype.itemsize * tokens + _state_bytes(shape)
     kind = model.device.type
     if kind == "cuda":
         memory = torch.cuda.get_device_properties(model.device).total_memory
@@ -99,3 +99,11 @@ def _key_numbers(shape: Any) -> int:
     queries = getattr(shape, "num_attention_heads", None) or 1
     heads = getattr(shape, "num_key_value_heads", None) or queries
     return int(heads * (getattr(shape, "head_dim", None) or shape.hidden_size // queries))
+
+
+def _state_bytes(shape: Any) -> int:
+    """Of a row's states, whatever its length, where layers of linear attention keep them (Qwen3.5: in float32)."""
+    count = (getattr(shape, "layer_types", None) or []).count("linear_attention")
+    if not count:
+        return 0
+    return int(4 * count * shape.linear_num_value_heads * shape.linear_key_head_dim * shape.linear_value_head_dim)

@@ -71,13 +71,21 @@ class Recipe:
         except (SampleError, ModelError) as error:
             raise ModelError(f"{self.model}: cannot be trained: {error}") from error
         try:
-            configuration = AutoConfig.from_pretrained(self.source.location, trust_remote_code=False)
+            configuration = AutoConfig.from_pretrained(
+                self.source.location, revision=self.source.commit(), trust_remote_code=False
+            )
             with torch.device("meta"):
                 model = AutoModelForCausalLM.from_config(configuration, trust_remote_code=False)
         except Exception as error:
             raise ModelError(
                 f"{self.model}: transformers makes no causal language model of it: {_short(error)}"
             ) from error
+        if quantized := getattr(configuration, "quantization_config", None):
+            kind = quantized.get("quant_method") if isinstance(quantized, dict) else quantized.quant_method
+            raise ModelError(
+                f"{self.model}: is quantized ({kind}), and adapters are merged into the weights after training; name its "
+                "version in 16 bits, or save a dequantized copy"
+            )
         if rewards and type(configuration) not in AutoModelForSequenceClassification._model_mapping:
             raise ModelError(
                 f"{self.model}: transformers has no reward model of a {type(model).__name__}; leave rlhf out"

@@ -171,10 +171,11 @@ def _scorer(recipe: Recipe, tokenizer: Any) -> Any:
     from transformers import AutoModelForSequenceClassification, set_seed
 
     set_seed(recipe.seed % 2**31)  # the new output's first weights
-    device = best_device()
+    source, device = find_model(recipe.model), best_device()
     avoid_cudnn_attention(device)
     model = AutoModelForSequenceClassification.from_pretrained(
-        find_model(recipe.model).location,
+        source.location,
+        revision=source.commit(),
         num_labels=1,
         dtype=best_dtype(device),
         use_safetensors=True,
