@@ -1,13 +1,16 @@
 """Whose a run directory is, and that a run that fails leaves no model loaded."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from amends.checks import refuse_foreign, run_facts
+from amends.checks import check_lengths, refuse_foreign, run_facts
 from amends.config import Configuration
-from amends.errors import StoreError
+from amends.errors import InputError, StoreError
+from amends.models.loading import find_model, load_tokenizer
 from amends.pipeline import Run
+from amends.records import Instruction
 from amends.store import write_json
 
 
@@ -49,3 +52,30 @@ def test_models_are_freed_when_a_run_fails(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(KeyboardInterrupt):
         run.run()
     assert run.base._model is None
+
+
+@pytest.mark.parametrize(
+    ("methods", "row", "said"),
+    [
+        (
+            ["sft"],
+            {"prompt": "word " * 300, "chosen": "No."},
+            r"^1 training rows .*first: instructions: long.* to 3\d\d,",
+        ),
+        (["sft"], {"prompt": "p", "chosen": "word " * 300}, "first: instructions: long"),
+        (["mistake-analysis-plus"], {"prompt": "word " * 150}, "first: instructions: long"),
+        (["sft"], {"prompt": "x" * 100, "chosen": "y" * 100}, None),
+        (["vanilla"], {"prompt": "word " * 300, "chosen": "No."}, None),
+    ],
+)
+def test_rows_that_make_samples_that_are_too_long_are_found_before_they_are_made(
+    tmp_path: Path, methods: list[str], row: dict[str, str], said: str | None
+) -> None:
+    source = configuration(tmp_path / "none.jsonl")
+    settings = source.model_copy(
+        update={"methods": methods, "train": source.train.model_copy(update={"max_length": 280})}
+    )
+    rows = [Instruction(id="short", prompt="p", chosen="c"), Instruction.model_validate({"id": "long"} | row)]
+    tokenizer = load_tokenizer(find_model("embedded"))
+    with pytest.raises(InputError, match=said) if said else nullcontext():
+        check_lengths(settings, {"instructions": rows}, tokenizer)

@@ -1,6 +1,6 @@
 """What a run refuses before it starts: everything that would otherwise be found out after hours."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,15 @@ from amends.errors import ConfigError, InputError, ModelError, StoreError
 from amends.inputs import identity
 from amends.judges.guard import GuardJudge
 from amends.judges.language_model import LanguageModelJudge
-from amends.methods import METHODS
+from amends.methods import METHODS, with_starts
 from amends.models.endpoint import EndpointModel
 from amends.models.loading import find_model
 from amends.models.local import LocalModel
-from amends.prompts import Guide
+from amends.prompts import Guide, analysis_question
 from amends.protocols import SHORT, Generator, Judge, Prompt, Sampling
-from amends.records import Message
+from amends.records import Instruction, Message, SampleKind
 from amends.store import fingerprint, read_json, read_run
+from amends.training.samples import tokenize_text
 
 SHAPE = ("seeds", "variants")
 GUARDED = Prompt((*SHORT.messages, Message(role="assistant", content="Hello, how can I help?")))
@@ -120,3 +121,44 @@ def check_guides(key: str, guides: Sequence[Guide], model: LocalModel | Endpoint
     for name, why in misfits.items():
         fit = ", ".join(guide.name for guide in guides if guide.name not in misfits)
         raise InputError(f"{key}: guide {name!r}: {why}" + (f" (of these {fit})" if fit else "")) from why
+
+
+def check_lengths(configuration: Configuration, sets: Mapping[str, Iterable[Instruction]], tokenizer: Any) -> None:
+    """Raises InputError for rows whose samples could be longer than `train.max_length`, before their parts are made."""
+    methods = (METHODS[name] for name in with_starts(configuration.methods))
+    kinds = {kind for method in methods for kind in method.kinds if configuration.shares.get(kind, 1)}
+    limit, frame = configuration.train.max_length, len(tokenize_text("", "", tokenizer))
+    long: dict[str, int] = {}
+    for name, rows in sets.items():
+        for row in rows:
+            for text, made in _sample_parts(name, row, kinds, configuration):
+                if frame + len(text.encode("utf-8", "replace")) + made > limit:  # a token has at least a byte
+                    tokens = frame + len(tokenizer(text, add_special_tokens=False).input_ids) + made
+                    if tokens > limit:
+                        long[f"{name}: {row.id}"] = max(tokens, long.get(f"{name}: {row.id}", 0))
+    if long:
+        raise InputError(
+            f"{len(long)} training rows could make samples of more than train.max_length, {limit} tokens (first: "
+            f"{next(iter(long))}); set train.max_length to {max(long.values())}, for which training needs more memory, or "
+            "leave them out of the data"
+        )
+
+
+def _sample_parts(
+    name: str, row: Instruction, kinds: set[SampleKind], configuration: Configuration
+) -> Iterator[tuple[str, int]]:
+    """Of each sample that a row can become: its texts that are known, and at most how many tokens the model adds."""
+    mistake = configuration.induce.max_new_tokens
+    if row.chosen and name == "benign" and kinds & {"benign", "hindsight"}:
+        yield f"{row.prompt} {row.chosen}", 0
+    if name == "benign":
+        return
+    if row.chosen and kinds & {"safe", "preference", "hindsight"}:
+        yield f"{row.prompt} {row.chosen}", mistake if "hindsight" in kinds else 0
+    if "analysis" in kinds:
+        origin = row.rejected if row.rejected and configuration.induce.source != "own" else ""
+        yield analysis_question(row.prompt, origin), configuration.analyze.max_new_tokens + (0 if origin else mistake)
+    if "answer" in kinds:
+        yield row.prompt, configuration.answer.max_new_tokens
+    if "revised" in kinds:
+        yield row.prompt, configuration.revise.max_new_tokens

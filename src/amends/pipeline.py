@@ -4,7 +4,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from amends.checks import check_answers, check_guides, check_judges, check_sources, refuse_foreign, run_facts
+from amends.checks import (
+    check_answers,
+    check_guides,
+    check_judges,
+    check_lengths,
+    check_sources,
+    refuse_foreign,
+    run_facts,
+)
 from amends.config import Configuration, DataSettings
 from amends.data.rows import read_rows
 from amends.data.sources import check_disjoint
@@ -115,6 +123,10 @@ class Run:
             (name, row) for name in self.configuration.suites for row in read_rows(self._suite(name), Instruction)
         )
         check_disjoint(training, evaluation)
+        if any(METHODS[name].kinds for name in self.configuration.methods):
+            sets = self.configuration.training_sets()
+            read = {name: read_rows(self.directory / f"{name}.jsonl", Instruction) for name in sets}
+            check_lengths(self.configuration, read, self.base.tokenizer)
 
     def _suite(self, name: str) -> Path:
         return self.directory / "suites" / f"{name}.jsonl"
