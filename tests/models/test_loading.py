@@ -92,3 +92,20 @@ def test_the_hardware_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.cudnn, "version", lambda: 91002)
     cards = {"card": "NVIDIA H100 80GB HBM3, 79 GiB", "CUDA, cuDNN": "13.0, 91002"}
     assert hardware("cuda") == found | cards
+
+
+def test_all_of_a_hub_model_is_of_one_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is pushed there while a run goes on."""
+
+    class Seen(Exception):
+        pass
+
+    def capture(*_: object, **options: object) -> None:
+        raise Seen(options["revision"])
+
+    monkeypatch.setattr("amends.models.loading._hub_commit", lambda name: f"commit of {name}")
+    source = find_model("owner/name")
+    for kind, load in (("AutoTokenizer", load_tokenizer), ("AutoModelForCausalLM", load_model)):
+        monkeypatch.setattr(f"transformers.{kind}.from_pretrained", capture)
+        with pytest.raises(ModelError, match="commit of owner/name"):
+            load(source)

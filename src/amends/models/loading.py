@@ -134,9 +134,10 @@ def load_tokenizer(source: ModelSource, chat_template: str | None = None) -> Any
     from transformers import AutoTokenizer
 
     quiet_libraries()
+    commit = source.commit()
     try:
         tokenizer = AutoTokenizer.from_pretrained(
-            source.location, revision=source.commit(), padding_side="left", trust_remote_code=False
+            source.location, revision=commit, padding_side="left", trust_remote_code=False
         )
     except Exception as error:
         raise ModelError(f"{source.name}: its tokenizer cannot be loaded: {_first_line(error)}") from error
@@ -161,10 +162,11 @@ def load_model(source: ModelSource, device: str | None = None, adapter: Path | N
     quiet_libraries()
     device = device or best_device()
     avoid_cudnn_attention(device)
+    commit = source.commit()
     try:
         model = AutoModelForCausalLM.from_pretrained(
             source.location,
-            revision=source.commit(),
+            revision=commit,
             dtype=best_dtype(device),
             use_safetensors=True,
             trust_remote_code=False,
