@@ -18,6 +18,7 @@ from amends.errors import ModelError
 from amends.judges.probe import Extractor
 from amends.models.loading import find_model, load_tokenizer
 from amends.models.local import LocalModel
+from amends.models.slots import _state_bytes
 from amends.protocols import Prompt, Sampling
 from amends.records import Message, Preference, Sample
 from amends.training.fit import fit
@@ -100,6 +101,12 @@ def test_answers_are_those_of_generate_one_at_a_time(family: str, make: Callable
         made = model.model.generate(input_ids=ids, max_new_tokens=NEW_TOKENS, **given)[0, ids.shape[1] :]
         theirs.append(model._generation(made.tolist(), frozenset([2])).text)
     assert ours == theirs
+
+
+def test_states_count_in_the_memory_of_a_row(make: Callable[[str], Path]) -> None:
+    for family, layers, numbers in (("qwen3_5", 3, 4 * 8 * 8), ("mamba2", 2, 8 * 8 * 8), ("phi3", 0, 0)):
+        shape = LocalModel(str(make(family))).model.config.get_text_config()
+        assert _state_bytes(shape) == 4 * layers * numbers, family
 
 
 @pytest.mark.parametrize("family", FAMILIES)

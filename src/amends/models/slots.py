@@ -1,5 +1,6 @@
 """Slots: rows of a batch, each with its part of a key-value cache that is allocated once."""
 
+import math
 import os
 from typing import Any
 
@@ -10,6 +11,11 @@ from transformers.cache_utils import DynamicLayer
 # Of a machine's whole memory, and of what the weights leave of a card's: a device gives the same batches always.
 CACHE_SHARE = {"cpu": 0.05, "cuda": 0.4}
 SLOTS = {"cpu": 128, "cuda": 2_048}
+STATES = (
+    ("linear_num_value_heads", "linear_key_head_dim", "linear_value_head_dim"),
+    ("num_heads", "head_dim", "state_size"),
+)
+"""The names of the sizes of a state in configurations."""
 
 
 class SlotCache(Cache):
@@ -102,8 +108,10 @@ def _key_numbers(shape: Any) -> int:
 
 
 def _state_bytes(shape: Any) -> int:
-    """Of a row's states, whatever its length, where layers of linear attention keep them (Qwen3.5: in float32)."""
+    """Of a row's states in float32, whatever its length, in layers that keep such (Qwen3.5, Mamba-2)."""
     count = (getattr(shape, "layer_types", None) or []).count("linear_attention")
-    if not count:
-        return 0
-    return int(4 * count * shape.linear_num_value_heads * shape.linear_key_head_dim * shape.linear_value_head_dim)
+    for names in STATES if count else ():
+        sizes = [getattr(shape, name, None) or 0 for name in names]
+        if all(sizes):
+            return int(4 * count * math.prod(sizes))
+    return 0
