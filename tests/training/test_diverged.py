@@ -54,7 +54,7 @@ def test_a_training_that_diverged_ends_at_once_and_writes_nothing(tmp_path: Path
         nonlocal steps
         steps += rows
 
-    wild = TrainSettings(max_steps=6, batch_size=2, learning_rate=1e30, target_modules=["q_proj"], rank=2)
+    wild = TrainSettings(max_steps=6, batch_size=2, learning_rate=1e38, target_modules=["q_proj"], rank=2)
     with pytest.raises(TrainingError, match="lower the learning rate"):
         fit("sft", SAMPLES, tmp_path / "adapter", Recipe("embedded", wild), "f", count)
     assert 0 < steps < 6
