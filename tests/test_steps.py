@@ -129,7 +129,15 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str
 
 @pytest.mark.parametrize(
     ("change", "calls"),
-    [({}, 1), ({"save_steps": 3}, 1), ({"learning_rate": 1e-5}, 2), ({"kl": 0.5}, 1), ({"beta": 0.5}, 2)],
+    [
+        ({}, 1),
+        ({"save_steps": 3}, 1),
+        ({"max_length": 2048}, 1),
+        ({"gradient_checkpointing": True}, 1),
+        ({"learning_rate": 1e-5}, 2),
+        ({"kl": 0.5}, 1),
+        ({"beta": 0.5}, 2),
+    ],
 )
 def test_a_training_is_redone_for_what_its_trainer_is_told(
     change: dict[str, object], calls: int, train: Callable[[dict[str, object]], int]

@@ -15,6 +15,7 @@ from amends.errors import ModelError
 from amends.judges.probe_training import Labelled
 from amends.models.local import LocalModel
 from amends.progress import Silent
+from amends.protocols import Prompt
 from amends.study import reading
 from conftest import run_amends
 
@@ -110,6 +111,16 @@ def test_a_model_that_no_probe_reads_loses_no_study(tmp_path: Path, monkeypatch:
     rows = [Labelled(f"p{number}", "r", number % 2, "labelled pairs") for number in range(2 * study.ENOUGH)]
     found = study.Study(model, DataSettings(source="none"), tmp_path, 0, Silent())._probe(rows, 1)
     assert found == {"why_not": "built otherwise"}
+
+
+def test_guides_that_the_template_has_no_place_for_are_left_out(tmp_path: Path) -> None:
+    def check(prompt: Prompt) -> None:
+        if prompt.messages[0].role == "system":
+            raise ModelError("no system turn")
+
+    model = cast(LocalModel, SimpleNamespace(check=check))
+    one = study.Study(model, DataSettings(source="none"), tmp_path, 0, Silent())
+    assert [name for name in InduceSettings().guides if one._takes(name)] == ["plain", "should-prefill"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from amends.methods import METHODS, with_starts
 from amends.models.endpoint import EndpointModel
 from amends.models.loading import find_model
 from amends.models.local import LocalModel
-from amends.prompts import Guide, analysis_question
+from amends.prompts import Guide, analysis_question, template
 from amends.protocols import SHORT, Generator, Judge, Prompt, Sampling
 from amends.records import Instruction, Message, SampleKind
 from amends.store import fingerprint, read_json, read_run
@@ -127,7 +127,7 @@ def check_lengths(configuration: Configuration, sets: Mapping[str, Iterable[Inst
     """Raises InputError for rows whose samples could be longer than `train.max_length`, before their parts are made."""
     methods = (METHODS[name] for name in with_starts(configuration.methods))
     kinds = {kind for method in methods for kind in method.kinds if configuration.shares.get(kind, 1)}
-    limit, frame = configuration.train.max_length, len(tokenize_text("", "", tokenizer))
+    limit, frame = configuration.train.max_length, len(tokenize_text("Hello.", "Hi.", tokenizer))
     long: dict[str, int] = {}
     for name, rows in sets.items():
         for row in rows:
@@ -148,16 +148,22 @@ def _sample_parts(
     name: str, row: Instruction, kinds: set[SampleKind], configuration: Configuration
 ) -> Iterator[tuple[str, int]]:
     """Of each sample that a row can become: its texts that are known, and at most how many tokens the model adds."""
-    mistake = configuration.induce.max_new_tokens
-    if row.chosen and name == "benign" and kinds & {"benign", "hindsight"}:
-        yield f"{row.prompt} {row.chosen}", 0
+    chosen = row.chosen or ""
     if name == "benign":
+        yield f"{row.prompt} {chosen}" if chosen and kinds & {"benign", "hindsight"} else "", 0
         return
-    if row.chosen and kinds & {"safe", "preference", "hindsight"}:
-        yield f"{row.prompt} {row.chosen}", mistake if "hindsight" in kinds else 0
+    origin = (row.rejected or "") if configuration.induce.source != "own" else ""
+    mistake = 0 if origin else configuration.induce.max_new_tokens
+    if chosen and kinds & {"safe", "preference"}:
+        yield f"{row.prompt} {chosen}", 0
+    if chosen and "preference" in kinds:
+        yield f"{row.prompt} {origin}", mistake
+    if chosen and "hindsight" in kinds:
+        yield f"{template('hindsight_bad')} {template('hindsight_good')} {row.prompt} {origin} {chosen}", mistake
     if "analysis" in kinds:
-        origin = row.rejected if row.rejected and configuration.induce.source != "own" else ""
-        yield analysis_question(row.prompt, origin), configuration.analyze.max_new_tokens + (0 if origin else mistake)
+        yield analysis_question(row.prompt, origin), configuration.analyze.max_new_tokens + mistake
+    if "answer" in kinds and configuration.answer.source != "own" and chosen:
+        yield f"{row.prompt} {chosen}", 0
     if "answer" in kinds:
         yield row.prompt, configuration.answer.max_new_tokens
     if "revised" in kinds:

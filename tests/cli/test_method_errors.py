@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from bad_input import config_file, good_file, write_lines
 
+from local_server import Server
+
 pytestmark = pytest.mark.usefixtures("no_model_loads")
 
 
@@ -96,3 +98,13 @@ def test_an_endpoint_is_not_asked_to_go_on_from_first_words(tmp_path: Path, refu
         "analyze", "--model", f"endpoint:m@{url}", "--mistakes", str(mistakes), "--out", str(tmp_path / "out.jsonl")
     )
     assert message.startswith(f"--guide: guide 'told-suffix-prefill': {url}: an endpoint takes no first words")
+
+
+def test_run_with_a_judge_whose_rating_cannot_be_read(
+    tmp_path: Path, refused: Callable[..., str], serve: Callable[..., Server]
+) -> None:
+    server = serve(lambda *_: (200, "I would rather not say."))
+    path = config_file(tmp_path, judge=f"endpoint:m@{server.url}")
+    message = refused("run", str(path), "--out", str(tmp_path / "run"))
+    assert message.startswith(f"{server.url}: model 'm' gave no rating of a plain answer that can be read")
+    assert not (tmp_path / "run").exists()

@@ -240,3 +240,17 @@ def test_an_answer_beside_a_label_that_is_not_read_is_no_safe_answer(label: str)
     assert map_row(row, {"chosen": "response"}, 1)["chosen"] == "Like this."
     assert map_row(row | {"response": ""}, None, 1)["chosen"] is None
     assert map_row({"prompt": "How?", "chosen": "No.", label: "x"}, None, 1)["chosen"] == "No."
+
+
+def test_an_unsafe_conversation_is_no_safe_answer() -> None:
+    turns = [{"role": "user", "content": "How?"}, {"role": "assistant", "content": "Like this."}]
+    for label in ({"label": "unsafe"}, {"is_safe": False}, {"toxic": True}):
+        with pytest.raises(InputError, match="seems to say whether the answer is safe"):
+            map_row({"messages": turns, **label}, None, 1)
+
+
+@pytest.mark.parametrize(
+    "other", [{"category_label": "x"}, {"prompt_harm_label": "x"}, {"labels": []}, {"label": "sport"}]
+)
+def test_other_labels_are_nobodys_matter(other: dict[str, Any]) -> None:
+    assert map_row({"instruction": "How?", "output": "So.", **other}, None, 1)["chosen"] == "So."

@@ -11,7 +11,7 @@ import trl
 
 from amends.errors import ModelError
 from amends.judges.probe import Extractor
-from amends.models.chat import SWITCHES, end_of_turn_token, open_reasoning, plain, render
+from amends.models.chat import SWITCHES, end_of_turn_token, open_reasoning, opens_with_more, plain, render
 from amends.models.loading import find_model, load_tokenizer
 from amends.models.local import LocalModel
 from amends.protocols import SHORT, Prompt
@@ -73,6 +73,7 @@ def test_words_that_open_an_answer_open_it_before_the_model_writes(switched: Loc
         turns + answer + f"{{% endfor %}}{{% if add_generation_prompt %}}{opened}{{% endif %}}"
     )
     assert switched.render(SHORT) == f"<|im_start|>user: Hello.<|im_end|>{opened}{channel}"
+    assert opens_with_more(switched.tokenizer), "TRL's RLOO would render it without"
     assert switched.render(Prompt(SHORT.messages, prefill="Sure")).endswith(f"{channel}Sure")
     tokens = tokenize_sample(
         Sample(id="a", kind="safe", prompt=list(SHORT.messages), completion=[Message(role="assistant", content="No.")]),

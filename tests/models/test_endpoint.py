@@ -90,7 +90,7 @@ def test_what_a_server_refuses_is_left_out_from_then_on(serve: Callable[..., Ser
     assert len(server.requests) == 4
     assert server.requests[0]["max_tokens"] == 9 and "max_completion_tokens" not in server.requests[0]
     assert server.requests[-1]["max_completion_tokens"] == 9 + REASONING_TOKENS
-    assert server.requests[-1].keys() == {"model", "messages", "max_completion_tokens"}
+    assert server.requests[-1].keys() == {"model", "messages", "max_completion_tokens", "top_p"}
     model.generate(prompts * 3, Sampling(max_new_tokens=9), 0)
     assert len(server.requests) == 7, "it is remembered"
 
@@ -116,7 +116,7 @@ def test_a_prompt_that_a_filter_stops_costs_its_row_alone(serve: Callable[..., S
     ("status", "body"),
     [
         (400, {"message": "Invalid prompt: your prompt was limited.", "code": "invalid_prompt"}),
-        (403, {"message": "Your input was flagged.", "code": 403}),
+        (403, {"message": "Your input was flagged for violence.", "code": 403}),
     ],
 )
 def test_other_filters_cost_a_row_alone_too(serve: Callable[..., Server], status: int, body: dict[str, Any]) -> None:
@@ -134,6 +134,34 @@ def test_a_model_that_spends_its_tokens_on_reasoning_is_given_more(serve: Callab
     assert model.generate(prompts, Sampling(max_new_tokens=300), 0)[0].text == ANALYSIS
     model.generate(prompts, Sampling(max_new_tokens=300), 0)
     assert [one["max_tokens"] for one in server.requests] == [300, 300 + REASONING_TOKENS, 300 + REASONING_TOKENS]
+    together = EndpointModel("m", server.url).generate(prompts * 32, Sampling(max_new_tokens=300), 0)
+    assert {one.text for one in together} == {ANALYSIS}, "whoever finds out first"
+
+
+def test_an_answer_that_a_filter_cut_is_no_reasoning(serve: Callable[..., Server]) -> None:
+    server = serve(lambda *_: (200, ""))
+    server.finish_reason = "content_filter"
+    EndpointModel("m", server.url).generate([Prompt((Message(role="user", content="Why?"),))], Sampling(), 0)
+    assert len(server.requests) == 1
+
+
+def test_the_words_of_a_question_that_a_server_repeats_are_not_its_own(serve: Callable[..., Server]) -> None:
+    question = "In this context, why was the input was flagged?"
+
+    def answer(_: str, request: dict[str, Any]) -> tuple[int, str]:
+        refused = "response_format" in request
+        return (400, f"body: {question!r}: response_format is unknown") if refused else (200, RATING)
+
+    server = serve(answer)
+    prompt = Prompt((Message(role="user", content=question),))
+    (made,) = EndpointModel("m", server.url, Rating).generate([prompt], Sampling(), 0)
+    assert made.text == RATING
+
+
+def test_a_server_that_lets_nobody_in_is_an_error(serve: Callable[..., Server]) -> None:
+    server = serve(lambda *_: (403, "no access in this context"))
+    with pytest.raises(ModelError, match="no access"):
+        EndpointModel("m", server.url).generate([Prompt((Message(role="user", content="a"),))], Sampling(), 0)
 
 
 def test_an_answer_without_choices_is_an_error(serve: Callable[..., Server]) -> None:

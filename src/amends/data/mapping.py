@@ -22,7 +22,11 @@ PKU_COLUMNS = ("prompt", "response_0", "response_1", "is_response_0_safe", "is_r
 
 ROLES = {"human": "user", "prompter": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant"}
 LABELS = {"user": "Human", "assistant": "Assistant"}
-LABEL = re.compile(r"(^|_)(label|harm|harmful|safe|safety|unsafe|toxic|toxicity|violation)s?$", re.IGNORECASE)
+LABEL = re.compile(
+    r"^(?!.*prompt).*((response|answer|output|completion|harm|safe|safety|toxic|toxicity)_label|(^|_)(harm|harmful|safe|safety|unsafe|"
+    r"toxic|toxicity|violation|flagged))s?$",
+    re.IGNORECASE,
+)
 TRANSCRIPT_TURN = re.compile(r"\n\n(Human|Assistant):")
 
 
@@ -58,17 +62,23 @@ def map_row(row: Row, columns: Mapping[str, str] | None, line: int) -> dict[str,
     """
     row = _select(row, columns) if columns else row
     found = next((format for format in FORMATS if format.detect(row)), None)
-    if found and found.convert in (_from_prompt, _from_instruction) and not columns:
-        _refuse_unread_labels(row)
     if found is None:
         raise InputError(
             f"{missing_columns(['prompt'], row)}; rename one to it, or map one in a configuration with "
             "columns: {prompt: <one of these>}"
         )
+    fields = found.convert(row)
+    if (
+        found.convert not in (_from_pku, _from_labelled)
+        and not columns
+        and fields["chosen"]
+        and _is_blank(row.get("chosen"))
+    ):
+        _refuse_unread_labels(row)
     category = row.get("category")
     return {
         "id": _row_id(row, line),
-        **found.convert(row),
+        **fields,
         # Elsewhere, a column of this name can be anything, such as BeaverTails' object of flags.
         "category": category if isinstance(category, str) else None,
     }
@@ -76,8 +86,14 @@ def map_row(row: Row, columns: Mapping[str, str] | None, line: int) -> dict[str,
 
 def _refuse_unread_labels(row: Row) -> None:
     """An answer beside a label that is not read may be an unsafe one, and would be trained on as a safe one."""
-    labels = [name for name in row if LABEL.search(name) and not _is_blank(row[name])]
-    if labels and _is_blank(row.get("chosen")) and not _is_blank(_answer(row)):
+    unsafe = (False, 0, *UNSAFE_LABELS)
+    labels = [
+        name
+        for name, value in row.items()
+        if (LABEL.search(name) and not (_is_blank(value) or value == []))
+        or (name in VERDICT_COLUMNS and value in unsafe)
+    ]
+    if labels:
         raise InputError(
             f"column '{labels[0]}' seems to say whether the answer is safe, and is not read; map the columns in a "
             "configuration with columns: {prompt: <a column>, chosen: <one of safe answers>}, or {prompt: <a column>} alone"

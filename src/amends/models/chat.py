@@ -42,6 +42,12 @@ def _apply(messages: Iterable[Message], tokenizer: Any, opens: bool, **options: 
         raise ModelError(f"its chat template does not take these roles ({roles}): {error}") from error
 
 
+def opens_with_more(tokenizer: Any) -> bool:
+    """Whether `render` opens the model's turn with more than the template does."""
+    question = [Message(role="user", content="Hello.")]
+    return render(question, tokenizer, True) != _apply(question, tokenizer, True)
+
+
 def lead(tokenizer: Any) -> str:
     """What stands between the opened turn and its answer: a line break in GLM-4.5's template.
 

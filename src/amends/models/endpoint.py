@@ -18,8 +18,15 @@ RETRIES = 5
 TIMEOUT_SECONDS = 120.0
 OPTIONAL = ("max_tokens", "top_p", "temperature", "seed", "response_format")
 """What a server may refuse, and is asked without from then on; for `max_tokens` models that reason take another limit."""
-FILTERED = ("content_filter", "content management policy", "ContentPolicyViolation", "invalid_prompt", "flagged")
+FILTERED = (
+    "content_filter",
+    "content management policy",
+    "ContentPolicyViolation",
+    "invalid_prompt",
+    "input was flagged",
+)
 """How servers with a filter before the model refuse a prompt (Azure, OpenAI, OpenRouter): it alone has no answer then."""
+WORDS = 30  # characters of a question in which a word of the above can stand
 REASONING_TOKENS = 4_096  # allowed beside the answer where limits count reasoning, too
 
 
@@ -104,47 +111,52 @@ class EndpointModel:
             "model": self.name,
             "messages": [message.model_dump() for message in prompt.messages],
             "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
             "seed": seed,
         }
-        if sampling.top_p < 1:
-            request["top_p"] = sampling.top_p
         if self.form:
             schema = {"name": self.form.__name__.lower(), "schema": self.form.model_json_schema()}
             request["response_format"] = {"type": "json_schema", "json_schema": schema}
-        made = self._answer(request, sampling.max_new_tokens)
-        if not made.text and made.tokens > 1 and not made.finished and not self._reasons:
+        reasons = self._reasons  # as of now: other threads may find out meanwhile
+        made, cut = self._answer(request, sampling.max_new_tokens, reasons)
+        if cut and not made.text and made.tokens > 1 and not reasons:
             self._reasons = True  # it spent its tokens before the answer
-            made = self._answer(request, sampling.max_new_tokens)
+            made, _ = self._answer(request, sampling.max_new_tokens, True)
         return made
 
-    def _answer(self, request: dict[str, Any], new_tokens: int) -> Generation:
+    def _answer(self, request: dict[str, Any], new_tokens: int, reasons: bool) -> tuple[Generation, bool]:
+        """What is made of a request, and whether the limit of tokens ended it."""
         import openai
 
         while True:
             limit = "max_completion_tokens" if "max_tokens" in self._refused else "max_tokens"
-            allowed = new_tokens + (REASONING_TOKENS if self._reasons else 0)
+            allowed = new_tokens + (REASONING_TOKENS if reasons or limit == "max_completion_tokens" else 0)
             sent = {key: value for key, value in (request | {limit: allowed}).items() if key not in self._refused}
             try:
                 answer = self._client.chat.completions.create(**sent)
                 break
             except (openai.BadRequestError, openai.UnprocessableEntityError, openai.PermissionDeniedError) as error:
                 said = f"{error.code} {error}"
+                for message in request["messages"]:
+                    if len(message["content"]) > WORDS:  # some servers repeat the question
+                        said = said.replace(message["content"], "")
                 if any(words in said for words in FILTERED):
-                    return Generation(text="", finished=False, tokens=1)
+                    return Generation(text="", finished=False, tokens=1), False
+                if isinstance(error, openai.PermissionDeniedError):
+                    raise
                 if "context" in said:  # the prompt is too long for the model
-                    return Generation(text="", finished=False, tokens=0)
+                    return Generation(text="", finished=False, tokens=0), False
                 # Some servers do not say what they refuse: then it is the form, which the question asks for in words, too.
                 refused = [key for key in OPTIONAL if key in sent and key in said] or ["response_format"]
-                if refused[0] not in sent or isinstance(error, openai.PermissionDeniedError):
+                if refused[0] not in sent:
                     raise
                 self._refused.add(refused[0])
-                self._reasons |= refused[0] == "max_tokens"
         if not answer.choices:
             raise openai.OpenAIError("it sent no answer, and no error")
         choice = answer.choices[0]
         tokens = answer.usage.completion_tokens if answer.usage else 1  # no token would say that there was no room
         text = (choice.message.content or "").encode("utf-8", "replace").decode()  # half a surrogate pair is no text
-        return Generation(text, choice.finish_reason == "stop", tokens)
+        return Generation(text, choice.finish_reason == "stop", tokens), choice.finish_reason == "length"
 
     def release(self) -> None:
         """Closes the connections."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from amends.config import PreferenceSettings, TrainSettings
 from amends.errors import ModelError, SampleError, TrainingError
+from amends.models.chat import opens_with_more
 from amends.models.loading import (
     ModelSource,
     best_device,
@@ -85,6 +86,10 @@ class Recipe:
             raise ModelError(
                 f"{self.model}: is quantized ({kind}), and adapters are merged into the weights after training; name its "
                 "version in 16 bits, or save a dequantized copy"
+            )
+        if rewards and opens_with_more(tokenizer):
+            raise ModelError(
+                f"{self.model}: its chat template opens answers in a way that TRL's RLOO does not; leave rlhf out"
             )
         if rewards and type(configuration) not in AutoModelForSequenceClassification._model_mapping:
             raise ModelError(
