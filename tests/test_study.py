@@ -11,7 +11,7 @@ import pytest
 
 from amends import study
 from amends.config import AnalyzeSettings, DataSettings, InduceSettings, RespondSettings
-from amends.errors import ModelError
+from amends.errors import ModelError, YieldError
 from amends.judges.probe_training import Labelled
 from amends.models.local import LocalModel
 from amends.progress import Silent
@@ -113,14 +113,24 @@ def test_a_model_that_no_probe_reads_loses_no_study(tmp_path: Path, monkeypatch:
     assert found == {"why_not": "built otherwise"}
 
 
-def test_guides_that_the_template_has_no_place_for_are_left_out(tmp_path: Path) -> None:
+def test_guides_that_the_template_has_no_place_for_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def check(prompt: Prompt) -> None:
         if prompt.messages[0].role == "system":
             raise ModelError("no system turn")
 
     model = cast(LocalModel, SimpleNamespace(check=check))
     one = study.Study(model, DataSettings(source="none"), tmp_path, 0, Silent())
-    assert [name for name in InduceSettings().guides if one._takes(name)] == ["plain", "should-prefill"]
+    made: list[list[str]] = []
+
+    def make(stage: str, *given: Any) -> None:
+        made.append(given[-1].guides)
+        raise YieldError("none")
+
+    monkeypatch.setattr(one.steps, "make", make)
+    assert one._analysis(tmp_path / "instructions.jsonl")["mistakes"] == 0
+    assert made == [["plain", "should-prefill"]]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from amends.errors import ConfigError, InputError, ModelError, StoreError
 from amends.inputs import identity
 from amends.judges.guard import GuardJudge
 from amends.judges.language_model import LanguageModelJudge
-from amends.methods import METHODS, with_starts
+from amends.methods import METHODS, kinds_of, with_starts
 from amends.models.endpoint import EndpointModel
 from amends.models.loading import find_model
 from amends.models.local import LocalModel
@@ -21,7 +21,8 @@ from amends.store import fingerprint, read_json, read_run
 from amends.training.samples import tokenize_text
 
 SHAPE = ("seeds", "variants")
-GUARDED = Prompt((*SHORT.messages, Message(role="assistant", content="Hello, how can I help?")))
+PLAIN = ("Hello.", "Hello, how can I help?")
+GUARDED = Prompt((Message(role="user", content=PLAIN[0]), Message(role="assistant", content=PLAIN[1])))
 
 
 def refuse_foreign(configuration: Configuration, directory: Path) -> None:
@@ -83,7 +84,7 @@ def check_judges(configuration: Configuration, judge: Judge, gate: Judge, judged
         )
     for one in judge, gate:
         if isinstance(one, LanguageModelJudge) and isinstance(one.model, EndpointModel):
-            if one.score([("Hello.", "Hello, how can I help?")]) == [None]:  # an answer is kept: it is paid for once
+            if one.score([PLAIN]) == [None]:  # an answer is kept: it is paid for once
                 raise ModelError(
                     f"{one.model.url}: model {one.model.name!r} gave no rating of a plain answer that can be read; it "
                     "would leave all responses unscored: name another judge"
@@ -112,21 +113,29 @@ def check_answers(configuration: Configuration) -> None:
 def check_guides(key: str, guides: Sequence[Guide], model: LocalModel | EndpointModel) -> None:
     """Raises InputError where a guide is in a place that the model does not have."""
     model.check(SHORT)  # what is wrong without any is said of the model
-    misfits: dict[str, ModelError] = {}
+    wrong = misfits(guides, model)
+    if wrong:
+        name, why = next(iter(wrong.items()))
+        fit = ", ".join(guide.name for guide in guides if guide.name not in wrong)
+        raise InputError(f"{key}: guide {name!r}: {why}" + (f" (of these {fit})" if fit else "")) from why
+
+
+def misfits(guides: Sequence[Guide], model: LocalModel | EndpointModel) -> dict[str, ModelError]:
+    """The guides in a place that the model does not have, by name, and why."""
+    found = {}
     for guide in guides:
         try:
             model.check(guide.prompt("Hello."))
         except ModelError as error:
-            misfits[guide.name] = error
-    for name, why in misfits.items():
-        fit = ", ".join(guide.name for guide in guides if guide.name not in misfits)
-        raise InputError(f"{key}: guide {name!r}: {why}" + (f" (of these {fit})" if fit else "")) from why
+            found[guide.name] = error
+    return found
 
 
 def check_lengths(configuration: Configuration, sets: Mapping[str, Iterable[Instruction]], tokenizer: Any) -> None:
     """Raises InputError for rows whose samples could be longer than `train.max_length`, before their parts are made."""
-    methods = (METHODS[name] for name in with_starts(configuration.methods))
-    kinds = {kind for method in methods for kind in method.kinds if configuration.shares.get(kind, 1)}
+    kinds = kinds_of(with_starts(configuration.methods), configuration.shares)
+    if not kinds:
+        return
     limit, frame = configuration.train.max_length, len(tokenize_text("Hello.", "Hi.", tokenizer))
     long: dict[str, int] = {}
     for name, rows in sets.items():
@@ -148,22 +157,22 @@ def _sample_parts(
     name: str, row: Instruction, kinds: set[SampleKind], configuration: Configuration
 ) -> Iterator[tuple[str, int]]:
     """Of each sample that a row can become: its texts that are known, and at most how many tokens the model adds."""
-    chosen = row.chosen or ""
+    answered = f"{row.prompt} {row.chosen}"
     if name == "benign":
-        yield f"{row.prompt} {chosen}" if chosen and kinds & {"benign", "hindsight"} else "", 0
+        if row.chosen and kinds & {"benign", "hindsight"}:
+            yield answered, 0
         return
     origin = (row.rejected or "") if configuration.induce.source != "own" else ""
     mistake = 0 if origin else configuration.induce.max_new_tokens
-    if chosen and kinds & {"safe", "preference"}:
-        yield f"{row.prompt} {chosen}", 0
-    if chosen and "preference" in kinds:
+    takes_answers = "answer" in kinds and configuration.answer.source != "own"
+    if row.chosen and (takes_answers or kinds & {"safe", "preference"}):
+        yield answered, 0
+    if row.chosen and "preference" in kinds:
         yield f"{row.prompt} {origin}", mistake
-    if chosen and "hindsight" in kinds:
-        yield f"{template('hindsight_bad')} {template('hindsight_good')} {row.prompt} {origin} {chosen}", mistake
+    if row.chosen and "hindsight" in kinds:
+        yield f"{template('hindsight_bad')} {template('hindsight_good')} {origin} {answered}", mistake
     if "analysis" in kinds:
         yield analysis_question(row.prompt, origin), configuration.analyze.max_new_tokens + mistake
-    if "answer" in kinds and configuration.answer.source != "own" and chosen:
-        yield f"{row.prompt} {chosen}", 0
     if "answer" in kinds:
         yield row.prompt, configuration.answer.max_new_tokens
     if "revised" in kinds:

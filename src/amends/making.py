@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from amends.methods import METHODS, NEEDS
+from amends.methods import NEEDS, kinds_of
 from amends.prompts import Guide, GuideStage, guides
 from amends.records import Analysis, Answer, Made, Mistake, Revision
 from amends.stages.analyze import analyze
@@ -52,8 +52,7 @@ def stages_for(methods: Iterable[str], shares: Mapping[str, float]) -> list[str]
 
     `shares`: of the kinds of samples; what is made for those with 0 alone is not needed.
     """
-    kinds = {kind for method in methods for kind in METHODS[method].kinds if shares.get(kind, 1)}
-    needed = {name for kind in kinds for name in NEEDS[kind]}
+    needed = {name for kind in kinds_of(methods, shares) for name in NEEDS[kind]}
     needed |= {making.reads for making in MAKING.values() if making.writes in needed}
     return [stage for stage, making in MAKING.items() if making.writes in needed]
 

@@ -1,6 +1,6 @@
 """One row a method: what it trains on, how, from where, and what it puts in its prompts. A baseline is a row here."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from amends.records import SampleKind, Trainer
@@ -92,3 +92,8 @@ NEEDS: dict[SampleKind, tuple[str, ...]] = {
 def with_starts(methods: Iterable[str]) -> list[str]:
     """The methods, each behind the one that it goes on from."""
     return list(dict.fromkeys(one for name in methods for one in (METHODS[name].start, name) if one))
+
+
+def kinds_of(methods: Iterable[str], shares: Mapping[str, float]) -> set[SampleKind]:
+    """The kinds of samples that methods are trained on, without those whose share is 0."""
+    return {kind for method in methods for kind in METHODS[method].kinds if shares.get(kind, 1)}

@@ -123,10 +123,9 @@ class Run:
             (name, row) for name in self.configuration.suites for row in read_rows(self._suite(name), Instruction)
         )
         check_disjoint(training, evaluation)
-        if any(METHODS[name].kinds for name in self.configuration.methods):
-            sets = self.configuration.training_sets()
-            read = {name: read_rows(self.directory / f"{name}.jsonl", Instruction) for name in sets}
-            check_lengths(self.configuration, read, self.base.tokenizer)
+        sets = self.configuration.training_sets()
+        read = {name: read_rows(self.directory / f"{name}.jsonl", Instruction) for name in sets}
+        check_lengths(self.configuration, read, self.base.tokenizer)
 
     def _suite(self, name: str) -> Path:
         return self.directory / "suites" / f"{name}.jsonl"

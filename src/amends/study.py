@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from amends.checks import misfits
 from amends.config import AnalyzeSettings, DataSettings, InduceSettings, RespondSettings
 from amends.data.rows import read_rows
 from amends.errors import ModelError, YieldError
@@ -22,7 +23,7 @@ from amends.judges.probe import Extractor, ProbeJudge
 from amends.judges.probe_training import Labelled, validate_probe
 from amends.models.local import LocalModel
 from amends.progress import Reporter
-from amends.prompts import UNGUIDED, guide
+from amends.prompts import UNGUIDED, guides
 from amends.protocols import SHORT
 from amends.records import Analysis, Instruction, Response, Verdict
 from amends.steps import Steps
@@ -106,7 +107,9 @@ class Study:
         mistakes = self.directory / "mistakes.jsonl"
         rows = DataSettings(source=str(instructions))
         try:
-            settings = InduceSettings(guides=[name for name in InduceSettings().guides if self._takes(name)])
+            names = InduceSettings().guides
+            wrong = misfits(guides("induce", names), self.model)  # some templates have no system turn
+            settings = InduceSettings(guides=[name for name in names if name not in wrong])
             self.steps.make("induce", rows, mistakes, self.model, self.gate, settings)
         except YieldError:  # a finding too
             return {"mistakes": 0, "win": 0, "tie": 0, "lose": 0, "p_value": None}
@@ -129,14 +132,6 @@ class Study:
             "lose": lose,
             "p_value": sign_test(win, lose),
         }
-
-    def _takes(self, name: str) -> bool:
-        """Whether the model's chat template has a place for a guide of mistakes: some have no system turn."""
-        try:
-            self.model.check(guide("induce", name).prompt("Hello."))
-        except ModelError:
-            return False
-        return True
 
     def _probe(self, rows: list[Labelled], layer: int) -> dict[str, Any]:
         """Cross-validated over prompts, after one layer; on human labels only, since our own judge is a probe."""

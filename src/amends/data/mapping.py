@@ -39,11 +39,15 @@ class Turn(NamedTuple):
 
 @dataclass(frozen=True)
 class Format:
-    """A way to write an instruction: `detect` knows it by a row, `convert` gives `prompt, chosen, rejected`."""
+    """A way to write an instruction: `detect` knows it by a row, `convert` gives `prompt, chosen, rejected`.
+
+    `reads_labels`: it takes only answers that are labelled safe for `chosen`.
+    """
 
     name: str
     detect: Callable[[Row], bool]
     convert: Callable[[Row], dict[str, Any]]
+    reads_labels: bool = False
 
 
 def map_row(row: Row, columns: Mapping[str, str] | None, line: int) -> dict[str, Any]:
@@ -68,12 +72,8 @@ def map_row(row: Row, columns: Mapping[str, str] | None, line: int) -> dict[str,
             "columns: {prompt: <one of these>}"
         )
     fields = found.convert(row)
-    if (
-        found.convert not in (_from_pku, _from_labelled)
-        and not columns
-        and fields["chosen"]
-        and _is_blank(row.get("chosen"))
-    ):
+    named = columns or not _is_blank(row.get("chosen"))
+    if fields["chosen"] and not named and not found.reads_labels:
         _refuse_unread_labels(row)
     category = row.get("category")
     return {
@@ -200,8 +200,8 @@ def _from_prompt(row: Row) -> dict[str, Any]:
 
 
 FORMATS = (
-    Format("PKU-SafeRLHF", lambda row: row.keys() >= set(PKU_COLUMNS), _from_pku),
-    Format("labelled response", _is_labelled, _from_labelled),
+    Format("PKU-SafeRLHF", lambda row: row.keys() >= set(PKU_COLUMNS), _from_pku, True),
+    Format("labelled response", _is_labelled, _from_labelled, True),
     Format("output of a stage", _is_stage_output, _from_stage_output),
     Format("messages", lambda row: _has_turns(row, "messages"), _from_messages),
     Format("ShareGPT", lambda row: _has_turns(row, "conversations"), _from_conversations),

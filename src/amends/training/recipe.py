@@ -163,9 +163,7 @@ class Recipe:
             "dataloader_pin_memory": device == "cuda",
         }
         if "router_aux_loss_coef" in inspect.signature(kind).parameters:
-            common["router_aux_loss_coef"] = (
-                0.0  # mixtures of experts: the loss is the method's, none is for their balance
-            )
+            common["router_aux_loss_coef"] = 0.0  # the loss is the method's: none is for the balance of experts
         arguments = kind(**common | own)
         arguments._n_gpu = min(arguments.n_gpu, 1)
         return arguments
