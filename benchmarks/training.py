@@ -3,8 +3,8 @@
     python -m benchmarks.training [--samples 48] [--turns 5] [--json]
 
 Peers: TRL's SFTTrainer as its defaults have it (float32, batches of 8, gradient checkpointing), and its documented recipe
-for speed (bfloat16 weights, packing). The trainers are built anew each turn; only `train()` is timed. Tokens are those of
-the samples: padding does not count.
+for speed (bfloat16 weights where the machine computes in it, no checkpointing, packing). The trainers are built anew each
+turn; only `train()` is timed. Tokens are those of the samples: padding does not count.
 """
 
 import logging
@@ -21,12 +21,12 @@ from transformers.utils import logging as transformers_logging
 
 from amends.config import DataSettings, TrainSettings
 from amends.data.sources import load_instructions
-from amends.models.loading import find_model, load_model, load_tokenizer
+from amends.models.loading import best_device, best_dtype, find_model, load_model, load_tokenizer
 from amends.prompts import analysis_question
 from amends.records import Message, Sample
 from amends.training.recipe import Recipe, silence
-from amends.training.samples import TokenizedSample, tokenize_samples
-from amends.training.sft import make_trainer
+from amends.training.sft import columns, make_trainer
+from amends.training.table import tokenize_samples
 from benchmarks.measure import Contestant, Work, alternate, options, show
 
 SETTINGS = TrainSettings(
@@ -64,10 +64,11 @@ class Peers:
         self.source = find_model("embedded")
         self.tokenizer = load_tokenizer(self.source)
         self.samples = real_samples(count)
-        self.tokenized: list[TokenizedSample] = tokenize_samples(self.samples, self.tokenizer, 1024)
+        self.directory = tempfile.TemporaryDirectory()
+        path = Path(self.directory.name) / "samples.arrow"
+        self.tokenized = tokenize_samples(self.samples, columns, self.tokenizer, 1024, path)
         self.losses: dict[str, list[float]] = {}
-        self.tokens = sum(len(sample.input_ids) for sample in self.tokenized)
-        targets = sum(len(sample.input_ids) - sample.prompt_tokens for sample in self.tokenized)
+        self.tokens, targets = self.tokenized.tokens, sum(self.tokenized.lengths.target)
         model = load_model(self.source)
         head = model.get_output_embeddings().weight.numel()
         layers = sum(weight.numel() for weight in model.parameters() if weight.dim() == 2) - head
@@ -92,7 +93,7 @@ class Peers:
     def amends(self, directory: Path) -> Any:
         tokenizer = load_tokenizer(self.source)
         tokenizer.padding_side = "right"
-        trainer = make_trainer(self.samples, self.tokenized, tokenizer, directory, Recipe("embedded", SETTINGS))
+        trainer = make_trainer(self.tokenized, tokenizer, directory, Recipe("embedded", SETTINGS))
         silence(trainer)
         return trainer
 
@@ -146,19 +147,19 @@ def main() -> None:
     peers = Peers(given.samples)
     autocast = torch.cuda.is_available()  # SFTTrainer's default where there is a card
     defaults = {"dtype": torch.float32, "bf16": autocast}
-    recipe = {"dtype": torch.bfloat16, "bf16": autocast, "gradient_checkpointing": False}
+    device = best_device()
+    fast = best_dtype(device)
+    recipe = {"dtype": fast, "bf16": autocast, "gradient_checkpointing": False}
     makers: dict[str, Callable[[Path], Any]] = {
         "amends": peers.amends,
         "SFTTrainer, defaults": lambda directory: peers.trl(directory, dict(defaults)),
-        "SFTTrainer, bfloat16": lambda directory: peers.trl(directory, dict(recipe)),
-        "SFTTrainer, bfloat16, packing": lambda directory: peers.trl(
+        "SFTTrainer, no checkpointing": lambda directory: peers.trl(directory, dict(recipe)),
+        "SFTTrainer, no checkpointing, packing": lambda directory: peers.trl(
             directory, {**recipe, "packing": True, "packing_strategy": "wrapped", "max_length": 512}
         ),
     }
     contestants = [Contestant(name, peers.timed(name, build)) for name, build in makers.items()]
-    result = alternate(
-        contestants, given.turns, torch.bfloat16, "cuda" if torch.cuda.is_available() else "cpu", "tokens"
-    )
+    result = alternate(contestants, given.turns, fast, device, "tokens")
     for row in result["contestants"]:
         row["mean_loss"] = round(sum(peers.losses[row["name"]]) / len(peers.losses[row["name"]]), 4)
     show(result, given.json)

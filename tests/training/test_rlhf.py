@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from amends.models.loading import find_model, load_tokenizer
-from amends.records import Message, Sample
+from amends.records import Message, Preference
 from amends.training import rlhf
 from amends.training.recipe import Recipe
-from amends.training.samples import tokenize_sample
+from amends.training.table import tokenize_samples
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -32,14 +32,16 @@ def test_a_float16_reward_model_trains_its_output_in_float32(
     monkeypatch.setattr("trl.RewardTrainer", trainer)
     monkeypatch.setattr(rlhf, "best_dtype", lambda _: dtype)
     tokenizer = load_tokenizer(find_model("embedded"))
-    sample = Sample(
+    pair = Preference(
         id="a",
-        kind="safe",
+        kind="preference",
         prompt=[Message(role="user", content="Hi")],
         completion=[Message(role="assistant", content="Hello.")],
+        rejected=[Message(role="assistant", content="Go away.")],
     )
+    tokenized = tokenize_samples([pair], rlhf.columns, tokenizer, 1024, tmp_path / "samples")
     with pytest.raises(Stop):
-        rlhf.train_reward([tokenize_sample(sample, tokenizer)] * 2, tokenizer, tmp_path, Recipe("embedded"), None)
+        rlhf.train_reward(tokenized, tokenizer, tmp_path, Recipe("embedded"), None)
     assert given["model"].dtype == dtype
     model = get_peft_model(given["model"], given["peft_config"])
     trained = {name: weight.dtype for name, weight in model.named_parameters() if weight.requires_grad}

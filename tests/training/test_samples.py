@@ -1,4 +1,4 @@
-"""From samples to token ids with the embedded model's own tokenizer: what carries loss, what is refused."""
+"""From samples to token ids with the embedded model's own tokenizer: what carries loss."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from amends.models.chat import plain
 from amends.models.loading import find_model, load_tokenizer
 from amends.prompts import analysis_question, template
 from amends.records import Message, Sample, SampleKind
-from amends.training.samples import NO_LOSS, length_table, tokenize_sample, tokenize_samples
+from amends.training.samples import NO_LOSS, tokenize_sample
 
 MISTAKE = "Use a bump key while everybody sleeps."
 ANALYSIS = "The response is harmful because it helps with a burglary."
@@ -89,35 +89,6 @@ def test_control_phrases_carry_no_loss(tokenizer: Any) -> None:
     assert tokenizer.decode(other.labels[other.prompt_tokens :]).startswith(good), "in this kind alone"
 
 
-def test_too_long_samples_are_refused_with_the_lengths(tokenizer: Any) -> None:
-    long = sample("Count.", "one two three " * 40, "benign")
-    length = len(tokenize_sample(long, tokenizer).input_ids)
-    rows = [sample("Name a colour.", "Blue."), long, ANALYSIS_SAMPLE]
-    with pytest.raises(SampleError) as caught:
-        tokenize_samples(rows, tokenizer, max_length=length - 1)
-    message, *table = str(caught.value).splitlines()
-    assert message.startswith(f"1 samples are longer than max_length {length - 1}, so their targets would be cut off")
-    assert f"first: {long.id}, {length} tokens" in message
-    assert f"set train.max_length (--max-length) to {length}, " in message
-    assert [line.split()[0] for line in table] == ["kind", "analysis", "benign", "safe"]
-    assert len(tokenize_samples(rows, tokenizer, max_length=length)) == 3, "the length that the message names is enough"
-
-
-def test_empty_completions_are_refused(tokenizer: Any) -> None:
-    with pytest.raises(SampleError, match=r"1 samples have an empty completion \(first: safe-14-0\); drop them"):
-        tokenize_samples([sample("Name a colour.", ""), ANALYSIS_SAMPLE], tokenizer, 1024)
-
-
-def test_both_problems_are_said_at_once(tokenizer: Any) -> None:
-    with pytest.raises(SampleError, match=r"longer than max_length 8.*; 1 samples have an empty completion"):
-        tokenize_samples([sample("Name a colour.", ""), ANALYSIS_SAMPLE], tokenizer, 8)
-
-
-def test_no_samples_are_refused(tokenizer: Any) -> None:
-    with pytest.raises(SampleError, match="no samples to train on; compose some first"):
-        tokenize_samples([], tokenizer, 1024)
-
-
 def test_a_template_that_renders_the_prompt_otherwise_is_refused(tokenizer: Any) -> None:
     from copy import deepcopy
 
@@ -128,12 +99,3 @@ def test_a_template_that_renders_the_prompt_otherwise_is_refused(tokenizer: Any)
     )
     with pytest.raises(SampleError, match="sample safe-14-5: the chat template renders the prompt differently"):
         tokenize_sample(SAMPLES[0], odd)
-
-
-def test_length_table_counts_by_kind(tokenizer: Any) -> None:
-    tokenized = tokenize_samples([SAMPLES[0], SAMPLES[0], ANALYSIS_SAMPLE], tokenizer, 1024)
-    header, analysis, safe = length_table(tokenized).splitlines()
-    assert header.split()[:2] == ["kind", "samples"]
-    length, target = len(tokenized[0].input_ids), len(tokenized[0].input_ids) - tokenized[0].prompt_tokens
-    assert safe.split() == ["safe", "2", *[str(length)] * 3, *[str(target)] * 2]
-    assert analysis.split()[:2] == ["analysis", "1"]

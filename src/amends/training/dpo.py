@@ -11,15 +11,23 @@ from typing import Any
 from amends.records import Sample
 from amends.training.recipe import Recipe
 from amends.training.samples import TokenizedSample
+from amends.training.table import Tokenized
 
 TOLD = ("beta", "dpo_learning_rate")
 
 
-def make_trainer(
-    samples: Sequence[Sample], tokenized: Sequence[TokenizedSample], tokenizer: Any, directory: Path, recipe: Recipe
-) -> Any:
-    """The trainer; checkpoints go to `directory`. `tokenized`: chosen and rejected of each pair, one after the other."""
-    from datasets import Dataset
+def columns(sample: Sample, tokens: Sequence[TokenizedSample], tokenizer: Any) -> dict[str, Any]:
+    """A row of the trainer's."""
+    chosen, rejected = tokens
+    return {
+        "prompt_ids": chosen.input_ids[: chosen.prompt_tokens],
+        "chosen_ids": chosen.input_ids[chosen.prompt_tokens :],
+        "rejected_ids": rejected.input_ids[rejected.prompt_tokens :],
+    }
+
+
+def make_trainer(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: Recipe) -> Any:
+    """The trainer; checkpoints go to `directory`."""
     from trl import DPOConfig, DPOTrainer
 
     from amends.training.output_layer import score_labels_alone
@@ -34,25 +42,18 @@ def make_trainer(
             score_labels_alone(self.model)  # here, since the constructor makes the model ready and scores at once
             return super()._precompute_ref_logps(*args)
 
-    pairs = list(zip(tokenized[::2], tokenized[1::2], strict=True))
-    rows = {
-        "prompt_ids": [chosen.input_ids[: chosen.prompt_tokens] for chosen, _ in pairs],
-        "chosen_ids": [chosen.input_ids[chosen.prompt_tokens :] for chosen, _ in pairs],
-        "rejected_ids": [rejected.input_ids[rejected.prompt_tokens :] for _, rejected in pairs],
-    }
-    steps = recipe.budget(len(pairs), sum(len(one.input_ids) for one in tokenized))
     return TokenizedDPOTrainer(
-        model=recipe.load(max(len(one.input_ids) for one in tokenized)),
+        model=recipe.load(tokenized.longest),
         args=recipe.arguments(
             DPOConfig,
             directory,
             recipe.preference.dpo_learning_rate,
-            steps,
+            recipe.budget(len(tokenized.rows), tokenized.tokens),
             beta=recipe.preference.beta,
             max_length=None,
             precompute_ref_log_probs=True,
         ),
-        train_dataset=Dataset.from_dict(rows),
+        train_dataset=tokenized.rows,
         processing_class=tokenizer,
         peft_config=recipe.lora(),
     )

@@ -4,7 +4,7 @@ import gc
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from amends.records import Preference, Sample, Trainer
 from amends.store import MARK, discard, write_atomically
 from amends.training import dpo, rlhf, sft
 from amends.training.recipe import Recipe, check_finite, silence
-from amends.training.samples import TokenizedSample, tokenize_samples
+from amends.training.table import Columns, Tokenized, tokenize_samples
+
+TABLE = "samples.arrow"
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Way:
     """One trainer.
 
     Attributes:
-        make_trainer: takes samples, their tokens, tokenizer, directory and recipe.
+        columns: a row of the trainer's from a sample's tokens.
+        make_trainer: takes tokenized samples, tokenizer, directory and recipe.
         record: a row that it trains on.
         told: the settings of `preference` that it is told.
         prepare: trains what it needs, before it is made, and returns facts about that.
@@ -32,6 +35,7 @@ class Way:
         padding_side: of its tokenizer.
     """
 
+    columns: Columns
     make_trainer: Callable[..., Any]
     record: type[Sample] = Preference
     told: tuple[str, ...] = ()
@@ -41,9 +45,11 @@ class Way:
 
 
 WAYS: dict[Trainer, Way] = {
-    "sft": Way(sft.make_trainer, Sample),
-    "dpo": Way(dpo.make_trainer, told=dpo.TOLD),
-    "rlhf": Way(rlhf.make_trainer, told=rlhf.TOLD, prepare=rlhf.prepare, steps=rlhf.all_steps, padding_side="left"),
+    "sft": Way(sft.columns, sft.make_trainer, Sample),
+    "dpo": Way(dpo.columns, dpo.make_trainer, told=dpo.TOLD),
+    "rlhf": Way(
+        rlhf.columns, rlhf.make_trainer, told=rlhf.TOLD, prepare=rlhf.prepare, steps=rlhf.all_steps, padding_side="left"
+    ),
 }
 
 
@@ -70,24 +76,30 @@ def fit(
         StoreError: `output.part/` is somebody else's.
         TrainingError: trained weights are no numbers any more; nothing is written then.
     """
-    way, rows, prepared = WAYS[kind], list(samples), {}
+    way, prepared = WAYS[kind], {}
     tokenizer = load_tokenizer(recipe.source)
     tokenizer.padding_side = way.padding_side
-    tokenized = tokenize_samples(rows, tokenizer, recipe.train.max_length)
     part = _own_part(output, fingerprint)
-    tokens = sum(len(sample.input_ids) for sample in tokenized)
+    try:
+        tokenized = tokenize_samples(samples, way.columns, tokenizer, recipe.train.max_length, part / TABLE)
+    except BaseException:
+        if {path.name for path in part.iterdir()} <= {MARK, TABLE}:
+            discard(part)
+        raise
     if way.prepare:
-        prepared = way.prepare(tokenized, tokenizer, part, recipe, _step_reporter(progress, tokens))
+        prepared = way.prepare(tokenized, tokenizer, part, recipe, _step_reporter(progress, tokenized.tokens))
         gc.collect()
-    trainer = way.make_trainer(rows, tokenized, tokenizer, part, recipe)
+    trainer = way.make_trainer(tokenized, tokenizer, part, recipe)
     silence(trainer)
-    trainer.add_callback(_step_reporter(progress, tokens))
+    trainer.add_callback(_step_reporter(progress, tokenized.tokens))
     trainer.train(resume_from_checkpoint=_last_checkpoint(part))
     if not trainer.state.global_step:
-        raise SampleError(f"{len(rows)} samples made no whole step; lower train.batch_size (--batch-size) or add some")
+        raise SampleError(
+            f"{len(tokenized.rows)} samples made no whole step; lower train.batch_size (--batch-size) or add some"
+        )
     check_finite(trainer.model)
     _write_output(trainer, tokenizer, part, output, full=recipe.train.adapter == "full")
-    facts = _facts(len(rows), tokenized, trainer)
+    facts = _facts(tokenized, trainer)
     del trainer
     gc.collect()
     return facts | prepared
@@ -124,16 +136,17 @@ def _readable(path: Path) -> bool:
     return True
 
 
-def _facts(samples: int, tokenized: Sequence[TokenizedSample], trainer: Any) -> dict[str, Any]:
+def _facts(tokenized: Tokenized, trainer: Any) -> dict[str, Any]:
     """`trained_tokens`: tokens of all samples over the epochs that ran; on-policy, those that the trainer counted."""
     losses = [entry for entry in trainer.state.log_history if "loss" in entry]
-    tokens = sum(len(sample.input_ids) for sample in tokenized)
     on_policy = [entry["num_tokens"] for entry in losses if "completion_length" in entry or "reward" in entry]
     return {
-        "samples": samples,
-        "tokens_per_epoch": tokens,
-        "target_tokens_per_epoch": sum(one.target_tokens for one in tokenized),
-        "trained_tokens": int(on_policy[-1]) if on_policy else round(tokens * float(trainer.state.epoch or 0)),
+        "samples": len(tokenized.rows),
+        "tokens_per_epoch": tokenized.tokens,
+        "target_tokens_per_epoch": sum(tokenized.lengths.target),
+        "trained_tokens": int(on_policy[-1])
+        if on_policy
+        else round(tokenized.tokens * float(trainer.state.epoch or 0)),
         "steps": trainer.state.global_step,
         "epochs": round(float(trainer.state.epoch or 0), 3),
         "trainable_parameters": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),

@@ -16,6 +16,7 @@ from amends.models.loading import avoid_cudnn_attention, best_device, best_dtype
 from amends.records import Sample
 from amends.training.recipe import Recipe, check_finite, silence
 from amends.training.samples import TokenizedSample, tokenize_text
+from amends.training.table import Tokenized
 
 Reward = Callable[[Sequence[tuple[str, str]]], list[float]]
 """Rewards of (prompt, response) pairs."""
@@ -24,10 +25,18 @@ TOLD = ("kl", "rlhf_learning_rate", "generations", "max_new_tokens", "reward_epo
 REWARD_TOKENS = {"cpu": 4_096, "cuda": 65_536}
 
 
-def train_reward(
-    tokenized: Sequence[TokenizedSample], tokenizer: Any, directory: Path, recipe: Recipe, callback: Any
-) -> None:
-    """Trains a reward model on pairs (chosen, rejected, one after the other) unless `directory` has one.
+def columns(sample: Sample, tokens: Sequence[TokenizedSample], tokenizer: Any) -> dict[str, Any]:
+    """A row of both trainers': the pair for the reward model, the prompt for the on-policy one, which renders it."""
+    chosen, rejected = tokens
+    return {
+        "prompt": plain_messages(sample.prompt, tokenizer),
+        "chosen_ids": chosen.input_ids,
+        "rejected_ids": rejected.input_ids,
+    }
+
+
+def train_reward(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: Recipe, callback: Any) -> None:
+    """Trains a reward model on pairs unless `directory` has one.
 
     Its adapter goes to `adapter/`, its log to `log.json`. `callback` is the trainer's, for progress.
     """
@@ -35,16 +44,11 @@ def train_reward(
     if finished.exists():
         return
     import torch
-    from datasets import Dataset
     from trl import RewardConfig, RewardTrainer
 
     model = _scorer(recipe, tokenizer)
     if model.dtype == torch.float16:
         model.score.float()  # trained whole, and torch's gradient scaler refuses float16
-    rows = {
-        "chosen_ids": [one.input_ids for one in tokenized[::2]],
-        "rejected_ids": [one.input_ids for one in tokenized[1::2]],
-    }
     trainer = RewardTrainer(
         model=model,
         args=recipe.arguments(
@@ -56,7 +60,7 @@ def train_reward(
             save_strategy="no",
             max_length=None,
         ),
-        train_dataset=Dataset.from_dict(rows),
+        train_dataset=tokenized.rows.select_columns(["chosen_ids", "rejected_ids"]),
         processing_class=tokenizer,
         peft_config=recipe.new_adapter("SEQ_CLS"),
     )
@@ -73,16 +77,13 @@ def train_reward(
     part.replace(finished)
 
 
-def prepare(
-    tokenized: Sequence[TokenizedSample], tokenizer: Any, directory: Path, recipe: Recipe, callback: Any
-) -> dict[str, Any]:
+def prepare(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: Recipe, callback: Any) -> dict[str, Any]:
     """Trains the reward model in `directory`/reward, unless it is there, and returns what that took and its log."""
     train_reward(tokenized, tokenizer, directory / "reward", recipe, callback)
     log = json.loads((directory / "reward" / "log.json").read_text())
-    tokens = sum(len(one.input_ids) for one in tokenized)
     return {
         "reward_steps": log[-1]["step"],
-        "reward_tokens": round(tokens * recipe.preference.reward_epochs),
+        "reward_tokens": round(tokenized.tokens * recipe.preference.reward_epochs),
         "reward_log": log,
     }
 
@@ -116,14 +117,11 @@ def load_reward(adapter: Path, tokenizer: Any, recipe: Recipe) -> Reward:
     return reward
 
 
-def make_trainer(
-    samples: Sequence[Sample], tokenized: Sequence[TokenizedSample], tokenizer: Any, directory: Path, recipe: Recipe
-) -> Any:
+def make_trainer(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: Recipe) -> Any:
     """The on-policy trainer over the samples' prompts, with the reward model in `directory`/reward.
 
-    Checkpoints go to `directory`. `tokenized`: chosen and rejected of each pair, one after the other.
+    Checkpoints go to `directory`.
     """
-    from datasets import Dataset
     from trl import RLOOConfig, RLOOTrainer
 
     from amends.training.order import resumable
@@ -135,12 +133,12 @@ def make_trainer(
     def reward_of_text(prompts: list[Any], completions: list[Any], **_: Any) -> list[float]:
         return reward([(p[-1]["content"], c[-1]["content"]) for p, c in zip(prompts, completions, strict=True)])
 
-    read = sum(one.prompt_tokens for one in tokenized[::2]) + len(samples) * settings.max_new_tokens  # at most
-    steps = recipe.train.steps(len(samples) * settings.generations, read * settings.generations)
-    prompts = prompts_of(samples, tokenizer, recipe.train.rows_a_step)
-    longest = max(one.prompt_tokens for one in tokenized) + settings.max_new_tokens
+    pairs, prompts = len(tokenized.rows), tokenized.lengths.prompt[::2]
+    read = sum(prompts) + pairs * settings.max_new_tokens  # at most
+    steps = recipe.train.steps(pairs * settings.generations, read * settings.generations)
+    copies = math.ceil(recipe.train.rows_a_step / pairs)  # where the prompts fill no step, TRL would make none
     trainer = resumable(RLOOTrainer)(
-        model=recipe.load(longest),
+        model=recipe.load(max(prompts) + settings.max_new_tokens),
         reward_funcs=reward_of_text,
         args=recipe.arguments(
             RLOOConfig,
@@ -152,18 +150,12 @@ def make_trainer(
             max_completion_length=settings.max_new_tokens,
             chat_template_kwargs=SWITCHES,
         ),
-        train_dataset=Dataset.from_dict({"prompt": prompts}),
+        train_dataset=tokenized.rows.select_columns("prompt").repeat(copies),
         processing_class=tokenizer,
         peft_config=recipe.lora(),
     )
     score_labels_alone(trainer.model, trainer.temperature)
     return trainer
-
-
-def prompts_of(samples: Sequence[Sample], tokenizer: Any, step_prompts: int) -> list[list[dict[str, str]]]:
-    """The samples' prompts, which the trainer renders itself; repeated until they fill a step, or it would make none."""
-    prompts = [plain_messages(row.prompt, tokenizer) for row in samples]
-    return prompts * math.ceil(step_prompts / len(prompts))
 
 
 def _scorer(recipe: Recipe, tokenizer: Any) -> Any:

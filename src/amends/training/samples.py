@@ -1,16 +1,14 @@
-"""From composed samples to token ids: what carries loss, what is too long, and the table that says so."""
+"""From composed samples to token ids: what carries loss."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from amends.errors import SampleError
 from amends.models.chat import end_of_turn_token, render
 from amends.prompts import template
-from amends.records import Message, Preference, Sample, SampleKind
+from amends.records import Message, Sample, SampleKind
 
 NO_LOSS = -100
 # Templates whose words in a completion are conditions and no targets: Chain of Hindsight predicts no feedback.
@@ -74,58 +72,7 @@ def _places(text: str, phrases: Sequence[str]) -> list[tuple[int, int]]:
     return [found.span() for phrase in phrases for found in re.finditer(re.escape(phrase), text)]
 
 
-def tokenize_samples(samples: Iterable[Sample], tokenizer: Any, max_length: int) -> list[TokenizedSample]:
-    """All samples as token ids; a preference as two, with its chosen and with its rejected completion.
-
-    Raises:
-        SampleError: a sample is longer than `max_length` tokens, so that its target would be cut off, or its
-            completion is empty, so that nothing carries loss; with a table of the lengths.
-    """
-    tokenized = [tokenize_sample(side, tokenizer) for sample in samples for side in _sides(sample)]
-    if not tokenized:
-        raise SampleError("no samples to train on; compose some first")
-    cut = [sample for sample in tokenized if len(sample.input_ids) > max_length]
-    masked = [sample for sample in tokenized if sample.target_tokens <= 1]
-    if cut or masked:
-        longest = max(len(sample.input_ids) for sample in tokenized)
-        problems = []
-        if cut:
-            problems.append(
-                f"{len(cut)} samples are longer than max_length {max_length}, so their targets would be cut off (first: "
-                f"{cut[0].id}, {len(cut[0].input_ids)} tokens); set train.max_length (--max-length) to {longest}, or drop "
-                "them"
-            )
-        if masked:
-            problems.append(f"{len(masked)} samples have an empty completion (first: {masked[0].id}); drop them")
-        raise SampleError("; ".join(problems) + "\n" + length_table(tokenized))
-    return tokenized
-
-
-def _sides(sample: Sample) -> list[Sample]:
-    if not isinstance(sample, Preference):
-        return [sample]
-    both = {"chosen": sample.completion, "rejected": sample.rejected}
-    return [
-        Sample(id=f"{sample.id} ({side})", kind=sample.kind, prompt=sample.prompt, completion=completion)
-        for side, completion in both.items()
-    ]
-
-
 def tokenize_text(prompt: str, response: str, tokenizer: Any) -> list[int]:
     """Token ids of a conversation of one turn each, as in training."""
     turns = [Message(role="user", content=prompt)], [Message(role="assistant", content=response)]
     return tokenize_sample(Sample(id="text", kind="safe", prompt=turns[0], completion=turns[1]), tokenizer).input_ids
-
-
-def length_table(samples: Sequence[TokenizedSample]) -> str:
-    """Tokens per kind: count, median, 95th percentile and maximum of the whole sample, and of what carries loss."""
-    lines = [f"{'kind':<10}{'samples':>9}{'tokens: median':>16}{'95%':>7}{'max':>7}{'with loss: median':>20}{'max':>7}"]
-    for kind in sorted({sample.kind for sample in samples}):
-        chosen = [sample for sample in samples if sample.kind == kind]
-        whole = np.array([len(sample.input_ids) for sample in chosen])
-        target = np.array([sample.target_tokens for sample in chosen])
-        lines.append(
-            f"{kind:<10}{len(chosen):>9}{np.median(whole):>16.0f}{np.quantile(whole, 0.95):>7.0f}{whole.max():>7}"
-            f"{np.median(target):>20.0f}{target.max():>7}"
-        )
-    return "\n".join(lines)

@@ -7,37 +7,35 @@ from typing import Any
 from amends.records import Sample
 from amends.training.recipe import Recipe
 from amends.training.samples import TokenizedSample
+from amends.training.table import Tokenized
 
 
-def make_trainer(
-    samples: Sequence[Sample], tokenized: Sequence[TokenizedSample], tokenizer: Any, directory: Path, recipe: Recipe
-) -> Any:
+def columns(sample: Sample, tokens: Sequence[TokenizedSample], tokenizer: Any) -> dict[str, Any]:
+    """A row of the trainer's."""
+    (one,) = tokens
+    return {"input_ids": one.input_ids, "labels": one.labels, "length": len(one.input_ids)}
+
+
+def make_trainer(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: Recipe) -> Any:
     """The trainer; checkpoints go to `directory`."""
-    from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
     from amends.training.order import resumable
     from amends.training.output_layer import score_labels_alone
 
-    steps = recipe.budget(len(tokenized), sum(len(sample.input_ids) for sample in tokenized))
     arguments = recipe.arguments(
         SFTConfig,
         directory,
         recipe.train.learning_rate,
-        steps,
+        recipe.budget(len(tokenized.rows), tokenized.tokens),
         max_length=None,  # lengths were checked; nothing is cut
         completion_only_loss=True,
         train_sampling_strategy="group_by_length",
     )
-    rows = {
-        "input_ids": [sample.input_ids for sample in tokenized],
-        "labels": [sample.labels for sample in tokenized],
-        "length": [len(sample.input_ids) for sample in tokenized],
-    }
     trainer = resumable(SFTTrainer)(
-        model=recipe.load(max(len(sample.input_ids) for sample in tokenized)),
+        model=recipe.load(tokenized.longest),
         args=arguments,
-        train_dataset=Dataset.from_dict(rows),
+        train_dataset=tokenized.rows,
         processing_class=tokenizer,
         peft_config=recipe.lora(),
     )
