@@ -29,6 +29,14 @@ TINY = [
 ]
 
 
+LONGEST = ("test_methods.py", "test_pipeline.py", "test_experiments.py", "test_study.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What trains for minutes comes first, so that no process is left alone with it at the end."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
 def run_amends(*arguments: str) -> int:
     """Runs the real entry point in this process and returns its exit code."""
     import sys
