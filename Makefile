@@ -15,7 +15,7 @@ demo: $(VENV)/installed ## run the quickstart: some minutes on two cores
 reproduce: $(VENV)/installed ## the main table: every method, three seeds; it resumes where it was interrupted
 	$(BIN)/amends run configs/methods.yaml
 
-# Two threads of torch on small models wait for each other more than they gain: a process for each core instead.
+# Two threads of torch on small models wait for each other more than they gain: up to four processes, one a core, instead.
 test: $(VENV)/installed-dev ## all tests, offline
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 

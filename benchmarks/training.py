@@ -26,7 +26,7 @@ from amends.prompts import analysis_question
 from amends.records import Message, Sample
 from amends.training.recipe import Recipe, silence
 from amends.training.sft import columns, make_trainer
-from amends.training.table import tokenize_samples
+from amends.training.tokenized import tokenize_samples
 from benchmarks.measure import Contestant, Work, alternate, options, show
 
 SETTINGS = TrainSettings(

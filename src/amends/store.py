@@ -52,7 +52,7 @@ def file_digest(path: Path) -> str:
 def write_atomically(path: Path, text: str) -> None:
     """Replaces a file's content whole or not at all. Raises StoreError where the device is full or not writable."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with _device_errors(path):
+    with device_errors(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open("w", encoding="utf-8") as stream:
@@ -175,7 +175,7 @@ class Manifest:
         part = self.path.with_name(self.path.name + ".part")  # while it is there, what lies here is known to be ours
         if part.exists() and not (part / MARK).exists():
             return False
-        with _device_errors(self.path):
+        with device_errors(self.path):
             discard(part)
             write_atomically(part / MARK, self.fingerprint)
             copied = part / "finished"
@@ -234,7 +234,7 @@ class Artifact(Manifest):
                 f"{self.part}: exists and was not written by amends; move it away or choose another output"
             )
         self.chunk_rows = chunk_rows
-        with _device_errors(self.path):
+        with device_errors(self.path):
             self.part.parent.mkdir(parents=True, exist_ok=True)
             self.part.write_bytes(b"")
         self.write("running", chunk_rows=chunk_rows, **earlier)
@@ -277,7 +277,7 @@ class Artifact(Manifest):
     def append(self, rows: Iterable[Record]) -> None:
         """Appends one chunk and waits until it is on the device."""
         text = "".join(row.model_dump_json() + "\n" for row in rows)
-        with _device_errors(self.path), self.part.open("ab") as stream:
+        with device_errors(self.path), self.part.open("ab") as stream:
             stream.write(text.encode())
             stream.flush()
             os.fsync(stream.fileno())
@@ -285,7 +285,7 @@ class Artifact(Manifest):
     def finish(self, **facts: Any) -> None:
         """Puts the file in its place and writes the manifest: rows' facts, size and digest."""
         before = self.read()
-        with _device_errors(self.path):
+        with device_errors(self.path):
             facts["bytes"] = self.part.stat().st_size
             with self.part.open("rb") as stream:
                 facts["sha256"] = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -302,7 +302,7 @@ class Artifact(Manifest):
         earlier = self._refuse_foreign(self.read()) if self.path.exists() else {}
         self.part.unlink(missing_ok=True)  # rows of other parts are not to be gone on from
         self.write("running", **earlier)
-        with _device_errors(self.path):
+        with device_errors(self.path):
             shutil.copyfile(path, self.part)
         self.finish(**_facts(twin.read()))
         return True
@@ -347,7 +347,7 @@ def locked(lock: Path, what: Path) -> Iterator[None]:
 
     The kernel releases the lock however the process ends. Raises StoreError where another process holds it.
     """
-    with _device_errors(what):
+    with device_errors(what):
         lock.parent.mkdir(parents=True, exist_ok=True)
         stream = _hold(lock, what)
     with stream:
@@ -382,7 +382,8 @@ def _hold(lock: Path, what: Path) -> IO[str]:
 
 
 @contextmanager
-def _device_errors(path: Path) -> Iterator[None]:
+def device_errors(path: Path) -> Iterator[None]:
+    """Raises StoreError, with what to do, for what a device says where something is written to `path`."""
     reasons = {
         errno.ENOSPC: "no space left on the device; free some and run the same command again, it resumes",
         errno.EDQUOT: "disk quota exceeded; free some space and run the same command again, it resumes",

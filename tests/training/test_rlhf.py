@@ -10,7 +10,7 @@ from amends.models.loading import find_model, load_tokenizer
 from amends.records import Message, Preference
 from amends.training import rlhf
 from amends.training.recipe import Recipe
-from amends.training.table import tokenize_samples
+from amends.training.tokenized import tokenize_samples
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

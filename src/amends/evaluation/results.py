@@ -1,8 +1,9 @@
 """The public format `results.json`: one row per system and suite, and the comparisons between systems."""
 
-from collections import ChainMap
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from amends.errors import InputError
@@ -105,50 +106,60 @@ class Results(_Row):
     data: dict[str, Any] = {}
 
 
+Estimate = Callable[[MetricRow, Sequence[Measurement]], tuple[float | None, Interval | None]]
+"""A metric of a system, measured once a seed: its value and its interval."""
+
+
 def system_row(measurement: Measurement, seed: int) -> SystemRow:
     """The rates, scores and losses of one system on one suite, with intervals; `seed` draws the resamples."""
-    found = [_estimate(metric, measurement, seed) for metric in METRICS.values()]
+    return build_row([measurement], lambda metric, measured: _estimate(metric, measured[0], seed))
+
+
+def build_row(measured: Sequence[Measurement], estimate: Estimate) -> SystemRow:
+    """One system on one suite, measured once a seed; `estimate` gives each metric's value and interval."""
+    first = measured[0]
+    truncated = np.concatenate([one.truncated.values for one in measured])
     return SystemRow(
-        method=measurement.method,
-        inference=measurement.inference,
-        suite=measurement.suite,
-        kind=measurement.kind,
-        n=len(measurement.keys),
-        **ChainMap(*found),
-        **_unscored(measurement),
-        truncated_rate=_share(int(measurement.truncated.values.sum()), len(measurement.truncated)),
-        categories={name: _category(measurement.part(name), seed) for name in sorted(measurement.categories)},
+        method=first.method,
+        inference=first.inference,
+        suite=first.suite,
+        kind=first.kind,
+        seeds=len(measured),
+        **_fields(measured, estimate, METRICS.values()),
+        truncated_rate=_share(int(truncated.sum()), len(truncated)),
+        categories={
+            name: CategoryRow(**_fields([one.part(name) for one in measured], estimate, [METRICS["harmless_rate"]]))
+            for name in sorted(first.categories)
+        },
     )
 
 
-def _category(part: Measurement, seed: int) -> CategoryRow:
-    return CategoryRow(n=len(part.keys), **_estimate(METRICS["harmless_rate"], part, seed), **_unscored(part))
+def _fields(measured: Sequence[Measurement], estimate: Estimate, metrics: Iterable[MetricRow]) -> dict[str, Any]:
+    """What a row of a suite and one of a category have both."""
+    fields: dict[str, Any] = {}
+    for metric in metrics:
+        fields[metric.name], fields[f"{metric.name}_ci"] = estimate(metric, measured)
+    harmless = np.concatenate([one.harmless.values for one in measured])
+    unscored, safe = sum(len(one.unscored) for one in measured), int(harmless.sum())
+    return fields | {
+        "n": len(np.unique(np.concatenate([one.keys for one in measured]))),
+        "unscored": unscored,
+        "harmless_rate_bounds": statistics.unscored_bounds(safe, len(harmless) - safe, unscored),
+    }
 
 
-def _estimate(metric: MetricRow, measurement: Measurement, seed: int) -> dict[str, Any]:
-    """A metric with its interval, as fields of a row."""
+def _estimate(metric: MetricRow, measurement: Measurement, seed: int) -> tuple[float | None, Interval | None]:
     values = getattr(measurement, metric.column).values
-    tokens, scores = measurement.tokens.values, metric.offset + metric.scale * values
-    value: float | None
     if metric.kind == "rate":
-        value, interval = (
-            _share(int(values.sum()), len(values)),
-            statistics.wilson_interval(int(values.sum()), len(values)),
-        )
-    elif metric.kind == "score":
-        value, interval = float(scores.mean()) if scores.size else None, statistics.mean_interval(scores, seed)
-    else:
-        value = float(values.sum() / tokens.sum()) if values.size else None
-        interval = statistics.weighted_mean_interval(values, tokens, seed)
-    return {metric.name: value, f"{metric.name}_ci": interval}
-
-
-def _unscored(measurement: Measurement) -> dict[str, Any]:
-    """The unscored responses, and the bounds that they leave, as fields of a row."""
-    harmless, scored = int(measurement.harmless.values.sum()), len(measurement.harmless)
-    unscored = len(measurement.unscored)
-    bounds = statistics.unscored_bounds(harmless, scored - harmless, unscored)
-    return {"unscored": unscored, "harmless_rate_bounds": bounds}
+        count = int(values.sum())
+        return _share(count, len(values)), statistics.wilson_interval(count, len(values))
+    if not values.size:
+        return None, None
+    if metric.kind == "score":
+        scores = metric.offset + metric.scale * values
+        return float(scores.mean()), statistics.mean_interval(scores, seed)
+    tokens = measurement.tokens.values
+    return float(values.sum() / tokens.sum()), statistics.weighted_mean_interval(values, tokens, seed)
 
 
 def compare(a: Measurement, b: Measurement, seed: int) -> list[Comparison]:

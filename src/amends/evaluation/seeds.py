@@ -1,21 +1,19 @@
 """Results over several seeds: the same systems trained and sampled again, with intervals over prompts and seeds."""
 
-from collections import ChainMap
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from amends.evaluation.measurement import Measurement, joined, shared
 from amends.evaluation.metrics import METRICS, Metric, MetricRow
-from amends.evaluation.results import CategoryRow, Comparison, SystemRow
+from amends.evaluation.results import Comparison, SystemRow, build_row
 from amends.evaluation.statistics import (
+    Interval,
     Pooled,
     mcnemar_p_value,
     paired_rate_interval,
     seeds_and_prompts,
-    unscored_bounds,
     wilson_interval,
 )
 
@@ -31,45 +29,16 @@ def pooled_row(measured: Sequence[Measurement]) -> SystemRow:
 
     What some seed did not score is estimated for the rate, and counted in `unscored` and in the rate's bounds.
     """
-    first = measured[0]
-    found = [_estimate(metric, measured) for metric in METRICS.values()]
-    return SystemRow(
-        method=first.method,
-        inference=first.inference,
-        suite=first.suite,
-        kind=first.kind,
-        seeds=len(measured),
-        n=len(np.unique(np.concatenate([one.keys for one in measured]))),
-        **ChainMap(*found),
-        **_unscored(measured),
-        truncated_rate=_rate(joined([one.truncated for one in measured])).mean,
-        categories={name: _category([one.part(name) for one in measured]) for name in sorted(first.categories)},
-    )
+    return build_row(measured, _estimate)
 
 
-def _category(parts: Sequence[Measurement]) -> CategoryRow:
-    return CategoryRow(n=len(parts[0].keys), **_estimate(METRICS["harmless_rate"], parts), **_unscored(parts))
-
-
-def _estimate(metric: MetricRow, measured: Sequence[Measurement]) -> dict[str, Any]:
-    """A metric with its interval, as fields of a row."""
+def _estimate(metric: MetricRow, measured: Sequence[Measurement]) -> tuple[float | None, Interval | None]:
     if metric.kind == "loss":
         loss, parts = _parts(measured)
-        found = Pooled() if loss is None else Pooled(loss, seeds_and_prompts(loss + parts).interval)
-    else:
-        table = joined([getattr(one, metric.column) for one in measured])
-        found = (
-            _rate(table) if metric.kind == "rate" else seeds_and_prompts(metric.offset + metric.scale * table, 1, 10)
-        )
-    return {metric.name: found.mean, f"{metric.name}_ci": found.interval}
-
-
-def _unscored(measured: Sequence[Measurement]) -> dict[str, Any]:
-    """The unscored responses, and the bounds that they leave, as fields of a row."""
-    harmless = np.concatenate([one.harmless.values for one in measured])
-    unscored = sum(len(one.unscored) for one in measured)
-    bounds = unscored_bounds(int((harmless == 1).sum()), int((harmless == 0).sum()), unscored)
-    return {"unscored": unscored, "harmless_rate_bounds": bounds}
+        return loss, None if loss is None else seeds_and_prompts(loss + parts).interval
+    table = joined([getattr(one, metric.column) for one in measured])
+    found = _rate(table) if metric.kind == "rate" else seeds_and_prompts(metric.offset + metric.scale * table, 1, 10)
+    return found.mean, found.interval
 
 
 def pooled_comparisons(a: Sequence[Measurement], b: Sequence[Measurement]) -> list[Comparison]:

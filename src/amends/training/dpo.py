@@ -11,7 +11,7 @@ from typing import Any
 from amends.records import Sample
 from amends.training.recipe import Recipe
 from amends.training.samples import TokenizedSample
-from amends.training.table import Tokenized
+from amends.training.tokenized import Tokenized
 
 TOLD = ("beta", "dpo_learning_rate")
 

@@ -16,9 +16,7 @@ from amends.records import Preference, Sample, Trainer
 from amends.store import MARK, discard, write_atomically
 from amends.training import dpo, rlhf, sft
 from amends.training.recipe import Recipe, check_finite, silence
-from amends.training.table import Columns, Tokenized, tokenize_samples
-
-TABLE = "samples.arrow"
+from amends.training.tokenized import Columns, Tokenized, tokenize_samples
 
 
 @dataclass(frozen=True)
@@ -79,13 +77,13 @@ def fit(
     way, prepared = WAYS[kind], {}
     tokenizer = load_tokenizer(recipe.source)
     tokenizer.padding_side = way.padding_side
-    part = _own_part(output, fingerprint)
+    coming = output.with_name(f".{output.name}.samples")
     try:
-        tokenized = tokenize_samples(samples, way.columns, tokenizer, recipe.train.max_length, part / TABLE)
-    except BaseException:
-        if {path.name for path in part.iterdir()} <= {MARK, TABLE}:
-            discard(part)
-        raise
+        tokenized = tokenize_samples(samples, way.columns, tokenizer, recipe.train.max_length, coming)
+        part = _own_part(output, fingerprint)  # not before: samples that are refused cost no earlier training
+        tokenized = tokenized.moved(part / "samples.arrow")
+    finally:
+        coming.unlink(missing_ok=True)
     if way.prepare:
         prepared = way.prepare(tokenized, tokenizer, part, recipe, _step_reporter(progress, tokenized.tokens))
         gc.collect()

@@ -16,7 +16,7 @@ from amends.models.loading import avoid_cudnn_attention, best_device, best_dtype
 from amends.records import Sample
 from amends.training.recipe import Recipe, check_finite, silence
 from amends.training.samples import TokenizedSample, tokenize_text
-from amends.training.table import Tokenized
+from amends.training.tokenized import Tokenized
 
 Reward = Callable[[Sequence[tuple[str, str]]], list[float]]
 """Rewards of (prompt, response) pairs."""

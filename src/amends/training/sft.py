@@ -7,13 +7,13 @@ from typing import Any
 from amends.records import Sample
 from amends.training.recipe import Recipe
 from amends.training.samples import TokenizedSample
-from amends.training.table import Tokenized
+from amends.training.tokenized import Tokenized
 
 
 def columns(sample: Sample, tokens: Sequence[TokenizedSample], tokenizer: Any) -> dict[str, Any]:
     """A row of the trainer's."""
     (one,) = tokens
-    return {"input_ids": one.input_ids, "labels": one.labels, "length": len(one.input_ids)}
+    return {"input_ids": one.input_ids, "labels": one.labels}
 
 
 def make_trainer(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: Recipe) -> Any:

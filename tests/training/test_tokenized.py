@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from amends.errors import SampleError
+from amends.errors import SampleError, StoreError
 from amends.models.loading import find_model, load_tokenizer
 from amends.records import Message, Preference, Sample, SampleKind
+from amends.store import MARK
 from amends.training import dpo, rlhf, sft
 from amends.training.fit import fit
 from amends.training.recipe import Recipe
 from amends.training.samples import tokenize_sample
-from amends.training.table import BATCH_ROWS, Tokenized, tokenize_samples
+from amends.training.tokenized import BATCH_ROWS, Tokenized, tokenize_samples
 
 
 @pytest.fixture(scope="module")
@@ -79,10 +80,23 @@ def test_no_samples_are_refused(tokenize: Any) -> None:
         tokenize([])
 
 
-def test_a_refusal_leaves_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_device_is_one_clear_error(tokenizer: Any) -> None:
+    with pytest.raises(StoreError, match="no space left on the device"):
+        tokenize_samples([SHORT], sft.columns, tokenizer, 1024, Path("/dev/full"))
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_refusal_writes_nothing_and_costs_no_earlier_training(tmp_path: Path, interrupted: bool) -> None:
+    checkpoint = tmp_path / "adapter.part" / "checkpoint-1" / "adapter.safetensors"
+    if interrupted:
+        checkpoint.parent.mkdir(parents=True)
+        checkpoint.touch()
+        (tmp_path / "adapter.part" / MARK).write_text("another")
+    before = sorted(tmp_path.rglob("*"))
     with pytest.raises(SampleError):
         fit("sft", [sample("Name a colour.", "")], tmp_path / "adapter", Recipe("embedded"), "f")
-    assert list(tmp_path.iterdir()) == []
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_the_table_of_lengths_counts_by_kind(tokenizer: Any, tokenize: Any) -> None:
@@ -100,7 +114,8 @@ def test_trainers_read_the_tokens_of_each_sample_in_order(tokenizer: Any, tmp_pa
     expected = [tokenize_sample(row, tokenizer) for row in rows]
     assert list(made.rows["input_ids"]) == [one.input_ids for one in expected]
     assert list(made.rows["labels"]) == [one.labels for one in expected]
-    assert list(made.lengths.whole) == list(made.rows["length"])
+    assert list(made.lengths.whole) == [len(one.input_ids) for one in expected]
+    assert made.rows.cache_files, "they stay on disk"
     assert made.tokens == sum(made.lengths.whole)
     assert made.longest == len(expected[-1].input_ids)
 

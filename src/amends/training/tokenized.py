@@ -2,7 +2,8 @@
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from amends.errors import SampleError
 from amends.records import Preference, Sample
+from amends.store import device_errors
 from amends.training.samples import TokenizedSample, tokenize_sample
 
 Columns = Callable[[Sample, Sequence[TokenizedSample], Any], dict[str, Any]]
@@ -85,10 +87,22 @@ class Lengths:
 
 @dataclass(frozen=True)
 class Tokenized:
-    """Samples as a trainer reads them: `rows`, a datasets.Dataset over the file, and their lengths."""
+    """Samples as a trainer reads them: a file of its rows, and the samples' lengths."""
 
-    rows: Any
+    path: Path
     lengths: Lengths
+
+    @cached_property
+    def rows(self) -> Any:
+        """A datasets.Dataset over the file, which stays on disk."""
+        from datasets import Dataset
+
+        return Dataset.from_file(str(self.path))
+
+    def moved(self, path: Path) -> "Tokenized":
+        """The same with its file at `path`."""
+        self.path.replace(path)
+        return replace(self, path=path)
 
     @property
     def tokens(self) -> int:
@@ -104,14 +118,13 @@ class Tokenized:
 def tokenize_samples(
     samples: Iterable[Sample], columns: Columns, tokenizer: Any, max_length: int, path: Path
 ) -> Tokenized:
-    """Writes all samples as token ids to `path`.
+    """Writes all samples as token ids to `path`: 8 bytes a token, and where labels are written beside them, 16.
 
     Raises:
+        StoreError: the device is full.
         SampleError: there are none; one is longer than `max_length` tokens, so that its target would be cut off, or its
             completion is empty, so that nothing carries loss.
     """
-    from datasets import Dataset
-
     lengths = Lengths(max_length)
 
     def rows() -> Iterator[dict[str, Any]]:
@@ -123,7 +136,7 @@ def tokenize_samples(
 
     _write(rows(), path)
     lengths.check()
-    return Tokenized(Dataset.from_file(str(path)), lengths)
+    return Tokenized(path, lengths)
 
 
 def _write(rows: Iterable[dict[str, Any]], path: Path) -> None:
@@ -135,7 +148,7 @@ def _write(rows: Iterable[dict[str, Any]], path: Path) -> None:
     if first is None:
         raise SampleError("no samples to train on; compose some first")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file, pyarrow.ipc.new_stream(file, first.schema) as writer:
+    with device_errors(path), path.open("wb") as file, pyarrow.ipc.new_stream(file, first.schema) as writer:
         writer.write_table(first)
         for batch in batches:
             writer.write_table(batch)
