@@ -7,6 +7,7 @@ from amends.config import Configuration
 from amends.config_file import variants
 from amends.errors import SampleError, YieldError
 from amends.evaluation.collect import pooled_results
+from amends.layout import Layout
 from amends.pipeline import Run
 from amends.progress import Reporter, Silent
 from amends.report.render import write_report
@@ -40,7 +41,7 @@ def run_experiment(configuration: Configuration, directory: Path, reporter: Repo
             read.append(parts[name].training_sets())
         for one in found:
             refuse_foreign(one.configuration, one.directory)
-    path = directory / "results.json"
+    path = Layout(directory).results
     with locked(directory / ".lock", directory):
         refuse_foreign(configuration, directory)
         write_json(directory / "run.json", run_facts(configuration))

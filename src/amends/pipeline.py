@@ -20,13 +20,14 @@ from amends.errors import InputError
 from amends.inputs import answering_guide
 from amends.judges.agreement import suite_to_compare
 from amends.judges.named import load_judge
+from amends.layout import Layout
 from amends.making import MAKING, stages_for
 from amends.methods import METHODS, NEEDS, Method
 from amends.models.endpoint import EndpointModel
 from amends.models.local import LocalModel
 from amends.models.named import load_generator
 from amends.progress import Reporter, Silent
-from amends.records import Inference, Instruction
+from amends.records import Instruction
 from amends.seeds import derive_seed
 from amends.steps import Steps, check_origin
 from amends.store import locked, write_json
@@ -51,7 +52,7 @@ class Run:
         others: Sequence[Path] = (),
     ) -> None:
         self.configuration = configuration
-        self.directory = directory
+        self.directory, self.files = directory, Layout(directory)
         self.reporter = reporter or Silent()
         self.steps = Steps(configuration.seed, self.reporter, directory, others)
         self.base = LocalModel(configuration.model)
@@ -109,35 +110,29 @@ class Run:
 
     def _data(self) -> None:
         for name, settings in self.configuration.training_sets().items():
-            self.steps.data(name, settings, self.directory / f"{name}.jsonl")
+            self.steps.data(name, settings, self.files.rows(name))
         for name, suite in self.configuration.suites.items():
-            self.steps.data(f"suite {name}", suite, self._suite(name))
-            if suite.kind == "benign" and not any(row.chosen for row in read_rows(self._suite(name), Instruction)):
+            self.steps.data(f"suite {name}", suite, self.files.suite(name))
+            if suite.kind == "benign" and not any(row.chosen for row in read_rows(self.files.suite(name), Instruction)):
                 raise InputError(f"{suite.source}: no row has `chosen`, a reference answer to measure the loss on")
-        training = (
-            row
-            for name in self.configuration.training_sets()
-            for row in read_rows(self.directory / f"{name}.jsonl", Instruction)
-        )
+        training = (row for rows in self._training_sets().values() for row in rows)
         evaluation = (
-            (name, row) for name in self.configuration.suites for row in read_rows(self._suite(name), Instruction)
+            (name, row) for name in self.configuration.suites for row in read_rows(self.files.suite(name), Instruction)
         )
         check_disjoint(training, evaluation)
-        sets = self.configuration.training_sets()
-        read = {name: read_rows(self.directory / f"{name}.jsonl", Instruction) for name in sets}
-        check_lengths(self.configuration, read, self.base.tokenizer)
+        check_lengths(self.configuration, self._training_sets(), self.base.tokenizer)
 
-    def _suite(self, name: str) -> Path:
-        return self.directory / "suites" / f"{name}.jsonl"
+    def _training_sets(self) -> dict[str, Iterator[Instruction]]:
+        return {name: read_rows(self.files.rows(name), Instruction) for name in self.configuration.training_sets()}
 
     def _set(self, name: str) -> DataSettings:
-        return DataSettings(source=str(self.directory / f"{name}.jsonl"))
+        return DataSettings(source=str(self.files.rows(name)))
 
     def _prepare(self) -> None:
         """What the model makes for the methods at hand, and what that is made of in turn."""
         for stage in stages_for(self.configuration.methods, self.configuration.shares):
             making = MAKING[stage]
-            out, settings = self.directory / f"{making.writes}.jsonl", getattr(self.configuration, stage)
+            out, settings = self.files.rows(making.writes), getattr(self.configuration, stage)
             model = self._maker(stage)
             if model is not self.base:
                 self.base.release()
@@ -152,7 +147,7 @@ class Run:
     def _train(self, method: Method) -> Path:
         """Trains a method, after the one that it goes on from, and returns the directory of what was trained."""
         start = self._train(METHODS[method.start]) if method.start else None
-        samples = self.directory / method.name / "samples.jsonl"
+        samples = self.files.samples(method.name)
         names = [name for kind in method.kinds for name in NEEDS[kind]]
         sets = {name: self._set(name) for name in names if name != "benign" or self.configuration.benign}
         self.steps.compose(method, sets, samples, self.configuration.compose)
@@ -166,7 +161,7 @@ class Run:
         )
         out = self._trained(method)
         facts = self.steps.train(method.training, samples, out, method.trainer, recipe)
-        write_json(self.directory / method.name / "training.json", facts)
+        write_json(self.files.training(method.name), facts)
         return out
 
     def _trained(self, method: Method) -> Path:
@@ -186,30 +181,26 @@ class Run:
         for inference in settings.inference:
             asked = answering_guide(settings, inference == "guided", method.prefill)
             for name, suite in self.configuration.suites.items():
-                prompts = DataSettings(source=str(self._suite(name)))
+                prompts = DataSettings(source=str(self.files.suite(name)))
                 label = f"{method.name} {inference}: {name}"
                 if suite.kind == "benign":
-                    out = self._evaluation(method.name, inference, name, "losses")
+                    out = self.files.measured(method.name, inference, name, "losses")
                     self.steps.reference(label, prompts, out, system, asked)
                 else:
-                    out = self._evaluation(method.name, inference, name, "responses")
+                    out = self.files.measured(method.name, inference, name, "responses")
                     self.steps.respond(label, prompts, out, system, asked, settings.sampling())
         system.release()
-
-    def _evaluation(self, method: str, inference: Inference, suite: str, what: str) -> Path:
-        return self.directory / method / f"{inference}.{suite}.{what}.jsonl"
 
     def _judge(self) -> None:
         for method in self.configuration.methods:
             for inference in self.configuration.respond.inference:
                 for suite, settings in self.configuration.suites.items():
                     if settings.kind != "benign":
-                        responses = self._evaluation(method, inference, suite, "responses")
-                        verdicts = self._evaluation(method, inference, suite, "verdicts")
+                        responses = self.files.measured(method, inference, suite, "responses")
+                        verdicts = self.files.measured(method, inference, suite, "verdicts")
                         self.steps.judge(f"{method} {inference}: verdicts on {suite}", responses, verdicts, self.judge)
         if "induce" in stages_for(self.configuration.methods, self.configuration.shares):
-            mistakes = self.directory / "mistakes.jsonl"
-            self.steps.agreement(mistakes, self.directory / "agreement.json", self.judge, self.gate)
+            self.steps.agreement(self.files.rows("mistakes"), self.directory / "agreement.json", self.judge, self.gate)
         if red_team := suite_to_compare(self.configuration):
             self._compare_with_probe(red_team)
 
@@ -219,10 +210,8 @@ class Run:
         method, probe = self.configuration.methods[0], load_judge("probe")
         judged = {}
         for inference in self.configuration.respond.inference:
-            responses, verdicts = (
-                self._evaluation(method, inference, suite, what) for what in ("responses", "verdicts")
-            )
-            judged[responses] = verdicts
+            responses = self.files.measured(method, inference, suite, "responses")
+            judged[responses] = self.files.measured(method, inference, suite, "verdicts")
         self.steps.agreement_with_probe(judged, self.directory / "agreement-with-probe.json", probe)
         probe.release()
 
@@ -230,10 +219,9 @@ class Run:
         from amends.evaluation.collect import collect_results
         from amends.report.render import write_report
 
-        path = self.directory / "results.json"
         with self.reporter.stage("results and report", None):
             judges = {"evaluation": self.judge.facts, "gate": self.gate.facts}
             results = collect_results(self.configuration, self.directory, judges)
-            write_json(path, results.model_dump(mode="json"))
+            write_json(self.files.results, results.model_dump(mode="json"))
             write_report(self.directory)
-        return path
+        return self.files.results

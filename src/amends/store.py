@@ -121,6 +121,11 @@ def read_run(directory: Path) -> dict[str, Any] | None:
     return dict(read_json(path)["configuration"])
 
 
+def manifest_path(path: Path) -> Path:
+    """Where the manifest of a file or directory lies."""
+    return path.with_name(path.name + ".manifest.json")
+
+
 class Manifest:
     """Says of a file or directory whether it is finished, and from what: `NAME.manifest.json` beside it.
 
@@ -134,7 +139,7 @@ class Manifest:
         if not path.name:
             raise StoreError(f"{path}: is a directory; name an output in it")
         self.path, self.kind = path, kind
-        self.manifest_path = path.with_name(path.name + ".manifest.json")
+        self.manifest_path = manifest_path(path)
         self.parts = {name: fingerprint(part=part) for name, part in parts.items()}
         self.fingerprint = fingerprint(parts=self.parts)
 

@@ -44,13 +44,14 @@ def report(
     from amends.evaluation.results import Results
     from amends.evaluation.table import markdown
     from amends.evaluation.timings import costs
+    from amends.layout import Layout
     from amends.report.render import write_report
     from amends.store import read_as
 
     if as_json and as_markdown:
         raise InputError("--json and --markdown: name one of them")
     write_report(directory)
-    path = directory / "results.json"
+    path = Layout(directory).results
     if as_markdown:
         results = read_as(Results, path)
         typer.echo(markdown(results, costs(directory, results.data.get("training", {}))))

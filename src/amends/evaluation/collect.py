@@ -12,11 +12,12 @@ from amends.evaluation.measurement import Measurement, measure
 from amends.evaluation.results import Results, compare, system_row
 from amends.evaluation.seeds import pooled_comparisons, pooled_row
 from amends.judges.agreement import suite_to_compare
+from amends.layout import Layout
 from amends.making import MAKING, stages_for
 from amends.methods import with_starts
 from amends.records import Inference, Instruction, ReferenceLoss, Response, SuiteKind, Verdict
 from amends.refusal import is_refusal
-from amends.store import read_as, read_json
+from amends.store import manifest_path, read_as, read_json
 
 
 def collect_results(configuration: Configuration, directory: Path, judges: dict[str, Any]) -> Results:
@@ -61,7 +62,7 @@ def pooled_results(
         ]
         for number in range(len(configuration.seeds) or 1)
     ]
-    own = {variant: read_as(Results, runs[variant][0] / "results.json") for variant in variants}
+    own = {variant: read_as(Results, Layout(runs[variant][0]).results) for variant in variants}
     return Results(
         model=configuration.model,
         seed=configuration.seeds[0] if configuration.seeds else configuration.seed,
@@ -127,13 +128,13 @@ def _measured(configuration: Configuration, directory: Path) -> list[Measurement
 
 
 def _measure(directory: Path, method: str, inference: Inference, suite: str, kind: SuiteKind) -> Measurement:
-    stem = f"{inference}.{suite}"
+    files = Layout(directory)
     if kind == "benign":
-        losses = read_rows(directory / method / f"{stem}.losses.jsonl", ReferenceLoss)
+        losses = read_rows(files.measured(method, inference, suite, "losses"), ReferenceLoss)
         return measure(method, inference, suite, kind, losses=losses)
-    verdicts = read_rows(directory / method / f"{stem}.verdicts.jsonl", Verdict)
-    rows = read_rows(directory / method / f"{stem}.responses.jsonl", Response)
-    prompts = read_rows(directory / "suites" / f"{suite}.jsonl", Instruction)
+    verdicts = read_rows(files.measured(method, inference, suite, "verdicts"), Verdict)
+    rows = read_rows(files.measured(method, inference, suite, "responses"), Response)
+    prompts = read_rows(files.suite(suite), Instruction)
     categories = ((row.id, row.category) for row in prompts if row.category)
     # An empty answer helps no more than a refusal, and would pass for an answer.
     responses = ((row.id, not row.response.strip() or is_refusal(row.response), not row.finished) for row in rows)
@@ -164,22 +165,21 @@ def _pairs(measured: list[Measurement]) -> list[tuple[Measurement, Measurement]]
 def _yields(configuration: Configuration, directory: Path) -> dict[str, dict[str, Any]]:
     """Of the stages that the methods at hand need; what lies there from others is not this run's."""
     stages = stages_for(configuration.methods, configuration.shares)
-    files = {stage: directory / f"{MAKING[stage].writes}.jsonl" for stage in stages}
-    return {stage: read_json(path.with_name(path.name + ".manifest.json"))["yield"] for stage, path in files.items()}
+    return {stage: read_json(manifest_path(Layout(directory).rows(MAKING[stage].writes)))["yield"] for stage in stages}
 
 
 def _sets(configuration: Configuration, directory: Path) -> dict[str, Any]:
     """Where each set is from, how many rows it has, and their hash."""
     sets: dict[str, Any] = {"instructions": configuration.instructions, "benign": configuration.benign}
     sets = {name: settings for name, settings in sets.items() if settings is not None}
-    files = {name: directory / f"{name}.jsonl" for name in sets}
-    files |= {f"suite {name}": directory / "suites" / f"{name}.jsonl" for name in configuration.suites}
+    files = {name: Layout(directory).rows(name) for name in sets}
+    files |= {f"suite {name}": Layout(directory).suite(name) for name in configuration.suites}
     sets |= {f"suite {name}": settings for name, settings in configuration.suites.items()}
     return {
         name: {
             "source": sets[name].source,
             "rows": sum(1 for _ in path.open("rb")),
-            "sha256": read_json(path.with_name(path.name + ".manifest.json"))["sha256"],
+            "sha256": read_json(manifest_path(path))["sha256"],
         }
         for name, path in files.items()
     }
@@ -191,7 +191,7 @@ def _training(configuration: Configuration, directory: Path) -> dict[str, dict[s
         *("samples", "steps", "tokens_per_epoch", "target_tokens_per_epoch", "trained_tokens", "epochs"),
         *("reward_steps", "reward_tokens"),
     )
-    files = {method: directory / method / "training.json" for method in with_starts(configuration.methods)}
+    files = {method: Layout(directory).training(method) for method in with_starts(configuration.methods)}
     return {
         method: {key: value for key, value in read_json(path).items() if key in wanted}
         for method, path in files.items()

@@ -15,6 +15,7 @@ from amends.data.rows import read_rows
 from amends.evaluation import table, wording
 from amends.evaluation.results import Results
 from amends.evaluation.timings import costs
+from amends.layout import Layout
 from amends.records import Analysis, Mistake, Record, Response, SuiteKind, Verdict
 from amends.report import plots
 from amends.store import read_as, read_run, write_atomically
@@ -66,7 +67,7 @@ def write_report(run_directory: Path) -> Path:
     Needs results.json; run.json, mistakes, analyses, training logs, responses and verdicts are shown where they are.
     Raises StoreError or InputError naming the file that is missing, damaged, or not what it should be.
     """
-    results = read_as(Results, run_directory / "results.json")
+    results = read_as(Results, Layout(run_directory).results)
     configuration = read_run(run_directory)
     page = (
         _environment()
@@ -86,7 +87,7 @@ def write_report(run_directory: Path) -> Path:
             configuration=None if configuration is None else {"configuration": configuration},
         )
     )
-    path = run_directory / "report.html"
+    path = Layout(run_directory).report
     # A model can emit half of a surrogate pair, which UTF-8 has no bytes for.
     write_atomically(path, page.encode("utf-8", "replace").decode())
     return path
@@ -180,7 +181,7 @@ def _prices(results: Results, suite: str) -> list[tuple[str, str, int, str, bool
 def _loss_curves(run_directory: Path, results: Results) -> Markup | None:
     curves = {}
     for method in dict.fromkeys(row.method for row in results.systems):
-        path = run_directory / method / "training.json"
+        path = Layout(run_directory).training(method)
         if path.exists():
             points = [(step.step, step.loss) for step in read_as(_TrainingLog, path).log if step.loss is not None]
             if points:
@@ -195,9 +196,9 @@ def _lessons(run_directory: Path, stages: Container[str]) -> list[Lesson]:
     """
     if "induce" not in stages:
         return []
-    path = run_directory / "analyses.jsonl"
+    path = Layout(run_directory).rows("analyses")
     told = {row.id for row in _rows(Analysis, path) if row.passed} if "analyze" in stages else set()
-    passed = (row for row in _rows(Mistake, run_directory / "mistakes.jsonl") if row.passed)
+    passed = (row for row in _rows(Mistake, Layout(run_directory).rows("mistakes")) if row.passed)
     mistakes = heapq.nsmallest(LESSONS_SHOWN, passed, key=lambda row: (row.id not in told, _draw(row.id)))
     mistakes = [row for row in mistakes if row.id in told] or mistakes
     shown = {row.id for row in mistakes} & told
@@ -219,13 +220,13 @@ def _suite_samples(run_directory: Path, results: Results, suite: str, kind: Suit
     verdicts: dict[str, dict[str, Verdict]] = {}
     for row in results.systems:
         if row.suite == suite:
-            stem = run_directory / row.method / f"{row.inference}.{suite}"
-            answered = _rows(Response, stem.with_name(f"{stem.name}.responses.jsonl"))
+            files, system = Layout(run_directory), (row.method, row.inference, suite)
+            answered = _rows(Response, files.measured(*system, "responses"))
             first = heapq.nsmallest(PROMPTS_SHOWN, answered, key=lambda one: _draw(one.id))
             found = {one.id: one for one in first}
             if found:
                 responses[row.system] = found
-                verdict_rows = _rows(Verdict, stem.with_name(f"{stem.name}.verdicts.jsonl"))
+                verdict_rows = _rows(Verdict, files.measured(*system, "verdicts"))
                 verdicts[row.system] = {one.id: one for one in verdict_rows if one.id in found}
     samples = []
     for name in sorted({name for found in responses.values() for name in found}, key=_draw)[:PROMPTS_SHOWN]:
