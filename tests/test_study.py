@@ -73,6 +73,7 @@ def test_without_enough_of_both_labels_it_says_so(tmp_path: Path) -> None:
     found = json.loads((out / "study.json").read_text())
     assert "fewer than 20" in found["discrimination"]["why_not"]
     assert "fewer than 20" in found["probe"]["why_not"]
+    assert "nothing could be measured of whether it tells harmful from harmless, which takes 20" in found["reading"][-1]
 
 
 @pytest.mark.usefixtures("short_texts")
@@ -87,10 +88,13 @@ def test_that_no_mistake_can_be_induced_is_a_finding(
         def score(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
             return [None if "number 0" in prompt else 0.9 for prompt, _ in pairs]
 
-    monkeypatch.setattr(study, "ProbeJudge", lambda _: Lenient())
+    named: list[str] = []
+    monkeypatch.setattr("amends.judges.named.load_judge", lambda name: named.append(name) or Lenient())
     file = labelled(tmp_path / "pairs.jsonl", 2)
     out = tmp_path / "out"
-    assert run_amends("study", "--instructions", str(file), "--out", str(out)) == 0
+    command = ["study", "--instructions", str(file), "--out", str(out), "--judge", "a.safetensors", "--gate", "b"]
+    assert run_amends(*command) == 0
+    assert named == ["a.safetensors", "b"], "nothing bundled is used"
     found = json.loads((out / "study.json").read_text())
     assert found["analysis"]["mistakes"] == 0
     generation = found["generation"]

@@ -110,14 +110,20 @@ def check_answers(configuration: Configuration) -> None:
         )
 
 
-def check_guides(key: str, guides: Sequence[Guide], model: LocalModel | EndpointModel) -> None:
-    """Raises InputError where a guide is in a place that the model does not have."""
-    model.check(SHORT)  # what is wrong without any is said of the model
-    wrong = misfits(guides, model)
-    if wrong:
-        name, why = next(iter(wrong.items()))
-        fit = ", ".join(guide.name for guide in guides if guide.name not in wrong)
-        raise InputError(f"{key}: guide {name!r}: {why}" + (f" (of these {fit})" if fit else "")) from why
+def check_guides(asked: Mapping[str, tuple[Sequence[Guide], LocalModel | EndpointModel]]) -> None:
+    """Raises InputError where guides are in a place that the model does not have.
+
+    `asked`: guides and who is asked with them, by the key or option that names them.
+    """
+    problems = []
+    for key, (guides, model) in asked.items():
+        model.check(SHORT)  # what is wrong without any is said of the model
+        if wrong := misfits(guides, model):
+            name, why = next(iter(wrong.items()))
+            fit = ", ".join(guide.name for guide in guides if guide.name not in wrong)
+            problems.append(f"{key}: guide {name!r}: {why}" + (f" (of these {fit})" if fit else ""))
+    if problems:
+        raise InputError("\n".join(problems))
 
 
 def misfits(guides: Sequence[Guide], model: LocalModel | EndpointModel) -> dict[str, ModelError]:

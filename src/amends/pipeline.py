@@ -27,6 +27,7 @@ from amends.models.endpoint import EndpointModel
 from amends.models.local import LocalModel
 from amends.models.named import load_generator
 from amends.progress import Reporter, Silent
+from amends.prompts import Guide
 from amends.records import Instruction
 from amends.seeds import derive_seed
 from amends.steps import Steps, check_origin
@@ -99,11 +100,13 @@ class Run:
         check_sources(self.configuration)
         check_judges(self.configuration, self.judge, self.gate, (self.base, self.analyst))
         check_answers(self.configuration)
+        asked: dict[str, tuple[Sequence[Guide], LocalModel | EndpointModel]] = {}
         for stage in stages_for(self.configuration.methods, self.configuration.shares):
             settings = getattr(self.configuration, stage)
             check_origin(stage, self.configuration.instructions, settings)
-            check_guides(f"{stage}.guides", MAKING[stage].guides(settings), self._maker(stage))
-        check_guides("respond.guide", [answering_guide(self.configuration.respond, True)], self.base)
+            asked[f"{stage}.guides"] = MAKING[stage].guides(settings), self._maker(stage)
+        asked["respond.guide"] = [answering_guide(self.configuration.respond, True)], self.base
+        check_guides(asked)
         trainers = [METHODS[name].trainer for name in self.configuration.methods if METHODS[name].kinds]
         if trainers:
             Recipe(self.configuration.model, self.configuration.train).check(rewards="rlhf" in trainers)

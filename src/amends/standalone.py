@@ -36,7 +36,7 @@ def make_file(
 ) -> dict[str, Any]:
     """Writes what a stage of `making.MAKING` makes of a file, and returns its yield."""
     rows, maker = DataSettings(source=str(source), limit=limit), load_generator(model)
-    check_guides("--guide", MAKING[stage].guides(settings), maker)
+    check_guides({"--guide": (MAKING[stage].guides(settings), maker)})
     return Steps(seed, reporter).make(stage, rows, out, maker, load_judge(gate), settings)
 
 
@@ -93,7 +93,7 @@ def respond_file(
     """Writes responses and returns how many there are."""
     rows, asked = DataSettings(source=prompts, limit=limit), answering_guide(settings, guided)
     system = LocalModel(model, adapter) if adapter else load_generator(model)
-    check_guides("--guided", [asked], system)
+    check_guides({"--guided": ([asked], system)})
     Steps(seed, reporter).respond("responses", rows, out, system, asked, settings.sampling())
     with out.open("rb") as lines:
         return sum(1 for _ in lines)

@@ -5,7 +5,7 @@ own hidden states.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,14 @@ from amends.errors import ModelError, YieldError
 from amends.evaluation.measurement import measure
 from amends.evaluation.results import system_row
 from amends.evaluation.statistics import sign_test
+from amends.judges.named import load_judge
 from amends.judges.own import OwnVerdict
-from amends.judges.probe import Extractor, ProbeJudge
+from amends.judges.probe import Extractor
 from amends.judges.probe_training import Labelled, validate_probe
 from amends.models.local import LocalModel
 from amends.progress import Reporter
 from amends.prompts import UNGUIDED, guides
-from amends.protocols import SHORT
+from amends.protocols import SHORT, Judge
 from amends.records import Analysis, Instruction, Response, Verdict
 from amends.steps import Steps
 from amends.store import write_json
@@ -40,6 +41,8 @@ class Study:
     Args:
         model: what is studied.
         rows: instructions; those with `chosen` and `rejected` are labelled pairs for discrimination and the probe.
+        judge: of the model's answers.
+        gate: of its mistakes.
     """
 
     model: LocalModel
@@ -47,10 +50,11 @@ class Study:
     directory: Path
     seed: int
     reporter: Reporter
+    judge: Judge = field(default_factory=lambda: load_judge("probe"))
+    gate: Judge = field(default_factory=lambda: load_judge("gate"))
 
     def __post_init__(self) -> None:
         self.steps = Steps(self.seed, self.reporter)
-        self.judge, self.gate = ProbeJudge("probe"), ProbeJudge("gate")
 
     def run(self) -> dict[str, Any]:
         """Everything, as written to `study.json`."""
@@ -208,7 +212,14 @@ def reading(found: dict[str, Any]) -> list[str]:
             f"Its hidden states {seen} the difference (probe AUROC {probe['auroc']:.2f}): what analyses have to bring out."
         )
     if not tells and not holds:
-        missing.append("neither its verdicts nor its hidden states were seen to tell harmful from harmless")
+        measured = "auroc" in probe or "why_not" not in found["discrimination"]
+        missing.append(
+            "neither its verdicts nor its hidden states were seen to tell harmful from harmless"
+            if measured
+            else "nothing could be measured of whether it tells harmful from harmless, which takes "
+            f"{ENOUGH} instructions with `chosen` and `rejected`, or {ENOUGH} answers of either kind (--instructions, "
+            "--limit)"
+        )
     if missing:
         return [*said, f"Decision: do not train on this yet: {', and '.join(missing)}."]
     if not tells:

@@ -152,7 +152,11 @@ def test_run_with_a_guide_that_the_chat_template_has_no_place_for(tmp_path: Path
     (model / "chat_template.jinja").write_text(no_system)
     path = config_file(tmp_path, model=str(model), methods=["mistake-analysis"])
     message = refused("run", str(path), "--out", str(tmp_path / "run"))
-    assert message.startswith(f"induce.guides: guide 'direct-should': {model}: its chat template does not take")
+    induce, analyze = message.strip().splitlines()
+    assert induce.startswith(f"induce.guides: guide 'direct-should': {model}: its chat template does not take")
+    assert induce.endswith("(of these plain, should-prefill)")
+    assert analyze.startswith("analyze.guides: guide 'reviewer-system-prefill'"), "all at once"
+    assert analyze.endswith("(of these told-suffix-prefill)")
 
 
 def test_run_with_a_model_that_always_reasons_or_cannot_be_trained(tmp_path: Path, refused: Callable[..., str]) -> None:

@@ -91,6 +91,7 @@ def test_another_judge_is_compared_with_the_probe_on_the_first_red_team_suite() 
     assert suite_to_compare(other) == "redteam"
     safe = {name: suite for name, suite in other.suites.items() if suite.kind != "red-team"}
     assert suite_to_compare(other.model_copy(update={"suites": safe})) is None
+    assert suite_to_compare(other.model_copy(update={"gate": "own.safetensors"})) is None, "nothing bundled is used"
 
 
 @pytest.mark.parametrize(

@@ -34,9 +34,7 @@ def respond(
 def judge(
     responses: Annotated[Path, typer.Option("--responses", help="JSONL with id, prompt and response.")],
     out: options.Out,
-    judge: Annotated[
-        str, typer.Option("--judge", help="`probe`, a probe file, endpoint:MODEL@URL, local:MODEL, guard:MODEL.")
-    ] = "probe",
+    judge: options.Judge = "probe",
     limit: options.Limit = None,
     as_json: options.Json = False,
 ) -> None:
@@ -96,6 +94,8 @@ def study(
         str, typer.Option("--instructions", help="Best with `chosen` and `rejected`: then labels are not our judge's.")
     ] = "bundled:redteam/train",
     out: Annotated[Path, typer.Option("--out", help="A directory for the study's files.")] = Path("runs/study"),
+    judge: options.Judge = "probe",
+    gate: options.Gate = "gate",
     limit: options.Limit = 100,
     seed: options.Seed = 0,
     as_json: options.Json = False,
@@ -107,11 +107,12 @@ def study(
     """
     from amends.cli.console import Console
     from amends.config import DataSettings
+    from amends.judges.named import load_judge
     from amends.models.local import LocalModel
     from amends.study import Study
 
     rows = DataSettings(source=instructions, limit=limit)
-    found = Study(LocalModel(model), rows, out, seed, Console()).run()
+    found = Study(LocalModel(model), rows, out, seed, Console(), load_judge(judge), load_judge(gate)).run()
     options.show(found, as_json, "\n".join([*_study_lines(found), "", *found["reading"], str(out / "study.json")]))
 
 

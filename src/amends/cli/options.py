@@ -21,7 +21,10 @@ AnyModel = Annotated[
     str, typer.Option("--model", help="`embedded`, a model directory, a hub id, or endpoint:MODEL@URL (a server).")
 ]
 Instructions = Annotated[str, typer.Option("--instructions", help="JSONL, Parquet, bundled:NAME/SPLIT or a hub id.")]
-Gate = Annotated[str, typer.Option("--gate", help="`gate`, or a probe file.")]
+Judge = Annotated[
+    str, typer.Option("--judge", help="`probe`, a probe file, endpoint:MODEL@URL, local:MODEL, guard:MODEL.")
+]
+Gate = Annotated[str, typer.Option("--gate", help="`gate`, or whatever a judge can be.")]
 Adapter = Annotated[Path | None, typer.Option("--adapter", help="A PEFT adapter directory trained on that model.")]
 Out = Annotated[
     Path,

@@ -59,6 +59,11 @@ def on_responses(judged: Mapping[Path, Path], probe: Judge) -> dict[str, Any]:
 
 
 def suite_to_compare(configuration: Configuration) -> str | None:
-    """The suite on which a run's judge is compared with the bundled probe; None without one, or where that is the judge."""
+    """The suite on which a run's judge is compared with the bundled probe; None without one.
+
+    None, too, where that is the judge, and where neither judge nor gate is bundled: nothing of the bundled weights, whose
+    licence is non-commercial, is used then.
+    """
     red_team = [name for name, suite in configuration.suites.items() if suite.kind == "red-team"]
-    return red_team[0] if red_team and configuration.judge != "probe" else None
+    another = configuration.judge != "probe" and configuration.gate == "gate"
+    return red_team[0] if red_team and another else None
