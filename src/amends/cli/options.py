@@ -49,7 +49,8 @@ def show(value: Any, as_json: bool, text: str) -> None:
 def yield_text(path: Path, facts: dict[str, Any]) -> str:
     """A stage's yield in words: rows, passed, by guide, by reason."""
     lines = [f"{path}: {facts['passed']} of {facts['rows']} passed ({facts['yield']:.0%})"]
-    for name, counts in facts["guides"].items():
+    tried = {name: counts for name, counts in facts["guides"].items() if counts["tried"] or counts["passed"]}
+    for name, counts in tried.items():
         lines.append(f"  guide {name:<26} tried {counts['tried']:>6}   passed {counts['passed']:>6}")
     for reason, count in facts["reasons"].items():
         lines.append(f"  rejected: {reason:<40} {count:>6}")
