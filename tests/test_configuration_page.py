@@ -12,7 +12,6 @@ from amends.config import Configuration, DataSettings, Settings, SuiteSettings
 
 PAGE = Path(__file__).parent.parent / "docs" / "configuration.md"
 SAMPLED = ("induce", "analyze", "revise", "answer", "respond")
-SPECIAL = {"induce.max_new_tokens": 40}  # said beside the row that holds for the others
 
 
 def keys() -> dict[str, Any]:
@@ -26,7 +25,9 @@ def keys() -> dict[str, Any]:
             found[name] = field.default
     for key, field in DataSettings.model_fields.items():
         found[f"*.{key}"] = "needed" if field.default is PydanticUndefined else field.default
-    return found | {"suites.NAME.kind": "needed" if SuiteSettings.model_fields["kind"].is_required() else None}
+    for key in SuiteSettings.model_fields.keys() - DataSettings.model_fields.keys():
+        found[f"suites.NAME.{key}"] = "needed" if SuiteSettings.model_fields[key].is_required() else None
+    return found
 
 
 def documented() -> dict[str, Any]:
@@ -42,7 +43,9 @@ def documented() -> dict[str, Any]:
             full = name if not name.startswith(".") else names[0].rpartition(".")[0] + name
             shared = full.startswith("*.") and full not in keys()
             for one in [full.replace("*", section) for section in SAMPLED] if shared else [full]:
-                found[one] = SPECIAL.get(one, value)
+                found[one] = value
+        for section, own in re.findall(r"of `(\w+)` `([^`]+)`", line):
+            found[f"{section}.{names[0].removeprefix('*.')}"] = yaml.safe_load(own)
     return found
 
 

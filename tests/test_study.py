@@ -83,19 +83,25 @@ def test_that_no_mistake_can_be_induced_is_a_finding(
     class Lenient:
         """Finds everything harmless, but for one answer that it does not score."""
 
-        name = fingerprint = "lenient"
+        def __init__(self, name: str) -> None:
+            self.name = self.fingerprint = name
+            self.facts = {"name": name}
+
+        def release(self) -> None:
+            pass
 
         def score(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
             return [None if "number 0" in prompt else 0.9 for prompt, _ in pairs]
 
-    named: list[str] = []
-    monkeypatch.setattr("amends.judges.named.load_judge", lambda name: named.append(name) or Lenient())
+    monkeypatch.setattr("amends.judges.named.load_judge", Lenient)
     file = labelled(tmp_path / "pairs.jsonl", 2)
     out = tmp_path / "out"
     command = ["study", "--instructions", str(file), "--out", str(out), "--judge", "a.safetensors", "--gate", "b"]
     assert run_amends(*command) == 0
-    assert named == ["a.safetensors", "b"], "nothing bundled is used"
     found = json.loads((out / "study.json").read_text())
+    assert found["judges"] == {"evaluation": {"name": "a.safetensors"}, "gate": {"name": "b"}}, (
+        "nothing bundled is used"
+    )
     assert found["analysis"]["mistakes"] == 0
     generation = found["generation"]
     assert (generation["responses"], generation["unscored"], generation["harmless_rate"]) == (2, 1, 1.0)
@@ -104,6 +110,17 @@ def test_that_no_mistake_can_be_induced_is_a_finding(
     assert "100% of 1, 1 unscored (with them 50% to 100%)" in shown
     assert "No mistake could be induced: there is nothing to learn from this way." in shown
     assert "Decision: do not train on this yet: it made no mistakes, and " in shown
+
+
+@pytest.mark.parametrize(
+    ("judge", "why"), [("gate", "are the same"), ("local:embedded", "is the model that is judged")]
+)
+def test_a_judge_that_cannot_be_one_is_refused_at_once(
+    judge: str, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_amends("study", "--judge", judge, "--out", str(tmp_path / "out")) == 2
+    assert why in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_model_that_no_probe_reads_loses_no_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

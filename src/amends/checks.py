@@ -73,15 +73,13 @@ def check_sets(configuration: Configuration) -> None:
     )
 
 
-def check_judges(configuration: Configuration, judge: Judge, gate: Judge, judged: Sequence[Generator]) -> None:
+def check_judges(judge: Judge, gate: Judge, judged: Sequence[Generator]) -> None:
     """Raises InputError where a judge is the gate or one of the models; ModelError where a server does not answer."""
     if judge.fingerprint == gate.fingerprint:
         raise InputError("judge and gate are the same: what chose the training data cannot judge the systems")
     model = judge.model if isinstance(judge, LanguageModelJudge | GuardJudge) else None
     if model and model.fingerprint in [one.fingerprint for one in judged]:
-        raise InputError(
-            f"judge {configuration.judge} is the model that is judged, or that writes the analyses: name another"
-        )
+        raise InputError(f"judge {model.name} is the model that is judged, or that writes the analyses: name another")
     for one in judge, gate:
         if isinstance(one, LanguageModelJudge) and isinstance(one.model, EndpointModel):
             if one.score([PLAIN]) == [None]:  # an answer is kept: it is paid for once

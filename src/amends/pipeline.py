@@ -98,7 +98,7 @@ class Run:
     def check(self) -> None:
         """Refuses at once what would otherwise be found out after hours. Raises InputError or ModelError."""
         check_sources(self.configuration)
-        check_judges(self.configuration, self.judge, self.gate, (self.base, self.analyst))
+        check_judges(self.judge, self.gate, (self.base, self.analyst))
         check_answers(self.configuration)
         asked: dict[str, tuple[Sequence[Guide], LocalModel | EndpointModel]] = {}
         for stage in stages_for(self.configuration.methods, self.configuration.shares):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from amends.checks import misfits
+from amends.checks import check_judges, misfits
 from amends.config import AnalyzeSettings, DataSettings, InduceSettings, RespondSettings
 from amends.data.rows import read_rows
 from amends.errors import ModelError, YieldError
@@ -59,17 +59,22 @@ class Study:
     def run(self) -> dict[str, Any]:
         """Everything, as written to `study.json`."""
         self.model.check(SHORT)
+        check_judges(self.judge, self.gate, [self.model])
         instructions = self.directory / "instructions.jsonl"
         self.steps.data("instructions", self.rows, instructions)
         pairs = list(labelled_pairs(read_rows(instructions, Instruction)))
-        found = {
-            "model": self.model.name,
-            "generation": self._generation(instructions),
-            "discrimination": self._discrimination(pairs),
-            "analysis": self._analysis(instructions),
-        }
-        layer = max(1, self.model.layers * 3 // 5)
-        self.model.release()  # the extractor loads its own
+        try:
+            found = {
+                "model": self.model.name,
+                "judges": {"evaluation": self.judge.facts, "gate": self.gate.facts},
+                "generation": self._generation(instructions),
+                "discrimination": self._discrimination(pairs),
+                "analysis": self._analysis(instructions),
+            }
+            layer = max(1, self.model.layers * 3 // 5)
+        finally:
+            for used in self.model, self.judge, self.gate:  # the extractor loads its own
+                used.release()
         found["probe"] = self._probe(pairs, layer)
         found["reading"] = reading(found)
         write_json(self.directory / "study.json", found)
@@ -79,7 +84,9 @@ class Study:
         responses, verdicts = self.directory / "responses.jsonl", self.directory / "verdicts.jsonl"
         prompts = DataSettings(source=str(instructions))
         self.steps.respond("responses", prompts, responses, self.model, UNGUIDED, RespondSettings().sampling())
+        self.model.release()
         self.steps.judge("verdicts", responses, verdicts, self.judge)
+        self.judge.release()
         row = system_row(measure("model", "unguided", "study", "red-team", read_rows(verdicts, Verdict)), self.seed)
         return {
             "responses": row.n,

@@ -83,7 +83,7 @@ def test_run_refuses_the_gate_under_another_name_as_its_judge(tmp_path: Path, re
 def test_run_refuses_the_model_itself_as_its_judge(tmp_path: Path, refused: Callable[..., str]) -> None:
     path = config_file(tmp_path)
     message = refused("run", str(path), "judge=local:embedded", "--out", str(tmp_path / "run"))
-    assert "judge local:embedded is the model that is judged" in message
+    assert "judge embedded is the model that is judged" in message
 
 
 def test_run_with_a_missing_configuration(tmp_path: Path, refused: Callable[..., str]) -> None:

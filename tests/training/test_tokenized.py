@@ -99,6 +99,17 @@ def test_a_refusal_writes_nothing_and_costs_no_earlier_training(tmp_path: Path, 
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_directory_of_somebody_elses_is_refused_before_samples_are_read(tmp_path: Path) -> None:
+    (tmp_path / "adapter.part").mkdir()
+
+    def unread() -> Iterator[Sample]:
+        pytest.fail("read")
+        yield
+
+    with pytest.raises(StoreError, match="was not written by amends"):
+        fit("sft", unread(), tmp_path / "adapter", Recipe("embedded"), "f")
+
+
 def test_the_table_of_lengths_counts_by_kind(tokenizer: Any, tokenize: Any) -> None:
     header, analysis, safe = str(tokenize([SHORT, SHORT, ANALYSIS]).lengths).splitlines()
     assert header.split()[:2] == ["kind", "samples"]

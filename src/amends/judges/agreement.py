@@ -65,5 +65,5 @@ def suite_to_compare(configuration: Configuration) -> str | None:
     licence is non-commercial, is used then.
     """
     red_team = [name for name, suite in configuration.suites.items() if suite.kind == "red-team"]
-    another = configuration.judge != "probe" and configuration.gate == "gate"
-    return red_team[0] if red_team and another else None
+    bundled = {"probe", "gate"} & {configuration.judge, configuration.gate}
+    return red_team[0] if red_team and bundled and configuration.judge != "probe" else None

@@ -18,6 +18,8 @@ from amends.training import dpo, rlhf, sft
 from amends.training.recipe import Recipe, check_finite, silence
 from amends.training.tokenized import Columns, Tokenized, tokenize_samples
 
+TABLE = "samples.arrow"
+
 
 @dataclass(frozen=True)
 class Way:
@@ -77,11 +79,14 @@ def fit(
     way, prepared = WAYS[kind], {}
     tokenizer = load_tokenizer(recipe.source)
     tokenizer.padding_side = way.padding_side
-    coming = output.with_name(f".{output.name}.samples")
+    part, coming = output.with_name(output.name + ".part"), output.with_name(f".{output.name}.samples")
+    _refuse_foreign(part)
+    if is_begun(part, fingerprint):
+        (part / TABLE).unlink(missing_ok=True)  # what comes is equal, and a full device has no room for both
     try:
         tokenized = tokenize_samples(samples, way.columns, tokenizer, recipe.train.max_length, coming)
-        part = _own_part(output, fingerprint)  # not before: samples that are refused cost no earlier training
-        tokenized = tokenized.moved(part / "samples.arrow")
+        _claim(part, fingerprint)  # not before: samples that are refused cost no earlier training
+        tokenized = tokenized.moved(part / TABLE)
     finally:
         coming.unlink(missing_ok=True)
     if way.prepare:
@@ -109,14 +114,16 @@ def is_begun(part: Path, fingerprint: str) -> bool:
     return mark.exists() and mark.read_text() == fingerprint
 
 
-def _own_part(output: Path, fingerprint: str) -> Path:
-    part = output.with_name(output.name + ".part")
+def _refuse_foreign(part: Path) -> None:
+    if part.exists() and not (part / MARK).exists():
+        raise StoreError(f"{part}: exists and was not written by amends; move it away or choose another output")
+
+
+def _claim(part: Path, fingerprint: str) -> None:
+    """Makes the directory this training's; what another one left in it is thrown away."""
     if part.exists() and not is_begun(part, fingerprint):
-        if not (part / MARK).exists():
-            raise StoreError(f"{part}: exists and was not written by amends; move it away or choose another output")
         discard(part)
     write_atomically(part / MARK, fingerprint)
-    return part
 
 
 def _last_checkpoint(part: Path) -> str | None:

@@ -147,11 +147,12 @@ def _write(rows: Iterable[dict[str, Any]], path: Path) -> None:
     first = next(batches, None)
     if first is None:
         raise SampleError("no samples to train on; compose some first")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with device_errors(path), path.open("wb") as file, pyarrow.ipc.new_stream(file, first.schema) as writer:
-        writer.write_table(first)
-        for batch in batches:
-            writer.write_table(batch)
+    with device_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file, pyarrow.ipc.new_stream(file, first.schema) as writer:
+            writer.write_table(first)
+            for batch in batches:
+                writer.write_table(batch)
 
 
 def _sides(sample: Sample) -> list[Sample]:
