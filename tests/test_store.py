@@ -15,15 +15,16 @@ import pytest
 
 from amends import store
 from amends.errors import StoreError
+from amends.locks import locked
 from amends.records import Verdict
-from amends.store import Artifact, Manifest, file_digest, fingerprint, locked, read_json, write_atomically, write_json
+from amends.store import Artifact, Manifest, file_digest, fingerprint, read_json, write_atomically, write_json
 
 CHUNK_ROWS = 3
 PARTS = {"settings": {"seed": 0}, "inputs": "abc"}
 HOLDER = """
 import sys, time
 from pathlib import Path
-from amends.store import locked
+from amends.locks import locked
 with locked(Path(sys.argv[1]) / ".lock", Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)
@@ -316,7 +317,7 @@ def test_many_processes_hold_a_lock_one_after_the_other(tmp_path: Path) -> None:
 import sys, time
 from pathlib import Path
 from amends.errors import StoreError
-from amends.store import locked
+from amends.locks import locked
 lock, inside = Path(sys.argv[1]) / "lock", Path(sys.argv[1]) / "inside"
 held = 0
 while held < 40:

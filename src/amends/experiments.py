@@ -8,10 +8,11 @@ from amends.config_file import variants
 from amends.errors import SampleError, YieldError
 from amends.evaluation.collect import pooled_results
 from amends.layout import Layout
+from amends.locks import locked
 from amends.pipeline import Run
 from amends.progress import Reporter, Silent
 from amends.report.render import write_report
-from amends.store import locked, write_json
+from amends.store import write_json
 
 
 def run_experiment(configuration: Configuration, directory: Path, reporter: Reporter | None = None) -> Path:

@@ -21,6 +21,7 @@ from amends.inputs import answering_guide
 from amends.judges.agreement import suite_to_compare
 from amends.judges.named import load_judge
 from amends.layout import Layout
+from amends.locks import locked
 from amends.making import MAKING, stages_for
 from amends.methods import METHODS, NEEDS, Method
 from amends.models.endpoint import EndpointModel
@@ -31,7 +32,7 @@ from amends.prompts import Guide
 from amends.records import Instruction
 from amends.seeds import derive_seed
 from amends.steps import Steps, check_origin
-from amends.store import locked, write_json
+from amends.store import write_json
 from amends.training.recipe import Recipe
 
 

@@ -16,6 +16,7 @@ from amends.data.sources import load_instructions
 from amends.errors import InputError, StoreError, YieldError
 from amends.inputs import copies, count, count_rows, first, identity, made_rows, paired_rows
 from amends.judges.preference import PreferenceJudge
+from amends.locks import held
 from amends.making import MADE_BY, MAKING
 from amends.methods import NEEDS, Method
 from amends.models.loading import directory_fingerprint, find_model
@@ -31,7 +32,7 @@ from amends.stages.reference import reference_losses
 from amends.stages.respond import respond
 from amends.stages.streaming import stream
 from amends.stages.yields import stage_yield
-from amends.store import MARK, Artifact, Manifest, discard, file_digest, held, read_json, write_json
+from amends.store import MARK, Artifact, Manifest, discard, file_digest, read_json, write_json
 from amends.training.recipe import Recipe
 
 CODE = {"make": 1, "train": 1, "respond": 1, "reference": 1}

@@ -14,7 +14,7 @@ LONG = "a" * 100_000
 HOLDER = """
 import sys, time
 from pathlib import Path
-from amends.store import locked
+from amends.locks import locked
 with locked(Path(sys.argv[1]) / ".lock", Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)

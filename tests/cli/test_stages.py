@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from amends.store import locked
+from amends.locks import locked
 from conftest import run_amends
 
 HOLDER = """
 import sys
 from pathlib import Path
-from amends.store import locked
+from amends.locks import locked
 with locked(*map(Path, sys.argv[1:])):
     print("held", flush=True)
     input()

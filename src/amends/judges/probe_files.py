@@ -19,8 +19,9 @@ from amends.judges.probe_training import (
     train_probe,
     validate_probe,
 )
+from amends.locks import held
 from amends.progress import Reporter
-from amends.store import held, write_atomically
+from amends.store import write_atomically
 
 
 def read_labelled_files(data: Sequence[str], limit: int | None, part: str) -> list[Labelled]:

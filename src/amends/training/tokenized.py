@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from amends.errors import SampleError
+from amends.locks import device_errors
 from amends.records import Preference, Sample
-from amends.store import device_errors
 from amends.training.samples import TokenizedSample, tokenize_sample
 
 Columns = Callable[[Sample, Sequence[TokenizedSample], Any], dict[str, Any]]
