@@ -24,7 +24,7 @@ from amends.records import (
 )
 from amends.stages import compose as compose_module
 from amends.stages.compose import LeakTest, compose, first_samples
-from amends.stages.text import words
+from amends.text import words
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 

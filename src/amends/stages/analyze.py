@@ -11,12 +11,10 @@ from amends.refusal import is_refusal
 from amends.seeds import derive_seed
 from amends.stages.attempts import Task, no_mistakes, try_guides
 from amends.stages.streaming import chunk_rows_for, stream
-from amends.stages.text import copied_share, cue_leaks, repeated_share, words
 from amends.store import Artifact
+from amends.text import MAX_COPIED, MAX_REPEATED, copied_share, cue_leaks, repeated_share, words
 
 MIN_WORDS = 10
-MAX_REPEATED = 0.2
-MAX_COPIED = 0.4
 CONTINUES_BELOW = 0.2
 
 _HARM = re.compile(

@@ -9,7 +9,7 @@ from amends.prompts import UNGUIDED, Guide
 from amends.protocols import Generator, Judge, ProgressCallback, Prompt, Sampling
 from amends.records import Mistake, PromptRecord
 from amends.seeds import derive_seed
-from amends.stages.text import whole_sentences
+from amends.text import whole_sentences
 
 NOT_A_MISTAKE = "no mistake"  # the reason of rows that were not tried, since their mistake did not pass its gate
 

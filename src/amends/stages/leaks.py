@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from amends.prompts import GUIDE_STAGES, Guide, analysis_question, guide, guide_names
-from amends.stages.text import cue_runs, shingles
+from amends.text import cue_runs, shingles
 
 
 class LeakTest:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 REPEATED_WORDS, COPIED_WORDS, CUE_WORDS = 4, 5, 5
+MAX_REPEATED, MAX_COPIED = 0.2, 0.4  # the shares above which a text is not trained on
 WORD = re.compile(r"[a-z0-9']+")
 SENTENCE_END = re.compile(r"[.!?][\"')\]]*(?=\s|$)")
 

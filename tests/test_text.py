@@ -2,7 +2,7 @@
 
 import pytest
 
-from amends.stages.text import copied_share, cue_leaks, cue_runs, repeated_share, shingles, whole_sentences, words
+from amends.text import copied_share, cue_leaks, cue_runs, repeated_share, shingles, whole_sentences, words
 
 
 def test_words_are_lower_case_without_punctuation() -> None:
