@@ -35,8 +35,8 @@ class Guide(BaseModel):
         return Prompt((*system, Message(role="user", content=content)), self.prefill)
 
     def text(self, generated: str) -> str:
-        """The text to record for what the model generated after the prefill."""
-        if not (self.keep and self.prefill):
+        """The text to record for what the model generated after the prefill; nothing where that is nothing."""
+        if not (self.keep and self.prefill and generated.strip()):
             return generated
         space = "" if re.match(r"[,.;:!?']", generated) else " "
         return f"{self.prefill.strip()}{space}{generated}".strip()
