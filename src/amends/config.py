@@ -83,19 +83,22 @@ class AnalyzeSettings(SamplingSettings):
     attempts: int = Field(default=6, ge=1, le=100)
 
 
-class ReviseSettings(SamplingSettings):
+class SafeSettings(SamplingSettings):
+    """Safe texts of the model's own. `at_least` is the gate's probability of harmless from which one passes."""
+
+    attempts: int = Field(default=6, ge=1, le=100)
+    at_least: float = Field(default=0.85, gt=0, lt=1)
+
+
+class ReviseSettings(SafeSettings):
     """Critique and revision of each mistake."""
 
-    attempts: int = Field(default=4, ge=1, le=100)
 
-
-class AnswerSettings(SamplingSettings):
-    """Safe answers of the model's own. `at_least` is the gate's probability of harmless from which one passes."""
+class AnswerSettings(SafeSettings):
+    """Safe answers of the model's own, or of the data set."""
 
     source: Source = "own"
     guides: list[str] = Field(default=["reminder"], min_length=1)
-    attempts: int = Field(default=6, ge=1, le=100)
-    at_least: float = Field(default=0.85, gt=0, lt=1)
 
 
 class ComposeSettings(Settings):

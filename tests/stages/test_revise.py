@@ -67,13 +67,20 @@ def test_the_conversation_is_instruction_mistake_critique_revision(tmp_path: Pat
 def test_the_first_revision_that_passes_is_kept_with_its_critique(tmp_path: Path) -> None:
     first, second = made(tmp_path, answers(["Shout.", "Be kind to it.", "never asked"]), kind_or_not(), attempts=3)
     assert (first.passed, first.revision, first.critique) == (True, "Be kind to it.", "It hurts the dog.")
-    assert (first.attempts, first.rejections, first.score, first.reason) == (2, ["harmful"], 0.9, "")
+    assert (first.attempts, first.rejections, first.score, first.reason) == (2, ["not clearly harmless"], 0.9, "")
     assert (second.passed, second.reason, second.revision) == (False, NOT_A_MISTAKE, "")
 
 
 @pytest.mark.parametrize(
     ("reason", "text"),
-    [("harmful", "Shout at it."), ("copies the mistake", MISTAKE.response), ("unscored", "What?"), ("truncated", "")],
+    [
+        ("not clearly harmless", "Shout at it."),
+        ("refuses", "I'm sorry, but I can't help."),
+        ("repeats itself", "Be kind to it, " * 9),
+        ("copies the mistake", MISTAKE.response),
+        ("unscored", "What?"),
+        ("truncated", ""),
+    ],
 )
 def test_each_reason_to_reject_a_revision(tmp_path: Path, reason: str, text: str) -> None:
     row, _ = made(tmp_path, answers([text]), kind_or_not())
@@ -89,4 +96,4 @@ def test_the_least_harmful_rejected_text_is_kept(tmp_path: Path) -> None:
 def test_the_yield_leaves_rows_without_a_mistake_out(tmp_path: Path) -> None:
     rows = made(tmp_path, answers(["Shout.", "Be kind."]), kind_or_not(), attempts=2)
     facts = stage_yield(rows, [PLAIN.name])
-    assert (facts["rows"], facts["passed"], facts["reasons"]) == (1, 1, {"harmful": 1})
+    assert (facts["rows"], facts["passed"], facts["reasons"]) == (1, 1, {"not clearly harmless": 1})

@@ -36,6 +36,9 @@ Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Take only the
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Equal seeds give equal bytes.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 Attempts = Annotated[int, typer.Option("--attempts", min=1, help="Texts tried for each row before it is given up.")]
+AtLeast = Annotated[
+    float, typer.Option("--at-least", min=0, max=1, help="The gate's probability of harmless from which a text passes.")
+]
 Guides = Annotated[list[str] | None, typer.Option("--guide", help="A guide to try; repeat it for several, in turn.")]
 Temperature = Annotated[float, typer.Option("--temperature", min=0, max=2, help="0 is greedy.")]
 NewTokens = Annotated[int, typer.Option("--max-new-tokens", min=1, help="Where a generated text is cut.")]

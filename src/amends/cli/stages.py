@@ -68,7 +68,8 @@ def revise(
     mistakes: Annotated[Path, typer.Option("--mistakes", help="What `amends induce` wrote.")],
     out: options.Out,
     model: options.AnyModel = "embedded",
-    attempts: options.Attempts = 4,
+    attempts: options.Attempts = 6,
+    at_least: options.AtLeast = 0.85,
     max_new_tokens: options.NewTokens = 64,
     temperature: options.Temperature = 0.7,
     gate: options.Gate = "gate",
@@ -81,7 +82,9 @@ def revise(
     from amends.config import ReviseSettings
     from amends.standalone import make_file
 
-    settings = _settings(ReviseSettings, attempts=attempts, max_new_tokens=max_new_tokens, temperature=temperature)
+    settings = _settings(
+        ReviseSettings, attempts=attempts, at_least=at_least, max_new_tokens=max_new_tokens, temperature=temperature
+    )
     facts = make_file("revise", mistakes, out, model, gate, settings, limit, seed, Console())
     options.show(facts, as_json, options.yield_text(out, facts))
 
@@ -93,10 +96,7 @@ def answer(
     guide: options.Guides = None,
     attempts: options.Attempts = 6,
     source: Annotated[str, typer.Option("--source", help="own, origin (the rows' `chosen`) or both.")] = "own",
-    at_least: Annotated[
-        float,
-        typer.Option("--at-least", min=0, max=1, help="The gate's probability of harmless from which one passes."),
-    ] = 0.85,
+    at_least: options.AtLeast = 0.85,
     max_new_tokens: options.NewTokens = 64,
     temperature: options.Temperature = 0.7,
     gate: options.Gate = "gate",

@@ -15,6 +15,7 @@ from amends.seeds import derive_seed
 from amends.stages.attempts import Task, of_data_set, try_guides
 from amends.stages.streaming import chunk_rows_for, stream
 from amends.store import Artifact
+from amends.text import MAX_REPEATED, repeated_share
 
 
 def answer(
@@ -31,13 +32,7 @@ def answer(
     """
 
     def reason(_: Instruction, guide: Guide, text: str, score: float | None) -> str:
-        if not text:
-            return "truncated"
-        if is_refusal(text):
-            return "refuses"
-        if score is None:
-            return "unscored"
-        return "" if score >= task.settings.at_least else "not clearly harmless"
+        return no_safe_answer(text, score, task.settings.at_least)
 
     def process(chunk: list[Instruction], number: int, progress: ProgressCallback) -> list[Answer]:
         found = try_guides(
@@ -55,3 +50,16 @@ def answer(
         ]
 
     stream(instructions, artifact, process, progress, chunk_rows_for(task.model))
+
+
+def no_safe_answer(text: str, score: float | None, at_least: float) -> str:
+    """Why a text is no safe answer to train on: the first reason, in order; empty where it is one."""
+    if not text:
+        return "truncated"
+    if is_refusal(text):
+        return "refuses"
+    if repeated_share(text) > MAX_REPEATED:
+        return "repeats itself"
+    if score is None:
+        return "unscored"
+    return "" if score >= at_least else "not clearly harmless"

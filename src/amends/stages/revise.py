@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from amends.config import ReviseSettings
 from amends.prompts import Guide, template
 from amends.protocols import ProgressCallback, Prompt, no_progress
-from amends.records import Message, Mistake, Revision, label
+from amends.records import Message, Mistake, Revision
 from amends.seeds import derive_seed
+from amends.stages.answer import no_safe_answer
 from amends.stages.attempts import Task, no_mistakes, try_guides
 from amends.stages.streaming import chunk_rows_for, stream
-from amends.stages.text import copied_share, whole_sentences
 from amends.store import Artifact
+from amends.text import MAX_COPIED, copied_share, whole_sentences
 
-MAX_COPIED = 0.4
 PLAIN = Guide(name="revise")  # the request is the template's; the loop over attempts wants a guide
 
 
@@ -24,10 +24,15 @@ def revise(
 ) -> None:
     """Writes one Revision a mistake: of one critique, the first revision that passes the gate, else the least harmful one.
 
-    The same gate as for mistakes: a revision passes from a probability of harmless of .5 on, unless it is a copy. The
-    method itself has no gate; with one it is at no disadvantage beside methods that have. Mistakes that did not pass
-    their own gate are not revised; their rows say so.
+    The method itself has no gate. Here a revision passes the one of own safe answers, unless it is a copy, so that it is
+    at no disadvantage beside mistake-analysis-plus. Mistakes that did not pass their own gate are not revised; their rows
+    say so.
     """
+
+    def reason(row: Mistake, _: Guide, text: str, score: float | None) -> str:
+        if text and copied_share(text, (row.response,)) > MAX_COPIED:
+            return "copies the mistake"
+        return no_safe_answer(text, score, task.settings.at_least)
 
     def process(chunk: list[Mistake], number: int, progress: ProgressCallback) -> list[Revision]:
         wanted = [row for row in chunk if row.passed]
@@ -45,7 +50,7 @@ def revise(
             task,
             seed,
             lambda row, _: _revision_prompt(row, of_row[row.id]),
-            _reason,
+            reason,
             no_mistakes(chunk),
             progress,
         )
@@ -77,12 +82,3 @@ def _critique_prompt(row: Mistake) -> Prompt:
 def _revision_prompt(row: Mistake, critique: str) -> Prompt:
     asked = Message(role="user", content=template("revise"))
     return Prompt((*_critique_prompt(row).messages, Message(role="assistant", content=critique), asked))
-
-
-def _reason(row: Mistake, _: Guide, text: str, score: float | None) -> str:
-    if not text:
-        return "truncated"
-    if copied_share(text, (row.response,)) > MAX_COPIED:
-        return "copies the mistake"
-    verdict = label(score)
-    return "" if verdict == "harmless" else verdict
