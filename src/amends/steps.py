@@ -35,7 +35,7 @@ from amends.stages.yields import stage_yield
 from amends.store import MARK, Artifact, Manifest, discard, file_digest, read_json, write_json
 from amends.training.recipe import Recipe
 
-CODE = {"make": 1, "train": 1, "respond": 1, "reference": 1}
+CODE = {"make": 2, "train": 2, "respond": 1, "reference": 1}
 """Raised by a change after which a step writes something else from the same, so that what it wrote before is made anew."""
 
 

@@ -48,7 +48,7 @@ def make_trainer(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: 
             DPOConfig,
             directory,
             recipe.preference.dpo_learning_rate,
-            recipe.budget(len(tokenized.rows), tokenized.tokens),
+            recipe.train.steps(len(tokenized.rows), tokenized.tokens),
             beta=recipe.preference.beta,
             max_length=None,
             precompute_ref_log_probs=True,

@@ -127,25 +127,24 @@ class Recipe:
             task_type=task,
         )
 
-    def arguments(
-        self, kind: Callable[..., Any], directory: Path, learning_rate: float, steps: int | None, **own: Any
-    ) -> Any:
-        """A TRL configuration of that kind, with what all are given and its own; no `steps` means the recipe's epochs.
+    def arguments(self, kind: Callable[..., Any], directory: Path, learning_rate: float, steps: int, **own: Any) -> Any:
+        """A TRL configuration of that kind for so many optimizer steps, with what all are given and its own.
 
-        It is for one card where there are more: in one process TRL's trainers refuse several.
+        The warm-up is rounded down: rounded up, as the trainer does with a share, it would take the first of a few steps,
+        whose rate is 0, and a training of one step would change nothing. One card is used where there are more: in one
+        process TRL's trainers refuse several.
         """
         import torch
 
         device, train = best_device(), self.train
         common = {
             "output_dir": str(directory),
-            "num_train_epochs": train.epochs,
-            "max_steps": steps or -1,
+            "max_steps": steps,
             "per_device_train_batch_size": train.batch_size,
             "gradient_accumulation_steps": train.gradient_accumulation,
             "learning_rate": learning_rate,
             "lr_scheduler_type": "linear",
-            "warmup_steps": train.warmup_share,
+            "warmup_steps": int(train.warmup_share * steps),
             "weight_decay": 0.0,
             "gradient_checkpointing": train.gradient_checkpointing,
             "use_cpu": device == "cpu",
@@ -167,11 +166,6 @@ class Recipe:
         arguments = kind(**common | own)
         arguments._n_gpu = min(arguments.n_gpu, 1)
         return arguments
-
-    def budget(self, samples: int, tokens: int) -> int | None:
-        """Optimizer steps where the recipe fixes steps or tokens; None where epochs decide."""
-        fixed = self.train.max_steps or self.train.max_tokens
-        return self.train.steps(samples, tokens) if fixed else None
 
 
 def _short(error: Exception) -> str:

@@ -14,6 +14,7 @@ from amends.models.batches import length_batches, right_padded
 from amends.models.chat import SWITCHES, plain_messages
 from amends.models.loading import avoid_cudnn_attention, best_device, best_dtype, find_model
 from amends.records import Sample
+from amends.text import whole_sentences
 from amends.training.recipe import Recipe, check_finite, silence
 from amends.training.samples import TokenizedSample, tokenize_text
 from amends.training.tokenized import Tokenized
@@ -55,8 +56,7 @@ def train_reward(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: 
             RewardConfig,
             directory / "checkpoints",
             recipe.train.learning_rate,
-            None,
-            num_train_epochs=recipe.preference.reward_epochs,
+            reward_steps(recipe, len(tokenized.rows)),
             save_strategy="no",
             max_length=None,
         ),
@@ -88,11 +88,15 @@ def prepare(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: Recip
     }
 
 
+def reward_steps(recipe: Recipe, rows: int) -> int:
+    """The reward model's optimizer steps: its epochs are its own."""
+    epochs = {"epochs": recipe.preference.reward_epochs, "max_steps": None, "max_tokens": None}
+    return recipe.train.model_copy(update=epochs).steps(rows, 0)
+
+
 def all_steps(recipe: Recipe, rows: int) -> int:
     """Steps to report progress on, those of the reward model too."""
-    epochs = {"epochs": recipe.preference.reward_epochs, "max_steps": None}
-    reward = recipe.train.model_copy(update=epochs).steps(rows, 0)
-    return reward + recipe.train.steps(rows * recipe.preference.generations, 0)
+    return reward_steps(recipe, rows) + recipe.train.steps(rows * recipe.preference.generations, 0)
 
 
 def load_reward(adapter: Path, tokenizer: Any, recipe: Recipe) -> Reward:
@@ -130,8 +134,16 @@ def make_trainer(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: 
     settings = recipe.preference
     reward = load_reward(directory / "reward" / "adapter", tokenizer, recipe)
 
-    def reward_of_text(prompts: list[Any], completions: list[Any], **_: Any) -> list[float]:
-        return reward([(p[-1]["content"], c[-1]["content"]) for p, c in zip(prompts, completions, strict=True)])
+    def reward_of_text(
+        prompts: list[Any], completions: list[Any], completion_ids: list[list[int]], **_: Any
+    ) -> list[float]:
+        """What the limit cut is read up to its last whole sentence: the pairs have no text that ends within one."""
+        pairs = []
+        for prompt, completion, ids in zip(prompts, completions, completion_ids, strict=True):
+            text = completion[-1]["content"]
+            whole = whole_sentences(text, finished=len(ids) < settings.max_new_tokens)
+            pairs.append((prompt[-1]["content"], whole or text))
+        return reward(pairs)
 
     pairs, prompts = len(tokenized.rows), tokenized.lengths.prompt[::2]
     read = sum(prompts) + pairs * settings.max_new_tokens  # at most

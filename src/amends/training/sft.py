@@ -27,7 +27,7 @@ def make_trainer(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: 
         SFTConfig,
         directory,
         recipe.train.learning_rate,
-        recipe.budget(len(tokenized.rows), tokenized.tokens),
+        recipe.train.steps(len(tokenized.rows), tokenized.tokens),
         max_length=None,  # lengths were checked; nothing is cut
         completion_only_loss=True,
         train_sampling_strategy="group_by_length",
