@@ -14,6 +14,7 @@ from amends.stages.streaming import stream
 from amends.store import Artifact
 
 Sets = Mapping[str, Iterable[Any]]
+Shares = Mapping[str, float]
 Composed = Iterator[tuple[str, Sample]]
 """Pairs of an instruction and a sample of it."""
 
@@ -22,7 +23,7 @@ def compose(
     artifact: Artifact,
     kinds: Sequence[SampleKind],
     sets: Sets,
-    shares: Mapping[str, float],
+    shares: Shares,
     progress: ProgressCallback = no_progress,
 ) -> dict[str, int]:
     """Writes the samples of the kinds a method trains on, and returns how many there are of each.
@@ -35,7 +36,7 @@ def compose(
         SampleError: a guide's words stand in a sample's prompt (invariant 1), or no sample came out.
     """
     counts = {str(kind): 0 for kind in kinds}
-    samples = (sample for kind in kinds for sample in _copies(MAKERS[kind](sets), shares.get(kind, 1.0)))
+    samples = (sample for kind in kinds for sample in _copies(MAKERS[kind](sets, shares), shares.get(kind, 1.0)))
     leaks = LeakTest()
 
     def counted() -> Iterator[Sample]:
@@ -68,17 +69,17 @@ def _assistant(content: str) -> list[Message]:
     return [Message(role="assistant", content=content)]
 
 
-def _answers(kind: SampleKind, name: str) -> Callable[[Sets], Composed]:
+def _answers(kind: SampleKind, name: str) -> Callable[[Sets, Shares], Composed]:
     """A maker of samples from the rows of a set that have an answer."""
 
-    def make(sets: Sets) -> Composed:
+    def make(sets: Sets, _: Shares) -> Composed:
         rows: Iterable[Instruction] = sets.get(name, ())
         return ((row.prompt, _sample(kind, row.id, row.prompt, row.chosen)) for row in rows if row.chosen)
 
     return make
 
 
-def _analyses(sets: Sets) -> Composed:
+def _analyses(sets: Sets, _: Shares) -> Composed:
     """The neutral question as prompt, so that the mistake carries no loss (invariant 2); the analysis as completion."""
     rows: Iterable[Analysis] = sets.get("analyses", ())
     for row in rows:
@@ -86,37 +87,45 @@ def _analyses(sets: Sets) -> Composed:
             yield row.prompt, _sample("analysis", row.id, analysis_question(row.prompt, row.response), row.analysis)
 
 
-def _answered(sets: Sets) -> Composed:
+def _answered(sets: Sets, _: Shares) -> Composed:
     """The instruction alone as prompt: the reminder that brought the answer about is left out."""
     rows: Iterable[Answer] = sets.get("answers", ())
     return ((row.prompt, _sample("answer", row.id, row.prompt, row.response)) for row in rows if row.passed)
 
 
-def _revised(sets: Sets) -> Composed:
+def _revised(sets: Sets, _: Shares) -> Composed:
     """The instruction alone as prompt: mistake and critique are left out, as in Constitutional AI."""
     rows: Iterable[Revision] = sets.get("revisions", ())
     return ((row.prompt, _sample("revised", row.id, row.prompt, row.revision)) for row in rows if row.passed)
 
 
-def _hindsight(sets: Sets) -> Composed:
+def _hindsight(sets: Sets, shares: Shares) -> Composed:
     """Answers behind control phrases; the mistake carries loss, in this method alone (invariant 2), the phrases do not.
 
     Half of the mistakes (fixed by id) come before the safe answer in one sequence. Everywhere else the safe answer
-    comes alone, so that the good phrase is learnt as the beginning that it is at inference.
+    comes alone, so that the good phrase is learnt as the beginning that it is at inference. Of safe and of benign answers
+    it takes those that the other methods take: their shares are theirs here, too.
     """
     good, bad = template("hindsight_good"), template("hindsight_bad")
     mistakes: Iterable[Mistake] = sets.get("mistakes", ())
     benign: Iterable[Instruction] = sets.get("benign", ())
-    for row in mistakes:
-        if row.chosen:
-            before = f"{bad} {row.response}\n\n" if row.passed and _drawn(row.id) < 0.5 else ""
-            yield row.prompt, _sample("hindsight", row.id, row.prompt, f"{before}{good} {row.chosen}")
-    for one in benign:
-        if one.chosen:
-            yield one.prompt, _sample("hindsight", f"benign-{one.id}", one.prompt, f"{good} {one.chosen}")
+
+    def safe_answers() -> Composed:
+        for row in mistakes:
+            if row.chosen:
+                before = f"{bad} {row.response}\n\n" if row.passed and _drawn(row.id) < 0.5 else ""
+                yield row.prompt, _sample("hindsight", row.id, row.prompt, f"{before}{good} {row.chosen}")
+
+    def benign_answers() -> Composed:
+        for row in benign:
+            if row.chosen:
+                yield row.prompt, _sample("hindsight", f"benign-{row.id}", row.prompt, f"{good} {row.chosen}")
+
+    yield from _copies(safe_answers(), shares.get("safe", 1.0), lambda name: name.replace("hindsight", "safe", 1))
+    yield from _copies(benign_answers(), shares.get("benign", 1.0), lambda name: name.removeprefix("hindsight-"))
 
 
-def _preferences(sets: Sets) -> Composed:
+def _preferences(sets: Sets, _: Shares) -> Composed:
     mistakes: Iterable[Mistake] = sets.get("mistakes", ())
     for row in mistakes:
         if row.passed and row.chosen and row.chosen.strip() != row.response.strip():
@@ -132,7 +141,7 @@ def _preferences(sets: Sets) -> Composed:
             )
 
 
-MAKERS: dict[SampleKind, Callable[[Sets], Composed]] = {
+MAKERS: dict[SampleKind, Callable[[Sets, Shares], Composed]] = {
     "safe": _answers("safe", "instructions"),
     "benign": _answers("benign", "benign"),
     "analysis": _analyses,
@@ -148,10 +157,11 @@ def _drawn(name: str) -> float:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
 
 
-def _copies(samples: Iterable[tuple[str, Sample]], share: float) -> Iterator[tuple[str, Sample]]:
+def _copies(samples: Composed, share: float, drawn_as: Callable[[str], str] = str) -> Composed:
+    """Copies of samples; `drawn_as` names, by its id, the sample of another kind that is taken where this one is."""
     whole, fraction = int(share), share - int(share)
     for instruction, sample in samples:
-        for copy in range(whole + (_drawn(sample.id) < fraction)):
+        for copy in range(whole + (_drawn(drawn_as(sample.id)) < fraction)):
             yield instruction, sample if copy == 0 else sample.model_copy(update={"id": f"{sample.id}#{copy + 1}"})
 
 
