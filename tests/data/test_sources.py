@@ -17,7 +17,7 @@ from amends.data.normalize import normalize_prompt, prompt_key
 from amends.data.sources import BUNDLED_SPLITS, check_disjoint, load_instructions, source_files
 from amends.errors import InputError
 from amends.records import Instruction
-from amends.stages.text import words
+from amends.text import words
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 ROWS = [{"id": "a", "prompt": "First?", "response": "One."}, {"id": "b", "prompt": "Second?", "response": "Two."}]
@@ -153,6 +153,12 @@ def test_distinct_prompts_keeps_the_first_and_counts_before_the_limit(tmp_path: 
     path = write(tmp_path / "x.jsonl", [{"id": str(number), "prompt": text} for number, text in enumerate(prompts)])
     assert [row.id for row in load(path, distinct_prompts=True)] == ["0", "2", "4"]
     assert [row.id for row in load(path, distinct_prompts=True, limit=2)] == ["0", "2"]
+
+
+def test_of_equal_prompts_the_first_with_an_answer_stays(tmp_path: Path) -> None:
+    rows = [{"id": "0", "prompt": "How?"}, {"id": "1", "prompt": "Why?"}]
+    rows += [{"id": str(number), "prompt": "how", "chosen": "So."} for number in (2, 3)]
+    assert [row.id for row in load(write(tmp_path / "x.jsonl", rows), distinct_prompts=True)] == ["1", "2"]
 
 
 @pytest.fixture

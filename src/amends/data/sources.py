@@ -41,20 +41,23 @@ def load_instructions(settings: DataSettings) -> Iterator[Instruction]:
     Args:
         settings: `columns` are our column names to those of the source; without it, known formats are recognised
             (`mapping`). `split` is of a hub data set, "train" unless given; of a file, its rows with this value in their
-            `split` column. `distinct_prompts` keeps the first row only of those with the same normalised prompt; `limit`
-            counts last.
+            `split` column. `distinct_prompts` keeps one row of those with the same normalised prompt, the first with `chosen` where there
+            is one, for which the set is read twice; `limit` counts last.
 
     Raises:
         InputError: at once for a source that does not exist, on iteration for a row that cannot be used.
     """
     source, origin = settings.source, _resolve(settings.source, settings.split)
-    if origin.path is None:
-        rows = _read_hub(source, origin.split or "train")
-    else:
-        rows = _reader(origin.path)(origin.path)
-        rows = rows if origin.split is None else _of_split(rows, origin.split, source)
-    instructions = validate_rows(_mapped(rows, settings.columns), Instruction, source)
-    return islice(_distinct(instructions) if settings.distinct_prompts else instructions, settings.limit)
+
+    def read() -> Iterator[Instruction]:
+        if origin.path is None:
+            rows = _read_hub(source, origin.split or "train")
+        else:
+            rows = _reader(origin.path)(origin.path)
+            rows = rows if origin.split is None else _of_split(rows, origin.split, source)
+        return validate_rows(_mapped(rows, settings.columns), Instruction, source)
+
+    return islice(_distinct(read) if settings.distinct_prompts else read(), settings.limit)
 
 
 def source_files(source: str, split: str | None = None) -> list[Path]:
@@ -193,11 +196,13 @@ def _mapped(rows: Iterable[RawRow], columns: Mapping[str, str] | None) -> Iterat
             raise InputError(f"{row.place}: {error}") from None
 
 
-def _distinct(instructions: Iterable[Instruction]) -> Iterator[Instruction]:
+def _distinct(read: Callable[[], Iterator[Instruction]]) -> Iterator[Instruction]:
+    """One row a prompt; a pair that was rated alike, and has no answer, takes no place from one that has."""
+    answered = {prompt_key(instruction.prompt) for instruction in read() if instruction.chosen}
     seen: set[bytes] = set()
-    for instruction in instructions:
+    for instruction in read():
         key = prompt_key(instruction.prompt)
-        if key not in seen:
+        if key not in seen and (instruction.chosen or key not in answered):
             seen.add(key)
             yield instruction
 
