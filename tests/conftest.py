@@ -99,6 +99,8 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
     """Starts OpenAI-compatible servers; one that fails is asked once more only."""
     monkeypatch.setattr("amends.models.endpoint.RETRIES", 1)
+    monkeypatch.setattr("amends.models.endpoint.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("amends.models.endpoint.PAUSE_SECONDS", 0.01)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     started: list[Server] = []
 

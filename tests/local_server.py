@@ -29,9 +29,10 @@ class Server:
                 error = text if isinstance(text, dict) else {"message": text}
                 choices = None if text is None else [message]
                 reply = {**found, "choices": choices} if status == 200 else {"error": error}
-                content = json.dumps(reply).encode()
+                content = text if isinstance(text, bytes) else json.dumps(reply).encode()
                 self.send_response(status)
-                self.send_header("Content-Type", "application/json")
+                html = isinstance(text, bytes) and text.startswith(b"<")
+                self.send_header("Content-Type", "text/html" if html else "application/json")
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)

@@ -31,6 +31,12 @@ class ModelError(InputError):
     """A model, tokenizer or adapter that cannot be loaded or used."""
 
 
+class OutageError(ModelError):
+    """A server that has answered, and does not any more: the same command goes on when it is back."""
+
+    exit_code = 1
+
+
 class SampleError(InputError):
     """Composed samples that must not be trained on: cut off, fully masked, or leaking a guide."""
 

@@ -8,7 +8,7 @@ import pytest
 
 from amends.config import AnalyzeSettings, DataSettings
 from amends.data.rows import read_rows
-from amends.errors import ModelError
+from amends.errors import ModelError, OutageError
 from amends.judges.language_model import Rating
 from amends.models.endpoint import REASONING_TOKENS, EndpointModel
 from amends.protocols import Prompt, Sampling
@@ -168,6 +168,40 @@ def test_an_answer_without_choices_is_an_error(serve: Callable[..., Server]) -> 
     server = serve(lambda *_: (200, None))
     with pytest.raises(ModelError, match=r"does not answer .it sent no answer"):
         EndpointModel("m", server.url).generate([Prompt((Message(role="user", content="Why?"),))], Sampling(), 0)
+
+
+@pytest.mark.parametrize(
+    "away",
+    [(503, "overloaded"), (429, "too many"), (200, None), (200, b"<html>Bad gateway</html>"), (200, b'{"choices": [')],
+)
+def test_a_server_that_has_answered_is_waited_for(
+    serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, away: Any
+) -> None:
+    """A restart, or an outage, costs no run of days."""
+    monkeypatch.setattr("amends.models.endpoint.RETRIES", 0)
+    monkeypatch.setattr("amends.models.endpoint.PATIENCE_SECONDS", 1_800)
+    server = serve(lambda *_: away if 1 < len(server.requests) < 5 else (200, ANALYSIS))
+    model, prompts = EndpointModel("m", server.url), [Prompt((Message(role="user", content="Why?"),))]
+    for _ in range(2):
+        assert [one.text for one in model.generate(prompts, Sampling(), 0)] == [ANALYSIS]
+    assert len(server.requests) == 5
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("amends")] == [
+        f"{server.url}: does not answer any more; asked again for 30 minutes"
+    ]
+
+
+def test_one_that_stays_away_ends_a_run_that_can_be_repeated(
+    serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("amends.models.endpoint.RETRIES", 0)
+    server = serve(lambda *_: (500, "broken") if len(server.requests) > 1 else (200, ANALYSIS))
+    model, prompts = EndpointModel("m", server.url), [Prompt((Message(role="user", content="Why?"),))]
+    model.generate(prompts, Sampling(), 0)
+    with pytest.raises(
+        OutageError, match=r"has answered, and does not any more .*broken.*it goes on from there"
+    ) as error:
+        model.generate(prompts * 3, Sampling(), 0)
+    assert error.value.exit_code == 1, "another time it may work: the command was right"
 
 
 def test_what_is_refused_for_another_reason_is_an_error(serve: Callable[..., Server]) -> None:

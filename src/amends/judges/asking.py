@@ -56,7 +56,7 @@ class Asker(Generic[Form]):
             try:
                 made = self.model.generate(prompts, Sampling(ANSWER_TOKENS, temperature=0.0), 0)
             except ModelError as error:
-                raise ModelError(f"{error} What it has answered is kept") from error
+                raise type(error)(f"{error} What it had answered before these {len(some)} questions is kept") from error
             read = {key: read_form(self.form, one.text) for (key, _), one in zip(some, made, strict=True)}
             self._keep({key: answer for key, answer in read.items() if answer is not None})
         return [known.get(key) for key in keys]

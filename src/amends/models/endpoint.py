@@ -1,21 +1,25 @@
 """A language model behind any OpenAI-compatible endpoint."""
 
+import logging
 import os
+import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from pydantic import BaseModel
 
-from amends.errors import InputError, ModelError
+from amends.errors import InputError, ModelError, OutageError
 from amends.protocols import SHORT, Generation, ProgressCallback, Prompt, Sampling, no_progress
 from amends.seeds import derive_seed
 from amends.store import fingerprint
 
 PREFIX = "endpoint:"
 AT_ONCE = 16  # requests in flight; servers batch them
-RETRIES = 5
-TIMEOUT_SECONDS = 120.0
+RETRIES = 5  # of the library, with pauses of 15 seconds in all
+PATIENCE_SECONDS = 1_800.0  # how long one that has answered may be away: a restart, an outage
+PAUSE_SECONDS = 5.0  # between requests to one that is away
 OPTIONAL = ("max_tokens", "top_p", "temperature", "seed", "response_format")
 """What a server may refuse, and is asked without from then on; for `max_tokens` models that reason take another limit."""
 FILTERED = (
@@ -46,6 +50,9 @@ class EndpointModel:
         self._refused: set[str] = set()
         self._reasons = False
         self._client: Any = None
+        self._answered: float | None = None  # when
+        self._away = False
+        self._leaving = threading.Event()
 
     @classmethod
     def named(cls, name: str, form: type[BaseModel] | None = None) -> "EndpointModel":
@@ -72,7 +79,8 @@ class EndpointModel:
     ) -> list[Generation]:
         """Answers, many at once.
 
-        Raises ModelError where the server does not answer, has no room for so many tokens, or a prompt has a prefill.
+        Raises ModelError where the server does not answer, has no room for so many tokens, or a prompt has a prefill;
+        OutageError where it has answered before, and nobody for `PATIENCE_SECONDS`.
         """
         import openai
 
@@ -80,7 +88,7 @@ class EndpointModel:
             self.check(prompt)
         if self._client is None:
             key = os.environ.get("OPENAI_API_KEY") or "none"  # local servers want none
-            self._client = openai.OpenAI(base_url=self.url, api_key=key, max_retries=RETRIES, timeout=TIMEOUT_SECONDS)
+            self._client = openai.OpenAI(base_url=self.url, api_key=key, max_retries=RETRIES)
 
         def ask(row: int, prompt: Prompt) -> Generation:
             # Of its own for each row: equal prompts are there to be answered in several ways.
@@ -89,8 +97,13 @@ class EndpointModel:
             return made
 
         try:
+            self._leaving.clear()
             with ThreadPoolExecutor(AT_ONCE) as pool:
-                made = list(pool.map(ask, range(len(prompts)), prompts))
+                try:
+                    made = list(pool.map(ask, range(len(prompts)), prompts))
+                except BaseException:
+                    self._leaving.set()  # the pool waits for the others
+                    raise
             if made and all(one.had_no_room for one in made) and self._ask(SHORT, sampling, seed).had_no_room:
                 raise ModelError(
                     f"{self.url}: model {self.name!r} has no room for {sampling.max_new_tokens} tokens after a short "
@@ -101,6 +114,11 @@ class EndpointModel:
             secret = os.environ.get("OPENAI_API_KEY")
             said = str(error).replace(secret, "[key]") if secret else str(error)  # servers repeat what they refuse
             reason = said.splitlines()[0][:300] if said else type(error).__name__
+            if self._answered and _may_pass(error):
+                raise OutageError(
+                    f"{self.url}: model {self.name!r} has answered, and does not any more ({reason}). Run the same command "
+                    "again when it is back: it goes on from there."
+                ) from error
             raise ModelError(
                 f"{self.url}: model {self.name!r} does not answer ({reason}); is the server running, is the name one of "
                 "its models, and is OPENAI_API_KEY set where it wants a key?"
@@ -133,7 +151,7 @@ class EndpointModel:
             allowed = new_tokens + (REASONING_TOKENS if reasons or limit == "max_completion_tokens" else 0)
             sent = {key: value for key, value in (request | {limit: allowed}).items() if key not in self._refused}
             try:
-                answer = self._client.chat.completions.create(**sent)
+                answer = self._request(sent)
                 break
             except (openai.BadRequestError, openai.UnprocessableEntityError, openai.PermissionDeniedError) as error:
                 said = f"{error.code} {error}"
@@ -151,13 +169,44 @@ class EndpointModel:
                 if refused[0] not in sent:
                     raise
                 self._refused.add(refused[0])
-        if not answer.choices:
-            raise openai.OpenAIError("it sent no answer, and no error")
         choice = answer.choices[0]
         tokens = answer.usage.completion_tokens if answer.usage else 1  # no token would say that there was no room
         text = (choice.message.content or "").encode("utf-8", "replace").decode()  # half a surrogate pair is no text
         return Generation(text, choice.finish_reason == "stop", tokens), choice.finish_reason == "length"
 
+    def _request(self, sent: dict[str, Any]) -> Any:
+        """One request's answer. A server that has answered is asked again while it is away, for `PATIENCE_SECONDS`."""
+        import openai
+
+        while True:
+            try:
+                answer = self._client.chat.completions.create(**sent)
+                if getattr(answer, "choices", None):
+                    self._answered, self._away = time.monotonic(), False
+                    return answer
+                said = (getattr(answer, "model_extra", None) or {}).get("error") or answer
+                failed = openai.OpenAIError(f"it sent no answer, but {said}")
+            except ValueError as error:
+                failed = openai.OpenAIError(f"it sent no JSON ({error})")
+            except openai.OpenAIError as error:
+                failed = error
+            if not _may_pass(failed) or self._answered is None or time.monotonic() > self._answered + PATIENCE_SECONDS:
+                raise failed
+            if not self._away:
+                self._away = True
+                minutes = f"{PATIENCE_SECONDS / 60:.0f} minutes"
+                logging.getLogger(__name__).warning(
+                    "%s: does not answer any more; asked again for %s", self.url, minutes
+                )
+            if self._leaving.wait(PAUSE_SECONDS):
+                raise failed
+
     def release(self) -> None:
         """Closes the connections."""
         self._client = None
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same request may be answered another time: no connection, no answer, too many requests, or 5xx."""
+    status = getattr(error, "status_code", None)
+    return status is None or status == 429 or status >= 500
