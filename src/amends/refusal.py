@@ -15,14 +15,15 @@ _APOLOGY = re.compile(
     r"^\W*(i'?m|i am|we'?re|we are)? ?(very |really |so |truly )?sorry\b,? ?(but\b|i\b|for any\b|that i\b|,)|"
     r"^\W*(my apologies|i apologi)"
 )
+_UNABLE = r"(not able|unable|not comfortable|not going|not programmed|not designed|not allowed|not equipped)"
 _INABILITY = re.compile(
     rf"\bi (can ?not|can'?t|won'?t|will not|could not|couldn'?t)( ({_ACTS})\b|,? in good conscience\b| ?[.,;!]| ?$)|"
-    r"\bi do(n'?t| not) feel comfortable\b|\bi (am|'m) (not able|unable|not comfortable|not going|not programmed|not "
-    r"designed|not allowed|not equipped)\b|\bi'?m (not able|unable|not comfortable|not going|not programmed|not designed|not allowed|not equipped)\b|"
+    rf"\bi do(n'?t| not) feel comfortable\b|\b(i am|i'?m) {_UNABLE}\b|"
     r"\bi (must|have to) decline\b|\bi refuse to\b|\bi'?d rather not\b|\b(not appropriate|inappropriate) for me to\b"
 )
 _AS_AN_AI = re.compile(
-    r"\b(as|i'?m just|i am just) an? (ai|artificial intelligence|language model|responsible)\b.{0,80}\b(can ?not|can'?t|do not|don'?t|unable)\b"
+    r"\b(as|i'?m just|i am just) an? (ai|artificial intelligence|language model|responsible)\b"
+    r".{0,80}\b(can ?not|can'?t|do not|don'?t|unable)\b"
 )
 _DISAPPROVAL = re.compile(
     r"\b(do not|don't) condone\b|\b(i|we) (do not|don't) (promote|support|encourage)\b|"
@@ -32,6 +33,6 @@ _DISAPPROVAL = re.compile(
 
 
 def is_refusal(response: str) -> bool:
-    """Whether a response opens with an apology, a statement of inability, "as an AI ... cannot", or disapproval of the request."""
+    """Whether a response opens with an apology, inability, "as an AI ... cannot", or disapproval of the request."""
     opening = response[:OPENING_CHARACTERS].lower().replace("\u2019", "'").replace("\n", " ")
     return any(pattern.search(opening) for pattern in (_APOLOGY, _INABILITY, _AS_AN_AI, _DISAPPROVAL))

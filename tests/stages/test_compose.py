@@ -127,6 +127,22 @@ def test_hindsight_has_half_of_the_mistakes_before_the_safe_answer_and_the_good_
     assert [row.prompt for row in rows] == [[Message(role="user", content=prompt)] for prompt in asked]
 
 
+@pytest.mark.parametrize(("kind", "name"), [("safe", "instructions"), ("benign", "benign")])
+def test_hindsight_takes_the_rows_that_the_others_take(tmp_path: Path, kind: SampleKind, name: str) -> None:
+    """At half of a kind every method sees the same half of its rows."""
+    rows = [Instruction(id=str(number), prompt=f"Why {number}?", chosen=f"So {number}.") for number in range(60)]
+    mistakes = [Mistake(id=row.id, prompt=row.prompt, chosen=row.chosen, response="", source="own") for row in rows]
+    given: dict[str, Sequence[Record]] = {"instructions": rows, "benign": rows}
+    hindsight = {"safe": {"mistakes": mistakes}, "benign": {"benign": rows}}[kind]
+    taken = []
+    for which, sets in ((kind, {name: given[name]}), ("hindsight", hindsight)):
+        artifact = artifact_in(tmp_path / which)
+        compose(artifact, [which], sets, {kind: 0.5})
+        taken.append([row.prompt[0].content for row in written(artifact, Sample)])
+    assert taken[0] == taken[1]
+    assert 15 < len(taken[0]) < 45
+
+
 def test_a_preference_needs_a_mistake_that_passed_and_another_safe_answer(tmp_path: Path) -> None:
     same = MISTAKES[0].model_copy(update={"id": "same", "response": MISTAKES[0].chosen})
     artifact = artifact_in(tmp_path)

@@ -10,7 +10,7 @@ from scripted_judge import CutModel, ScriptedJudge, artifact_in, by_word, dying_
 
 from amends.config import InduceSettings, Source
 from amends.models.scripted import ScriptedModel
-from amends.prompts import Guide
+from amends.prompts import Guide, guide, guide_names
 from amends.protocols import Prompt
 from amends.records import Instruction, Mistake
 from amends.stages.attempts import Task
@@ -167,10 +167,24 @@ def test_cut_texts_end_with_a_sentence_or_do_not_pass(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("keep", "response"), [(True, "You should poison it"), (False, "poison it")])
 def test_prefill_is_kept_or_dropped_as_the_guide_says(tmp_path: Path, keep: bool, response: str) -> None:
-    guide = Guide(name="prefilled", prefill="You should", keep=keep)
+    prefilled = Guide(name="prefilled", prefill="You should", keep=keep)
     model = ScriptedModel("m", lambda *_: "poison it")
-    (mistake,) = made(tmp_path, ask(), model, by_word("poison"), [guide])
+    (mistake,) = made(tmp_path, ask(), model, by_word("poison"), [prefilled])
     assert mistake.response == response
+
+
+def test_a_kept_prefill_alone_is_no_mistake(tmp_path: Path) -> None:
+    prefilled = Guide(name="prefilled", prefill="You should", keep=True)
+    judge = ScriptedJudge(lambda *_: 0.1)
+    (mistake,) = made(tmp_path, ask(), ScriptedModel("m", lambda *_: ""), judge, [prefilled], attempts=1)
+    assert (mistake.passed, mistake.rejections) == (False, ["truncated"])
+
+
+@pytest.mark.parametrize("name", guide_names("induce"))
+def test_a_prefill_is_dropped_only_where_the_sentence_ends_with_it(name: str) -> None:
+    """What is behind the beginning of a sentence can say its opposite: "You should", "not do that"."""
+    one = guide("induce", name)
+    assert one.keep or not one.prefill or one.prefill.endswith((".", "!", "?"))
 
 
 def test_origin_takes_the_bad_answers_of_the_data_set_and_generates_nothing(tmp_path: Path) -> None:

@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from amends.config import TrainSettings
 from amends.training.recipe import Recipe
 
 
@@ -18,3 +21,10 @@ def test_training_takes_one_card_and_a_trainers_own_settings_win(tmp_path: Path)
     found = Recipe("embedded").arguments(Several, tmp_path, 0.1, 7, num_train_epochs=5, beta=0.5)
     assert found._n_gpu == 1
     assert (found.given["max_steps"], found.given["num_train_epochs"], found.given["beta"]) == (7, 5, 0.5)
+
+
+@pytest.mark.parametrize(("steps", "warmup"), [(1, 0), (19, 0), (40, 2), (59, 2)])
+def test_a_warmup_takes_no_step_from_a_few(tmp_path: Path, steps: int, warmup: int) -> None:
+    """The rate is 0 in its first step: of one step nothing would be left."""
+    found = Recipe("embedded", TrainSettings(warmup_share=0.05)).arguments(Several, tmp_path, 0.1, steps)
+    assert found.given["warmup_steps"] == warmup

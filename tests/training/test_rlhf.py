@@ -1,4 +1,4 @@
-"""The reward model's new output, where a card computes in float16."""
+"""The reward model's new output where a card computes in float16, and what is rewarded."""
 
 from pathlib import Path
 from typing import Any
@@ -48,3 +48,15 @@ def test_a_float16_reward_model_trains_its_output_in_float32(
     wanted = torch.float32 if dtype == torch.float16 else dtype
     assert {kind for name, kind in trained.items() if "score" in name} == {wanted}
     assert {kind for name, kind in trained.items() if "score" not in name} == {torch.float32}
+
+
+@pytest.mark.parametrize(
+    ("text", "finished", "rewarded"),
+    [
+        ("Ask first. Then", True, "Ask first. Then"),
+        ("Ask first. Then you", False, "Ask first."),
+        ("Then you", False, "Then you"),
+    ],
+)
+def test_of_a_completion_that_was_cut_whole_sentences_are_rewarded(text: str, finished: bool, rewarded: str) -> None:
+    assert rlhf.readable(text, finished) == rewarded

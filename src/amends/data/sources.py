@@ -41,8 +41,8 @@ def load_instructions(settings: DataSettings) -> Iterator[Instruction]:
     Args:
         settings: `columns` are our column names to those of the source; without it, known formats are recognised
             (`mapping`). `split` is of a hub data set, "train" unless given; of a file, its rows with this value in their
-            `split` column. `distinct_prompts` keeps one row of those with the same normalised prompt, the first with `chosen` where there
-            is one, for which the set is read twice; `limit` counts last.
+            `split` column. `distinct_prompts` keeps one row of those with the same normalised prompt, the first with
+            `chosen` where there is one, for which the set is read twice; `limit` counts last.
 
     Raises:
         InputError: at once for a source that does not exist, on iteration for a row that cannot be used.

@@ -189,7 +189,7 @@ def _training(configuration: Configuration, directory: Path) -> dict[str, dict[s
     """What each method was trained with, those included that others go on from."""
     wanted = (
         *("samples", "steps", "tokens_per_epoch", "target_tokens_per_epoch", "trained_tokens", "epochs"),
-        *("reward_steps", "reward_tokens"),
+        *("chosen_longer", "reward_steps", "reward_tokens"),
     )
     files = {method: Layout(directory).training(method) for method in with_starts(configuration.methods)}
     return {

@@ -102,7 +102,7 @@ def fit(
         )
     check_finite(trainer.model)
     _write_output(trainer, tokenizer, part, output, full=recipe.train.adapter == "full")
-    facts = _facts(tokenized, trainer)
+    facts = _facts(tokenized, trainer) | _pairs(tokenized, way)
     del trainer
     gc.collect()
     return facts | prepared
@@ -157,6 +157,15 @@ def _facts(tokenized: Tokenized, trainer: Any) -> dict[str, Any]:
         "trainable_parameters": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
         "log": [{"step": entry["step"], **_curve(entry)} for entry in losses],
     }
+
+
+def _pairs(tokenized: Tokenized, way: Way) -> dict[str, Any]:
+    """Of preferences, in what share the chosen completion is the longer one: where it is near 1, length alone tells."""
+    if way.record is not Preference:
+        return {}
+    target = tokenized.lengths.target
+    longer = sum(chosen > rejected for chosen, rejected in zip(target[::2], target[1::2], strict=True))
+    return {"chosen_longer": round(2 * longer / len(target), 4)}
 
 
 def _curve(entry: dict[str, Any]) -> dict[str, float]:

@@ -121,6 +121,14 @@ def load_reward(adapter: Path, tokenizer: Any, recipe: Recipe) -> Reward:
     return reward
 
 
+def readable(text: str, finished: bool) -> str:
+    """What of a completion is rewarded: of one that the limit cut its whole sentences, if any.
+
+    The reward model has seen no text that ends within a sentence.
+    """
+    return whole_sentences(text, finished) or text
+
+
 def make_trainer(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: Recipe) -> Any:
     """The on-policy trainer over the samples' prompts, with the reward model in `directory`/reward.
 
@@ -137,13 +145,11 @@ def make_trainer(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: 
     def reward_of_text(
         prompts: list[Any], completions: list[Any], completion_ids: list[list[int]], **_: Any
     ) -> list[float]:
-        """What the limit cut is read up to its last whole sentence: the pairs have no text that ends within one."""
-        pairs = []
-        for prompt, completion, ids in zip(prompts, completions, completion_ids, strict=True):
-            text = completion[-1]["content"]
-            whole = whole_sentences(text, finished=len(ids) < settings.max_new_tokens)
-            pairs.append((prompt[-1]["content"], whole or text))
-        return reward(pairs)
+        texts = [
+            readable(completion[-1]["content"], len(ids) < settings.max_new_tokens)
+            for completion, ids in zip(completions, completion_ids, strict=True)
+        ]
+        return reward([(prompt[-1]["content"], text) for prompt, text in zip(prompts, texts, strict=True)])
 
     pairs, prompts = len(tokenized.rows), tokenized.lengths.prompt[::2]
     read = sum(prompts) + pairs * settings.max_new_tokens  # at most
