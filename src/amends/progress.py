@@ -13,8 +13,13 @@ class Reporter(Protocol):
     def say(self, message: str) -> None:
         """One line of news."""
 
-    def stage(self, name: str, total: int | None, unit: str = "rows") -> AbstractContextManager[ProgressCallback]:
-        """A context manager that yields a callback taking (units done, tokens generated)."""
+    def stage(
+        self, name: str, total: int | None, unit: str = "rows", kept: int = 0
+    ) -> AbstractContextManager[ProgressCallback]:
+        """A context manager that yields a callback taking (units done, tokens generated).
+
+        The first `kept` units are of an interrupted run: they are reported again, and say nothing of the time left.
+        """
 
 
 class Silent:
@@ -24,6 +29,6 @@ class Silent:
         """Ignores the message."""
 
     @contextmanager
-    def stage(self, name: str, total: int | None, unit: str = "rows") -> Iterator[ProgressCallback]:
+    def stage(self, name: str, total: int | None, unit: str = "rows", kept: int = 0) -> Iterator[ProgressCallback]:
         """Ignores the progress."""
         yield no_progress

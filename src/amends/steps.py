@@ -142,7 +142,7 @@ class Steps:
 
     def train(self, name: str, samples: Path, out: Path, kind: Trainer, recipe: Recipe) -> dict[str, Any]:
         """Writes an adapter or model directory and returns the training's facts: tokens, steps, the loss curve."""
-        from amends.training.fit import WAYS, fit, is_begun
+        from amends.training.fit import WAYS, fit, is_begun, steps_done
 
         way = WAYS[kind]
         manifest = Manifest(
@@ -167,7 +167,7 @@ class Steps:
         rows = count(read_rows(samples, way.record))
         steps = None if recipe.train.max_tokens else way.steps(recipe, rows)
         with held(out), self._timed(name, is_begun(part, manifest.fingerprint)):
-            with self.reporter.stage(name, steps, "steps") as progress:
+            with self.reporter.stage(name, steps, "steps", kept=steps_done(part, manifest.fingerprint)) as progress:
                 facts = fit(kind, read_rows(samples, way.record), out, recipe, manifest.fingerprint, progress)
             manifest.write("finished", facts=facts, files=directory_fingerprint(out))
             discard(part)  # not before the manifest: the part says that the output is ours
@@ -263,7 +263,7 @@ class Steps:
         rows = total()  # refuses bad rows before anything is written, a lock's directory included
         with held(artifact.path), self._timed(name, artifact.is_begun()):
             try:
-                with self.reporter.stage(name, rows) as progress:
+                with self.reporter.stage(name, rows, kept=artifact.kept_rows()) as progress:
                     facts = work(progress)
             except BaseException:
                 artifact.discard_if_empty()

@@ -250,6 +250,14 @@ class Artifact(Manifest):
         ours = before.get("fingerprint") == self.fingerprint and before.get("state") == "running"
         return ours and self.part.exists()
 
+    def kept_rows(self) -> int:
+        """How many rows of an interrupted writer of these very parts are kept."""
+        if not self.is_begun():
+            return 0
+        size = int(self.read().get("chunk_rows", 1))
+        with self.part.open("rb") as stream:
+            return sum(line.endswith(b"\n") for line in stream) // size * size
+
     def _refuse_foreign(self, manifest: dict[str, Any]) -> dict[str, Any]:
         """Size, digest and manifest of the earlier file; a writer killed while it renamed left digests of two."""
         known = [facts for facts in (manifest, manifest.get("coming", {})) if "sha256" in facts]

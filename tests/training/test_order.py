@@ -1,6 +1,7 @@
 """An interrupted training trains on what one that was never interrupted trains on, in the same order."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,9 @@ import pytest
 from transformers.trainer_pt_utils import LengthGroupedSampler
 from trl.trainer.utils import RepeatSampler
 
-from amends.config import TrainSettings
-from amends.records import Message, Sample
-from amends.training.fit import fit
+from amends.config import PreferenceSettings, TrainSettings
+from amends.records import Message, Preference, Sample
+from amends.training.fit import fit, steps_done
 from amends.training.order import EpochOrder
 from amends.training.recipe import Recipe
 
@@ -28,6 +29,18 @@ TWICE = Recipe(
     "embedded",
     TrainSettings(epochs=2, batch_size=2, learning_rate=1e-2, target_modules=["q_proj"], rank=2, save_steps=1),
 )
+
+
+class Interrupt:
+    """A progress callback that ends a training at a step."""
+
+    def __init__(self, step: int) -> None:
+        self.step, self.done = step, 0
+
+    def __call__(self, rows: int, tokens: int) -> None:
+        self.done += rows
+        if self.done >= self.step:
+            raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(
@@ -53,17 +66,40 @@ def test_a_training_that_is_interrupted_in_its_second_epoch_ends_with_the_same_b
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     facts = fit("sft", SAMPLES, whole, TWICE, "f")
     assert facts["steps"] == 6
-    done = 0
-
-    def interrupt(rows: int, tokens: int) -> None:
-        nonlocal done
-        done += rows
-        if done == 5:
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        fit("sft", SAMPLES, broken, TWICE, "f", interrupt)
+        fit("sft", SAMPLES, broken, TWICE, "f", Interrupt(5))
     assert not broken.exists()
-    assert fit("sft", SAMPLES, broken, TWICE, "f") == facts
+    told = Interrupt(7)
+    assert fit("sft", SAMPLES, broken, TWICE, "f", told) == facts
+    assert told.done == 6, "steps of before count as done"
     weights = "adapter_model.safetensors"
     assert (broken / weights).read_bytes() == (whole / weights).read_bytes()
+
+
+def test_a_reward_model_that_is_interrupted_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    pairs = [
+        Preference(**sample.model_dump(exclude={"kind"}), kind="preference", rejected=SAMPLES[number - 1].completion)
+        for number, sample in enumerate(SAMPLES)
+    ]
+    recipe = replace(TWICE, preference=PreferenceSettings(reward_epochs=2, generations=2, max_new_tokens=2))
+    recipe = replace(recipe, train=recipe.train.model_copy(update={"max_steps": 1}))
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    facts = fit("rlhf", pairs, whole, recipe, "f")
+    assert (facts["reward_steps"], len(facts["reward_log"])) == (6, 6)
+    with pytest.raises(KeyboardInterrupt):
+        fit("rlhf", pairs, broken, recipe, "f", Interrupt(5))
+    assert steps_done(tmp_path / "broken.part", "f") == 4
+    told = Interrupt(9)
+    assert fit("rlhf", pairs, broken, recipe, "f", told) == facts
+    assert told.done == 7
+    for file in ("adapter_model.safetensors", "../broken.part/reward/adapter/adapter_model.safetensors"):
+        assert (broken / file).read_bytes() == (whole / file.replace("broken", "whole")).read_bytes()
+
+
+def test_the_curve_of_many_steps_is_short_and_ends_with_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("amends.training.recipe.LOGGED", 3)
+    train = TWICE.train.model_copy(update={"epochs": 7 / 3})
+    facts = fit("sft", SAMPLES, tmp_path / "out", replace(TWICE, train=train), "f")
+    assert [point["step"] for point in facts["log"]] == [2, 4, 6, 7]

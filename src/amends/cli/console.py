@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from amends.protocols import ProgressCallback
 
 PLAIN_INTERVAL_SECONDS = 15.0
-KEPT_WITHIN_SECONDS = 1.0
-"""Rows that are reported so soon were kept from an interrupted run, or are few: they say nothing of the time left."""
 
-_Advance = Callable[[int, int, int, float], None]  # rows, how many of them were kept, tokens, seconds so far
+_Advance = Callable[
+    [int, int, int, float], None
+]  # rows, how many of them are new, tokens, seconds since the first new one
 
 
 class Console:
@@ -27,19 +27,20 @@ class Console:
         self.rich.print(message, markup=False, soft_wrap=True, style="dim")
 
     @contextmanager
-    def stage(self, name: str, total: int | None, unit: str = "rows") -> Iterator[ProgressCallback]:
+    def stage(self, name: str, total: int | None, unit: str = "rows", kept: int = 0) -> Iterator[ProgressCallback]:
         """Shows a stage: a bar on a terminal, else a line now and then, and a line when it is done."""
-        began = time.monotonic()
-        counts = {"rows": 0, "kept": 0, "tokens": 0}
+        began = new_since = time.monotonic()
+        counts = {"rows": 0, "tokens": 0}
         with self._bar(name, total, unit) as advance:
 
             def progress(rows: int, tokens: int) -> None:
+                nonlocal new_since
+                if counts["rows"] < kept:
+                    new_since = time.monotonic()
                 counts["rows"] += rows
                 counts["tokens"] += tokens
-                seconds = time.monotonic() - began
-                if seconds < KEPT_WITHIN_SECONDS:
-                    counts["kept"] = counts["rows"]
-                advance(counts["rows"], counts["kept"], counts["tokens"], seconds)
+                new = max(0, counts["rows"] - kept)
+                advance(counts["rows"], new, counts["tokens"], time.monotonic() - new_since)
 
             yield progress
         self.rich.print(self._line(name, counts, time.monotonic() - began, unit), markup=False, soft_wrap=True)
@@ -72,21 +73,21 @@ class Console:
         )
         with Progress(*columns, console=self.rich, transient=True) as bar:
             task = bar.add_task(name, total=total, rate="")
-            yield lambda rows, kept, tokens, seconds: bar.update(
-                task, completed=rows, rate=_rate(rows - kept, tokens, seconds, unit)
+            yield lambda rows, new, tokens, seconds: bar.update(
+                task, completed=rows, rate=_rate(new, tokens, seconds, unit)
             )
 
     def _plain_lines(self, name: str, total: int | None, unit: str) -> _Advance:
         last = [time.monotonic()]
 
-        def advance(rows: int, kept: int, tokens: int, seconds: float) -> None:
+        def advance(rows: int, new: int, tokens: int, seconds: float) -> None:
             if time.monotonic() - last[0] < PLAIN_INTERVAL_SECONDS:
                 return
             last[0] = time.monotonic()
-            left = f", {seconds / (rows - kept) * (total - rows):.0f} s left" if total and rows > kept else ""
+            left = f", {seconds / new * (total - rows):.0f} s left" if total and new else ""
             of_total = f"/{total}" if total else ""
             self.rich.print(
-                f"{name}: {rows}{of_total} {unit}, {_rate(rows - kept, tokens, seconds, unit)}{left}",
+                f"{name}: {rows}{of_total} {unit}, {_rate(new, tokens, seconds, unit)}{left}",
                 markup=False,
                 soft_wrap=True,
             )

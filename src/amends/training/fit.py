@@ -1,7 +1,6 @@
 """Training as a job over a directory: checkpoints, resume, progress, the finished adapter, and the facts about it."""
 
 import gc
-import json
 import math
 import shutil
 from collections.abc import Callable, Iterable
@@ -15,7 +14,7 @@ from amends.protocols import ProgressCallback, no_progress
 from amends.records import Preference, Sample, Trainer
 from amends.store import MARK, discard, write_atomically
 from amends.training import dpo, rlhf, sft
-from amends.training.recipe import Recipe, check_finite, silence
+from amends.training.recipe import Recipe, check_finite, checkpoint_steps, last_checkpoint, silence
 from amends.training.tokenized import Columns, Tokenized, tokenize_samples
 
 TABLE = "samples.arrow"
@@ -89,13 +88,14 @@ def fit(
         tokenized = tokenized.moved(part / TABLE)
     finally:
         coming.unlink(missing_ok=True)
+    progress(steps_done(part, fingerprint), 0)
     if way.prepare:
         prepared = way.prepare(tokenized, tokenizer, part, recipe, _step_reporter(progress, tokenized.tokens))
         gc.collect()
     trainer = way.make_trainer(tokenized, tokenizer, part, recipe)
     silence(trainer)
     trainer.add_callback(_step_reporter(progress, tokenized.tokens))
-    trainer.train(resume_from_checkpoint=_last_checkpoint(part))
+    trainer.train(resume_from_checkpoint=last_checkpoint(part))
     if not trainer.state.global_step:
         raise SampleError(
             f"{len(tokenized.rows)} samples made no whole step; lower train.batch_size (--batch-size) or add some"
@@ -114,6 +114,13 @@ def is_begun(part: Path, fingerprint: str) -> bool:
     return mark.exists() and mark.read_text() == fingerprint
 
 
+def steps_done(part: Path, fingerprint: str) -> int:
+    """Steps of that very training that lie in its part, those of its reward model among them."""
+    if not is_begun(part, fingerprint):
+        return 0
+    return checkpoint_steps(last_checkpoint(part)) + rlhf.reward_steps_done(part / "reward")
+
+
 def _refuse_foreign(part: Path) -> None:
     if part.exists() and not (part / MARK).exists():
         raise StoreError(f"{part}: exists and was not written by amends; move it away or choose another output")
@@ -124,21 +131,6 @@ def _claim(part: Path, fingerprint: str) -> None:
     if part.exists() and not is_begun(part, fingerprint):
         discard(part)
     write_atomically(part / MARK, fingerprint)
-
-
-def _last_checkpoint(part: Path) -> str | None:
-    """The newest checkpoint that was written whole: the trainer's state is the last file of one."""
-    found = [path for path in part.glob("checkpoint-*") if (path / "trainer_state.json").exists()]
-    whole = [path for path in found if _readable(path / "trainer_state.json")]
-    return str(max(whole, key=lambda path: int(path.name.split("-")[1]))) if whole else None
-
-
-def _readable(path: Path) -> bool:
-    try:
-        json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        return False
-    return True
 
 
 def _facts(tokenized: Tokenized, trainer: Any) -> dict[str, Any]:
@@ -189,11 +181,15 @@ def _step_reporter(progress: ProgressCallback, tokens_per_epoch: int) -> Any:
     from transformers import TrainerCallback
 
     class Reporter(TrainerCallback):
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
             progress(1, round(tokens_per_epoch * state.num_train_epochs / state.max_steps))
+            if control.should_save:  # a checkpoint of weights that are no numbers is not written
+                check_finite(model)
+            if state.global_step == state.max_steps:
+                control.should_log = True  # the curve ends where the training does
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, model: Any = None, **_: Any) -> None:
-            if not math.isfinite(logs.get("loss", 0.0)):  # before a checkpoint of such weights is written
+            if not math.isfinite(logs.get("loss", 0.0)):
                 check_finite(model)
 
     return Reporter()

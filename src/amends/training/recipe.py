@@ -1,6 +1,7 @@
 """What all trainers share: the recipe, the model to begin from, TRL's arguments, the adapter."""
 
 import inspect
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from amends.training.samples import tokenize_text
 # Up to this length plain attention is faster than the fused kernel's backward pass on CPU: a step took 8.5 s instead of
 # 10.3 s (docs/log.md). Its memory grows with the square of the length: 16 samples of 256 tokens keep 1.7 GB.
 EAGER_TOKENS = 256
+LOGGED = 1_000  # points of a loss curve, nearly
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ class Recipe:
             "fp16": device == "cuda" and best_dtype(device) == torch.float16,
             "save_steps": train.save_steps,
             "save_total_limit": 1,
-            "logging_steps": 1,
+            "logging_steps": max(1, steps // LOGGED),  # the log goes whole into each checkpoint
             "logging_strategy": "steps",
             "logging_nan_inf_filter": False,  # it would put the losses before in the place of one that is no number
             "disable_tqdm": True,
@@ -170,6 +172,25 @@ class Recipe:
 
 def _short(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
+
+
+def last_checkpoint(directory: Path) -> str | None:
+    """The newest checkpoint that was written whole: the trainer's state is the last file of one."""
+    found = [path for path in directory.glob("checkpoint-*") if _readable(path / "trainer_state.json")]
+    return str(max(found, key=lambda path: checkpoint_steps(str(path)))) if found else None
+
+
+def checkpoint_steps(checkpoint: str | None) -> int:
+    """Optimizer steps up to a checkpoint; 0 without one."""
+    return int(checkpoint.rpartition("-")[2]) if checkpoint else 0
+
+
+def _readable(path: Path) -> bool:
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def silence(trainer: Any) -> None:

@@ -6,6 +6,7 @@ Source: Ouyang et al. 2022, arXiv 2203.02155; Ahmadian et al. 2024, arXiv 2402.1
 
 import json
 import math
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from amends.models.chat import SWITCHES, plain_messages
 from amends.models.loading import avoid_cudnn_attention, best_device, best_dtype, find_model
 from amends.records import Sample
 from amends.text import whole_sentences
-from amends.training.recipe import Recipe, check_finite, silence
+from amends.training.recipe import Recipe, check_finite, checkpoint_steps, last_checkpoint, silence
 from amends.training.samples import TokenizedSample, tokenize_text
 from amends.training.tokenized import Tokenized
 
@@ -37,7 +38,7 @@ def columns(sample: Sample, tokens: Sequence[TokenizedSample], tokenizer: Any) -
 
 
 def train_reward(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: Recipe, callback: Any) -> None:
-    """Trains a reward model on pairs unless `directory` has one.
+    """Trains a reward model on pairs unless `directory` has one; goes on from its last checkpoint.
 
     Its adapter goes to `adapter/`, its log to `log.json`. `callback` is the trainer's, for progress.
     """
@@ -57,7 +58,6 @@ def train_reward(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: 
             directory / "checkpoints",
             recipe.train.learning_rate,
             reward_steps(recipe, len(tokenized.rows)),
-            save_strategy="no",
             max_length=None,
         ),
         train_dataset=tokenized.rows.select_columns(["chosen_ids", "rejected_ids"]),
@@ -66,7 +66,7 @@ def train_reward(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: 
     )
     silence(trainer)
     trainer.add_callback(callback)
-    trainer.train()
+    trainer.train(resume_from_checkpoint=last_checkpoint(directory / "checkpoints"))
     check_finite(trainer.model)
     log = [entry for entry in trainer.state.log_history if "loss" in entry]
     keys = ("step", "loss", "accuracy", "margin")
@@ -75,6 +75,7 @@ def train_reward(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: 
     part = directory / "adapter.part"
     trainer.model.save_pretrained(part)
     part.replace(finished)
+    shutil.rmtree(directory / "checkpoints", ignore_errors=True)
 
 
 def prepare(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: Recipe, callback: Any) -> dict[str, Any]:
@@ -92,6 +93,13 @@ def reward_steps(recipe: Recipe, rows: int) -> int:
     """The reward model's optimizer steps: its epochs are its own."""
     epochs = {"epochs": recipe.preference.reward_epochs, "max_steps": None, "max_tokens": None}
     return recipe.train.model_copy(update=epochs).steps(rows, 0)
+
+
+def reward_steps_done(directory: Path) -> int:
+    """Steps of the reward model that lie in its directory."""
+    if (directory / "adapter").exists():
+        return int(json.loads((directory / "log.json").read_text())[-1]["step"])
+    return checkpoint_steps(last_checkpoint(directory / "checkpoints"))
 
 
 def all_steps(recipe: Recipe, rows: int) -> int:
