@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from amends.checks import check_lengths, refuse_foreign, run_facts
-from amends.config import Configuration
+from amends.config import Configuration, InduceSettings
 from amends.errors import InputError, StoreError
 from amends.models.loading import find_model, load_tokenizer
 from amends.pipeline import Run
@@ -79,3 +79,27 @@ def test_rows_that_make_samples_that_are_too_long_are_found_before_they_are_made
     tokenizer = load_tokenizer(find_model("embedded"))
     with pytest.raises(InputError, match=said) if said else nullcontext():
         check_lengths(settings, {"instructions": rows}, tokenizer)
+
+
+def test_where_either_may_be_the_mistake_the_longer_one_counts(tmp_path: Path) -> None:
+    """A short bad answer that the gate rejects makes room for one of the model's, behind its guide's first words."""
+    plain, tokenizer = configuration(tmp_path / "none.jsonl"), load_tokenizer(find_model("embedded"))
+
+    def is_refused(source: str, words: int) -> bool:
+        settings = plain.model_copy(
+            update={
+                "methods": ["mistake-analysis"],
+                "train": plain.train.model_copy(update={"max_length": 280}),
+                "induce": InduceSettings.model_validate({"source": source}),
+            }
+        )
+        row = Instruction(id="a", prompt="word " * words, chosen="No.", rejected="Yes.")
+        try:
+            check_lengths(settings, {"instructions": [row]}, tokenizer)
+        except InputError:
+            return True
+        return False
+
+    found = {source: [is_refused(source, words) for words in range(4, 280, 4)] for source in ("own", "origin", "both")}
+    assert found["both"] == found["own"]
+    assert sum(found["own"]) > sum(found["origin"]) + 5

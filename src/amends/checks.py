@@ -10,6 +10,7 @@ from amends.errors import ConfigError, InputError, ModelError, StoreError
 from amends.inputs import identity
 from amends.judges.guard import GuardJudge
 from amends.judges.language_model import LanguageModelJudge
+from amends.making import MAKING
 from amends.methods import METHODS, kinds_of, with_starts
 from amends.models.endpoint import EndpointModel
 from amends.models.loading import find_model
@@ -160,24 +161,36 @@ def check_lengths(configuration: Configuration, sets: Mapping[str, Iterable[Inst
 def _sample_parts(
     name: str, row: Instruction, kinds: set[SampleKind], configuration: Configuration
 ) -> Iterator[tuple[str, int]]:
-    """Of each sample that a row can become: its texts that are known, and at most how many tokens the model adds."""
+    """Of each sample that a row can become: its texts that are known, and at most how many tokens the model adds.
+
+    A kept prefill counts as known. Of mistakes of both sources a row has either.
+    """
     answered = f"{row.prompt} {row.chosen}"
     if name == "benign":
         if row.chosen and kinds & {"benign", "hindsight"}:
             yield answered, 0
         return
-    origin = (row.rejected or "") if configuration.induce.source != "own" else ""
-    mistake = 0 if origin else configuration.induce.max_new_tokens
+    mistakes = [] if configuration.induce.source == "own" else [(row.rejected or "", 0)]
+    if configuration.induce.source != "origin":
+        mistakes.append((_kept("induce", configuration), configuration.induce.max_new_tokens))
     takes_answers = "answer" in kinds and configuration.answer.source != "own"
     if row.chosen and (takes_answers or kinds & {"safe", "preference"}):
         yield answered, 0
-    if row.chosen and "preference" in kinds:
-        yield f"{row.prompt} {origin}", mistake
-    if row.chosen and "hindsight" in kinds:
-        yield f"{template('hindsight_bad')} {template('hindsight_good')} {origin} {answered}", mistake
-    if "analysis" in kinds:
-        yield analysis_question(row.prompt, origin), configuration.analyze.max_new_tokens + mistake
+    for mistake, made in mistakes:
+        if row.chosen and "preference" in kinds:
+            yield f"{row.prompt} {mistake}", made
+        if row.chosen and "hindsight" in kinds:
+            yield f"{template('hindsight_bad')} {template('hindsight_good')} {mistake} {answered}", made
+        if "analysis" in kinds:
+            asked = f"{analysis_question(row.prompt, mistake)} {_kept('analyze', configuration)}"
+            yield asked, configuration.analyze.max_new_tokens + made
     if "answer" in kinds:
         yield row.prompt, configuration.answer.max_new_tokens
     if "revised" in kinds:
         yield row.prompt, configuration.revise.max_new_tokens
+
+
+def _kept(stage: str, configuration: Configuration) -> str:
+    """The longest prefill of a stage's guides that opens what it records."""
+    guides = MAKING[stage].guides(getattr(configuration, stage))
+    return max((guide.prefill for guide in guides if guide.keep), key=len, default="")
