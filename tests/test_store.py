@@ -15,7 +15,7 @@ import pytest
 
 from amends import store
 from amends.errors import StoreError
-from amends.locks import locked
+from amends.locks import full_device, locked
 from amends.records import Verdict
 from amends.store import Artifact, Manifest, file_digest, fingerprint, read_json, write_atomically, write_json
 
@@ -571,3 +571,22 @@ def test_a_file_with_a_plain_manifest_is_taken_too(tmp_path: Path) -> None:
         assert read_json(ours.path) == {"kappa": 0.5}
         write_json(ours.path, {})
     assert sorted(path.name for path in ours.path.parent.iterdir()) == ["a.json", "a.json.manifest.json"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        RuntimeError("[enforce fail at inline_container.cc] PytorchStreamWriter failed: file write failed"),
+        ValueError("Error while serializing: I/O error: No space left on device (os error 28)"),
+    ],
+)
+def test_a_full_device_is_known_by_what_libraries_say_of_it(tmp_path: Path, error: Exception) -> None:
+    said = r"adapter: no space left on the device; free some .* it resumes"
+    with pytest.raises(StoreError, match=said), full_device(tmp_path / "adapter"):
+        raise error
+
+
+def test_other_errors_are_not_taken_for_a_full_device(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), full_device(tmp_path / "adapter"):
+        (tmp_path / "none").read_text()

@@ -10,6 +10,8 @@ from typing import IO
 
 from amends.errors import StoreError
 
+FULL = "no space left on the device; free some and run the same command again, it resumes"
+
 
 def held(path: Path) -> AbstractContextManager[None]:
     """Holds one output for one process."""
@@ -57,10 +59,25 @@ def _hold(lock: Path, what: Path) -> IO[str]:
 
 
 @contextmanager
+def full_device(path: Path) -> Iterator[None]:
+    """Raises StoreError where what libraries write for `path` finds the device full, each with an error of its own.
+
+    Nothing else is caught: they read files, too.
+    """
+    try:
+        yield
+    except Exception as error:
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if full or "No space left on device" in str(error) or "file write failed" in str(error):  # safetensors, torch
+            raise StoreError(f"{path}: {FULL}") from error
+        raise
+
+
+@contextmanager
 def device_errors(path: Path) -> Iterator[None]:
     """Raises StoreError, with what to do, for what a device says where something is written to `path`."""
     reasons = {
-        errno.ENOSPC: "no space left on the device; free some and run the same command again, it resumes",
+        errno.ENOSPC: FULL,
         errno.EDQUOT: "disk quota exceeded; free some space and run the same command again, it resumes",
         **dict.fromkeys((errno.EACCES, errno.EPERM), "no permission to write there; choose another output"),
         errno.ENOENT: "its directory cannot be made; choose another output",

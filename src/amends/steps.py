@@ -16,7 +16,7 @@ from amends.data.sources import load_instructions
 from amends.errors import InputError, StoreError, YieldError
 from amends.inputs import copies, count, count_rows, first, identity, made_rows, paired_rows
 from amends.judges.preference import PreferenceJudge
-from amends.locks import held
+from amends.locks import full_device, held
 from amends.making import MADE_BY, MAKING
 from amends.methods import NEEDS, Method
 from amends.models.loading import directory_fingerprint, find_model
@@ -167,7 +167,8 @@ class Steps:
         rows = count(read_rows(samples, way.record))
         steps = None if recipe.train.max_tokens else way.steps(recipe, rows)
         with held(out), self._timed(name, is_begun(part, manifest.fingerprint)):
-            with self.reporter.stage(name, steps, "steps", kept=steps_done(part, manifest.fingerprint)) as progress:
+            kept = steps_done(part, manifest.fingerprint)
+            with self.reporter.stage(name, steps, "steps", kept=kept) as progress, full_device(out):
                 facts = fit(kind, read_rows(samples, way.record), out, recipe, manifest.fingerprint, progress)
             manifest.write("finished", facts=facts, files=directory_fingerprint(out))
             discard(part)  # not before the manifest: the part says that the output is ours

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from transformers.trainer_pt_utils import LengthGroupedSampler
+from trl import DPOTrainer
 from trl.trainer.utils import RepeatSampler
 
 from amends.config import PreferenceSettings, TrainSettings
@@ -24,6 +25,10 @@ SAMPLES = [
         completion=[Message(role="assistant", content=WORDS[number % 4])],
     )
     for number in range(6)
+]
+PAIRS = [
+    Preference(**sample.model_dump(exclude={"kind"}), kind="preference", rejected=SAMPLES[number - 1].completion)
+    for number, sample in enumerate(SAMPLES)
 ]
 TWICE = Recipe(
     "embedded",
@@ -77,23 +82,38 @@ def test_a_training_that_is_interrupted_in_its_second_epoch_ends_with_the_same_b
 
 
 def test_a_reward_model_that_is_interrupted_ends_with_the_same_bytes(tmp_path: Path) -> None:
-    pairs = [
-        Preference(**sample.model_dump(exclude={"kind"}), kind="preference", rejected=SAMPLES[number - 1].completion)
-        for number, sample in enumerate(SAMPLES)
-    ]
     recipe = replace(TWICE, preference=PreferenceSettings(reward_epochs=2, generations=2, max_new_tokens=2))
     recipe = replace(recipe, train=recipe.train.model_copy(update={"max_steps": 1}))
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    facts = fit("rlhf", pairs, whole, recipe, "f")
+    facts = fit("rlhf", PAIRS, whole, recipe, "f")
     assert (facts["reward_steps"], len(facts["reward_log"])) == (6, 6)
     with pytest.raises(KeyboardInterrupt):
-        fit("rlhf", pairs, broken, recipe, "f", Interrupt(5))
+        fit("rlhf", PAIRS, broken, recipe, "f", Interrupt(5))
     assert steps_done(tmp_path / "broken.part", "f") == 4
     told = Interrupt(9)
-    assert fit("rlhf", pairs, broken, recipe, "f", told) == facts
+    assert fit("rlhf", PAIRS, broken, recipe, "f", told) == facts
     assert told.done == 7
     for file in ("adapter_model.safetensors", "../broken.part/reward/adapter/adapter_model.safetensors"):
         assert (broken / file).read_bytes() == (whole / file.replace("broken", "whole")).read_bytes()
+
+
+def test_a_dpo_training_that_goes_on_computes_no_reference_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = 0
+    compute = DPOTrainer.compute_ref_log_probs
+
+    def counted(self: Any, *given: Any) -> Any:
+        nonlocal batches
+        batches += 1
+        return compute(self, *given)
+
+    monkeypatch.setattr(DPOTrainer, "compute_ref_log_probs", counted)
+    with pytest.raises(KeyboardInterrupt):
+        fit("dpo", PAIRS, tmp_path / "out", TWICE, "f", Interrupt(2))
+    assert batches == 3
+    assert fit("dpo", PAIRS, tmp_path / "out", TWICE, "f")["steps"] == 6
+    assert batches == 3
 
 
 def test_the_curve_of_many_steps_is_short_and_ends_with_the_last(

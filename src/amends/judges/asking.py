@@ -3,12 +3,14 @@
 import json
 import re
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 
 from amends.errors import ModelError
+from amends.locks import device_errors
 from amends.protocols import Generator, Prompt, Sampling
 from amends.records import Message
 from amends.store import cache_directory, fingerprint
@@ -69,23 +71,27 @@ class Asker(Generic[Form]):
     def _load(self) -> dict[str, Form]:
         if self._known is None:
             self._known = {}
-            lines = self._path.read_text(encoding="utf-8").splitlines() if self._path.exists() else []
-            for line in lines:
-                try:
-                    row = json.loads(line)
-                    self._known[row["key"]] = self.form.model_validate(row["answer"])
-                except (ValueError, KeyError, TypeError):
-                    continue  # a line that an interruption cut: that question is asked again
+            with self._path.open("rb") if self._path.exists() else nullcontext(()) as lines:
+                for line in lines:
+                    try:
+                        row = json.loads(line)
+                        self._known[row["key"]] = self.form.model_validate(row["answer"])
+                    except (ValueError, KeyError, TypeError):
+                        continue  # a line that an interruption cut: that question is asked again
         return self._known
 
     def _keep(self, fresh: dict[str, Form]) -> None:
-        if not fresh:
-            return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a", encoding="utf-8") as stream:
-            for key, answer in fresh.items():  # the line end comes first: the line before may have been cut
-                stream.write("\n" + json.dumps({"key": key, "answer": answer.model_dump()}))
         self._load().update(fresh)
+        with device_errors(self._path):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", encoding="utf-8") as stream:
+                for key, answer in fresh.items():  # the line end comes first: the line before may have been cut
+                    stream.write("\n" + json.dumps({"key": key, "answer": answer.model_dump()}))
+
+    def release(self) -> None:
+        """Frees the model, and forgets what is in the file."""
+        self.model.release()
+        self._known = None
 
 
 def read_form(form: type[Form], text: str) -> Form | None:

@@ -68,4 +68,4 @@ class LanguageModelJudge:
 
     def release(self) -> None:
         """Frees the model."""
-        self.model.release()
+        self._asker.release()

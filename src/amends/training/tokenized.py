@@ -1,5 +1,6 @@
 """Tokenized samples in a file that trainers read from disk, so that memory does not grow with their number."""
 
+import os
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -100,8 +101,13 @@ class Tokenized:
         return Dataset.from_file(str(self.path))
 
     def moved(self, path: Path) -> "Tokenized":
-        """The same with its file at `path`."""
+        """The same with its file at `path`, and no date.
+
+        `datasets` takes a file's date for a part of its content: without one, what TRL's DPOTrainer keeps beside it
+        (reference log-probabilities) is found again by a training that goes on.
+        """
         self.path.replace(path)
+        os.utime(path, (0, 0))
         return replace(self, path=path)
 
     @property
