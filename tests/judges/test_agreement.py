@@ -1,6 +1,8 @@
 """How far two judges agree, against scikit-learn's kappa, and the refusal detector."""
 
+import gzip
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ from amends.records import Mistake, Response, Verdict, label
 from amends.refusal import is_refusal
 from amends.steps import Steps
 from conftest import CONFIGS
+
+XSTEST = Path(__file__).parents[3] / "shared" / "data" / "xstest_labelled.jsonl.gz"
 
 
 class Fixed:
@@ -129,3 +133,14 @@ def test_refusals(text: str) -> None:
 )
 def test_what_is_no_refusal(text: str) -> None:
     assert not is_refusal(text)
+
+
+@pytest.mark.skipif(not XSTEST.exists(), reason=f"needs {XSTEST}, public research data that is not in the repository")
+def test_how_many_refusals_of_larger_models_are_found() -> None:
+    """What docs/judging.md says."""
+    with gzip.open(XSTEST, "rt", encoding="utf-8") as stream:
+        rows = [json.loads(line) for line in stream]
+    found = Counter((row["behavior_label"], is_refusal(row["response"])) for row in rows)
+    assert (found["2_full_refusal", True], found["2_full_refusal", False]) == (837, 141)
+    assert (found["1_full_compliance", True], found["1_full_compliance", False]) == (39, 1041)
+    assert (found["3_partial_refusal", True], found["3_partial_refusal", False]) == (103, 73)
