@@ -27,7 +27,7 @@ def made_rows(name: str, settings: DataSettings) -> Iterator[Any]:
     """The rows of one of the sets that samples are made of, by its name in methods.NEEDS."""
     kinds = {making.writes: making.record for making in MAKING.values()}
     kind = kinds.get(name)
-    return first(read_rows(Path(settings.source), kind), settings.limit) if kind else load_instructions(settings)
+    return islice(read_rows(Path(settings.source), kind), settings.limit) if kind else load_instructions(settings)
 
 
 def paired_rows(a: Path, b: Path, limit: int | None) -> Iterator[tuple[Response, Response]]:
@@ -36,7 +36,7 @@ def paired_rows(a: Path, b: Path, limit: int | None) -> Iterator[tuple[Response,
     Raises InputError where they have no id in common, or one id stands for two prompts.
     """
     of_b = {row.id: row for row in read_rows(b, Response)}
-    found = first(((row, of_b[row.id]) for row in read_rows(a, Response) if row.id in of_b), limit)
+    found = islice(((row, of_b[row.id]) for row in read_rows(a, Response) if row.id in of_b), limit)
     pair = next(found, None)
     if pair is None:
         raise InputError(f"{a} and {b}: no id in both; compare responses to the same prompts")
@@ -52,11 +52,6 @@ def copies(rows: Iterable[RowType], count: int) -> Iterator[RowType]:
         yield row
         for number in range(2, count + 1):
             yield row.model_copy(update={"id": f"{row.id}+{number}"})
-
-
-def first(rows: Iterator[Any], limit: int | None) -> Iterator[Any]:
-    """The first rows, or all of them."""
-    return rows if limit is None else islice(rows, limit)
 
 
 def count_rows(settings: DataSettings, name: str = "instructions") -> int | None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from amends.config import ComposeSettings, DataSettings
 from amends.data.rows import read_rows
 from amends.data.sources import load_instructions
 from amends.errors import InputError, StoreError, YieldError
-from amends.inputs import copies, count, count_rows, first, identity, made_rows, paired_rows
+from amends.inputs import copies, count, count_rows, identity, made_rows, paired_rows
 from amends.judges.preference import PreferenceJudge
 from amends.locks import full_device, held
 from amends.making import MADE_BY, MAKING
@@ -204,8 +205,8 @@ class Steps:
         self._run(
             name,
             artifact,
-            lambda: count(first(read_rows(responses, Response), limit)),
-            lambda progress: judge_responses(first(read_rows(responses, Response), limit), artifact, judge, progress),
+            lambda: count(islice(read_rows(responses, Response), limit)),
+            lambda progress: judge_responses(islice(read_rows(responses, Response), limit), artifact, judge, progress),
         )
 
     def prefer(self, a: Path, b: Path, out: Path, judge: PreferenceJudge, limit: int | None = None) -> None:

@@ -30,13 +30,13 @@ def test_every_loader_asks_for_that(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
     for kind in (AutoModelForCausalLM, AutoModelForSequenceClassification):
         monkeypatch.setattr(kind, "from_pretrained", fails)
+    monkeypatch.setattr("amends.models.loading.avoid_cudnn_attention", told.append)
+    monkeypatch.setattr("amends.models.loading.best_dtype", lambda _: torch.float16)
     for module in ("amends.models.loading", "amends.training.rlhf"):
-        monkeypatch.setattr(f"{module}.avoid_cudnn_attention", told.append)
         monkeypatch.setattr(f"{module}.best_device", lambda: "cuda")
-        monkeypatch.setattr(f"{module}.best_dtype", lambda _: torch.float16)
-    with pytest.raises(ModelError):
+    with pytest.raises(ModelError, match="nothing is loaded here"):
         load_model(find_model("embedded"))
-    with pytest.raises(OSError, match="nothing is loaded here"):
+    with pytest.raises(ModelError, match="nothing is loaded here"):
         rlhf._scorer(Recipe("embedded"), load_tokenizer(find_model("embedded")))
     assert told == ["cuda", "cuda"]
 

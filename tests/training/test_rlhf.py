@@ -30,7 +30,7 @@ def test_a_float16_reward_model_trains_its_output_in_float32(
         raise Stop
 
     monkeypatch.setattr("trl.RewardTrainer", trainer)
-    monkeypatch.setattr(rlhf, "best_dtype", lambda _: dtype)
+    monkeypatch.setattr("amends.models.loading.best_dtype", lambda _: dtype)
     tokenizer = load_tokenizer(find_model("embedded"))
     pair = Preference(
         id="a",

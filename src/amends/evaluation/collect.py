@@ -147,19 +147,13 @@ def _pairs(measured: list[Measurement]) -> list[tuple[Measurement, Measurement]]
     The second is the paper's claim: analysis and guidance together against the plain model.
     """
     methods = list(dict.fromkeys(one.method for one in measured))
-    pairs = []
-    for a in measured:
-        for b in measured:
-            if a.suite != b.suite or a.system == b.system:
-                continue
-            earlier = [one.method for one in measured].index(b.method) < [one.method for one in measured].index(
-                a.method
-            )
-            same = a.inference == b.inference and earlier
-            claim = a.inference == "guided" and b.inference == "unguided" and b.method == methods[0]
-            if same or claim:
-                pairs.append((a, b))
-    return pairs
+
+    def worth(a: Measurement, b: Measurement) -> bool:
+        same = a.inference == b.inference and methods.index(b.method) < methods.index(a.method)
+        claim = a.inference == "guided" and b.inference == "unguided" and b.method == methods[0]
+        return a.suite == b.suite and (same or claim)
+
+    return [(a, b) for a in measured for b in measured if worth(a, b)]
 
 
 def _yields(configuration: Configuration, directory: Path) -> dict[str, dict[str, Any]]:
@@ -170,19 +164,16 @@ def _yields(configuration: Configuration, directory: Path) -> dict[str, dict[str
 
 def _sets(configuration: Configuration, directory: Path) -> dict[str, Any]:
     """Where each set is from, how many rows it has, and their hash."""
-    sets: dict[str, Any] = {"instructions": configuration.instructions, "benign": configuration.benign}
-    sets = {name: settings for name, settings in sets.items() if settings is not None}
-    files = {name: Layout(directory).rows(name) for name in sets}
-    files |= {f"suite {name}": Layout(directory).suite(name) for name in configuration.suites}
-    sets |= {f"suite {name}": settings for name, settings in configuration.suites.items()}
-    return {
-        name: {
-            "source": sets[name].source,
-            "rows": sum(1 for _ in path.open("rb")),
-            "sha256": read_json(manifest_path(path))["sha256"],
-        }
-        for name, path in files.items()
-    }
+    files = Layout(directory)
+    sets = {name: (one.source, files.rows(name)) for name, one in configuration.training_sets().items()}
+    sets |= {f"suite {name}": (one.source, files.suite(name)) for name, one in configuration.suites.items()}
+    return {name: _set(source, path) for name, (source, path) in sets.items()}
+
+
+def _set(source: str, path: Path) -> dict[str, Any]:
+    with path.open("rb") as stream:
+        rows = sum(1 for _ in stream)
+    return {"source": source, "rows": rows, "sha256": read_json(manifest_path(path))["sha256"]}
 
 
 def _training(configuration: Configuration, directory: Path) -> dict[str, dict[str, Any]]:

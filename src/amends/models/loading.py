@@ -159,17 +159,29 @@ def load_model(source: ModelSource, device: str | None = None, adapter: Path | N
     """
     from transformers import AutoModelForCausalLM
 
-    quiet_libraries()
     device = device or best_device()
+    model = load_weights(AutoModelForCausalLM, source, device).to(device)
+    if adapter is not None:
+        model = _with_adapter(model, source, adapter)
+    return model.eval()
+
+
+def load_weights(kind: Any, source: ModelSource, device: str, **options: Any) -> Any:
+    """A model of transformers' class `kind`, in the precision for `device`, with `options` of its configuration.
+
+    Raises ModelError where the files are missing or damaged.
+    """
+    quiet_libraries()
     avoid_cudnn_attention(device)
     commit = source.commit()
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        return kind.from_pretrained(
             source.location,
             revision=commit,
             dtype=best_dtype(device),
             use_safetensors=True,
             trust_remote_code=False,
+            **options,
         )
     except Exception as error:
         if memory_is_full(error):
@@ -178,10 +190,6 @@ def load_model(source: ModelSource, device: str | None = None, adapter: Path | N
             f"{source.name}: cannot be loaded: {_first_line(error)}; name `embedded`, a model directory with "
             "safetensors weights, or a hub id that can be reached (offline: download it first)"
         ) from error
-    model = model.to(device)
-    if adapter is not None:
-        model = _with_adapter(model, source, adapter)
-    return model.eval()
 
 
 def check_adapter(source: ModelSource, adapter: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from amends.models.batches import length_batches, right_padded
 from amends.models.chat import SWITCHES, plain_messages
-from amends.models.loading import avoid_cudnn_attention, best_device, best_dtype, find_model
+from amends.models.loading import best_device, find_model, load_weights
 from amends.records import Sample
 from amends.text import whole_sentences
 from amends.training.recipe import Recipe, check_finite, checkpoint_steps, last_checkpoint, silence
@@ -189,15 +189,7 @@ def _scorer(recipe: Recipe, tokenizer: Any) -> Any:
     from transformers import AutoModelForSequenceClassification, set_seed
 
     set_seed(recipe.seed % 2**31)  # the new output's first weights
-    source, device = find_model(recipe.model), best_device()
-    avoid_cudnn_attention(device)
-    model = AutoModelForSequenceClassification.from_pretrained(
-        source.location,
-        revision=source.commit(),
-        num_labels=1,
-        dtype=best_dtype(device),
-        use_safetensors=True,
-        trust_remote_code=False,
-    )
+    source = find_model(recipe.model)
+    model = load_weights(AutoModelForSequenceClassification, source, best_device(), num_labels=1)
     model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
     return model
