@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from amends.checks import (
     check_answers,
@@ -18,7 +19,6 @@ from amends.data.rows import read_rows
 from amends.data.sources import check_disjoint
 from amends.errors import InputError
 from amends.inputs import answering_guide
-from amends.judges.agreement import suite_to_compare
 from amends.judges.named import load_judge
 from amends.layout import Layout
 from amends.locks import locked
@@ -84,8 +84,7 @@ class Run:
                     self._train(method)
                 self._respond(method)
             self.base.release()
-            self._judge()
-            return self._results()
+            return self._results(self._judge())
 
     @contextmanager
     def _releasing(self) -> Iterator[None]:
@@ -195,7 +194,9 @@ class Run:
                     self.steps.respond(label, prompts, out, system, asked, settings.sampling())
         system.release()
 
-    def _judge(self) -> None:
+    def _judge(self) -> dict[str, Any]:
+        """Writes verdicts, and returns how far judges agree, by what is compared."""
+        agreed = {}
         for method in self.configuration.methods:
             for inference in self.configuration.respond.inference:
                 for suite, settings in self.configuration.suites.items():
@@ -204,11 +205,13 @@ class Run:
                         verdicts = self.files.measured(method, inference, suite, "verdicts")
                         self.steps.judge(f"{method} {inference}: verdicts on {suite}", responses, verdicts, self.judge)
         if "induce" in stages_for(self.configuration.methods, self.configuration.shares):
-            self.steps.agreement(self.files.rows("mistakes"), self.directory / "agreement.json", self.judge, self.gate)
+            out, mistakes = self.directory / "agreement.json", self.files.rows("mistakes")
+            agreed["agreement"] = self.steps.agreement(mistakes, out, self.judge, self.gate)
         if red_team := suite_to_compare(self.configuration):
-            self._compare_with_probe(red_team)
+            agreed["agreement-with-probe"] = self._compare_with_probe(red_team)
+        return agreed
 
-    def _compare_with_probe(self, suite: str) -> None:
+    def _compare_with_probe(self, suite: str) -> dict[str, Any]:
         """On the first method's responses."""
         self.judge.release()
         method, probe = self.configuration.methods[0], load_judge("probe")
@@ -216,16 +219,28 @@ class Run:
         for inference in self.configuration.respond.inference:
             responses = self.files.measured(method, inference, suite, "responses")
             judged[responses] = self.files.measured(method, inference, suite, "verdicts")
-        self.steps.agreement_with_probe(judged, self.directory / "agreement-with-probe.json", probe)
+        found = self.steps.agreement_with_probe(judged, self.directory / "agreement-with-probe.json", probe)
         probe.release()
+        return found
 
-    def _results(self) -> Path:
+    def _results(self, agreed: dict[str, Any]) -> Path:
         from amends.evaluation.collect import collect_results
         from amends.report.render import write_report
 
         with self.reporter.stage("results and report", None):
-            judges = {"evaluation": self.judge.facts, "gate": self.gate.facts}
+            judges = {"evaluation": self.judge.facts, "gate": self.gate.facts} | agreed
             results = collect_results(self.configuration, self.directory, judges)
             write_json(self.files.results, results.model_dump(mode="json"))
             write_report(self.directory)
         return self.files.results
+
+
+def suite_to_compare(configuration: Configuration) -> str | None:
+    """The suite on which a run's judge is compared with the bundled probe; None without one.
+
+    None, too, where that is the judge, and where neither judge nor gate is bundled: nothing of the bundled weights, whose
+    licence is non-commercial, is used then.
+    """
+    red_team = [name for name, suite in configuration.suites.items() if suite.kind == "red-team"]
+    bundled = {"probe", "gate"} & {configuration.judge, configuration.gate}
+    return red_team[0] if red_team and bundled and configuration.judge != "probe" else None

@@ -220,31 +220,34 @@ class Steps:
             lambda progress: judge_pairs(paired_rows(a, b, limit), artifact, judge.prefer, progress),
         )
 
-    def agreement(self, mistakes: Path, out: Path, judge: Judge, gate: Judge) -> None:
-        """Writes how far the judge that evaluates and the gate agree on the mistakes."""
+    def agreement(self, mistakes: Path, out: Path, judge: Judge, gate: Judge) -> dict[str, Any]:
+        """Writes, and returns, how far the judge that evaluates and the gate agree on the mistakes."""
         from amends.judges.agreement import on_mistakes
 
         parts = {"judge": judge.fingerprint, "gate": gate.fingerprint, "inputs": file_digest(mistakes)}
         manifest = Manifest(out, parts)
-        self._note("judges' agreement", manifest, lambda: on_mistakes(mistakes, judge, gate))
+        return self._note("judges' agreement", manifest, lambda: on_mistakes(mistakes, judge, gate))
 
-    def agreement_with_probe(self, judged: Mapping[Path, Path], out: Path, probe: Judge) -> None:
-        """Writes how far the judge that evaluated agrees with the probe: `judged` are its verdicts by their responses."""
+    def agreement_with_probe(self, judged: Mapping[Path, Path], out: Path, probe: Judge) -> dict[str, Any]:
+        """Writes, and returns, how far the judge that evaluated agrees with the probe.
+
+        `judged` are its verdicts by their responses.
+        """
         from amends.judges.agreement import on_responses
 
         inputs = [file_digest(path) for pair in judged.items() for path in pair]
         manifest = Manifest(out, {"judge": probe.fingerprint, "inputs": inputs})
-        self._note("agreement with the probe", manifest, lambda: on_responses(judged, probe))
+        return self._note("agreement with the probe", manifest, lambda: on_responses(judged, probe))
 
-    def _note(self, name: str, manifest: Manifest, facts: Callable[[], dict[str, Any]]) -> None:
-        """Writes a small file that is made at once."""
-        if self._is_finished(name, manifest):
-            return
-        with self.reporter.stage(name, None):
-            found = facts()
-            manifest.manifest_path.unlink(missing_ok=True)  # it must not vouch for what comes next
-            write_json(manifest.path, found)
-        manifest.write("finished")
+    def _note(self, name: str, manifest: Manifest, facts: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Writes, and returns, facts that are found at once."""
+        if not self._is_finished(name, manifest):
+            with self.reporter.stage(name, None):
+                found = facts()
+                manifest.manifest_path.unlink(missing_ok=True)  # it must not vouch for what comes next
+                write_json(manifest.path, found)
+            manifest.write("finished")
+        return dict(read_json(manifest.path))
 
     def _asked(
         self, rows: DataSettings, out: Path, model: Generator, asked: Guide, parts: dict[str, Any], kind: str

@@ -17,8 +17,7 @@ def test_results_come_from_files_alone(finished_run: Path, tmp_path: Path, monke
         monkeypatch.setattr(f"amends.judges.{name}", lambda *_: pytest.fail("a judge was made"))
     configuration = Configuration.model_validate(read_json(finished_run / "run.json")["configuration"])
     written = read_json(finished_run / "results.json")
-    judges = {role: facts for role, facts in written["judges"].items() if role != "agreement"}
-    assert collect_results(configuration, finished_run, judges).model_dump(mode="json") == written
+    assert collect_results(configuration, finished_run, written["judges"]).model_dump(mode="json") == written
     copy = tmp_path / "seed-1"
     copytree(finished_run, copy)
     write_json(copy / "results.json", written | {"judges": {}, "yields": {}})

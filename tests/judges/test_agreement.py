@@ -9,7 +9,8 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from amends.config_file import load_configuration
-from amends.judges.agreement import agreement, on_mistakes, suite_to_compare
+from amends.judges.agreement import agreement, on_mistakes
+from amends.pipeline import suite_to_compare
 from amends.records import Mistake, Response, Verdict, label
 from amends.refusal import is_refusal
 from amends.steps import Steps

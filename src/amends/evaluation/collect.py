@@ -11,7 +11,6 @@ from amends.data.rows import read_rows
 from amends.evaluation.measurement import Measurement, measure
 from amends.evaluation.results import Results, compare, system_row
 from amends.evaluation.seeds import pooled_comparisons, pooled_row
-from amends.judges.agreement import suite_to_compare
 from amends.layout import Layout
 from amends.making import MAKING, stages_for
 from amends.methods import with_starts
@@ -23,18 +22,15 @@ from amends.store import manifest_path, read_as, read_json
 def collect_results(configuration: Configuration, directory: Path, judges: dict[str, Any]) -> Results:
     """Everything that a run's results.json holds. Reads finished files only; the same files give the same bytes.
 
-    `judges`: facts of those that evaluated and gated, by role.
+    `judges`: facts of those that evaluated and gated, by role, and how far they agree.
     """
-    # What lies there from other methods, or of another judge, is not this run's.
-    agreed = ["agreement"] if "induce" in stages_for(configuration.methods, configuration.shares) else []
-    agreed += ["agreement-with-probe"] if suite_to_compare(configuration) else []
     measured = _measured(configuration, directory)
     return Results(
         model=configuration.model,
         seed=configuration.seed,
         **_compared([measured], configuration.seed),
         yields=_yields(configuration, directory),
-        judges=judges | {name: read_json(directory / f"{name}.json") for name in agreed},
+        judges=judges,
         data={
             "amends": __version__,
             "sets": _sets(configuration, directory),

@@ -5,7 +5,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from amends.config import Configuration
 from amends.data.rows import read_rows
 from amends.protocols import Judge
 from amends.records import Mistake, Response, Verdict, label
@@ -56,14 +55,3 @@ def on_responses(judged: Mapping[Path, Path], probe: Judge) -> dict[str, Any]:
     ]
     pairs = [(response.prompt, response.response) for response, _ in rows]
     return agreement({"evaluation": [verdict.score for _, verdict in rows], "probe": probe.score(pairs)})
-
-
-def suite_to_compare(configuration: Configuration) -> str | None:
-    """The suite on which a run's judge is compared with the bundled probe; None without one.
-
-    None, too, where that is the judge, and where neither judge nor gate is bundled: nothing of the bundled weights, whose
-    licence is non-commercial, is used then.
-    """
-    red_team = [name for name, suite in configuration.suites.items() if suite.kind == "red-team"]
-    bundled = {"probe", "gate"} & {configuration.judge, configuration.gate}
-    return red_team[0] if red_team and bundled and configuration.judge != "probe" else None
