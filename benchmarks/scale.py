@@ -17,6 +17,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from amends.artifacts import Artifact
 from amends.config import AnalyzeSettings, InduceSettings
 from amends.data.rows import read_rows
 from amends.evaluation.measurement import measure
@@ -32,7 +33,6 @@ from amends.stages.induce import induce
 from amends.stages.judge import judge_responses
 from amends.stages.respond import respond
 from amends.stages.yields import stage_yield
-from amends.store import Artifact
 
 
 class HashJudge:

@@ -10,6 +10,7 @@ from amends.errors import ConfigError, InputError, ModelError, StoreError
 from amends.inputs import identity
 from amends.judges.guard import GuardJudge
 from amends.judges.language_model import LanguageModelJudge
+from amends.layout import Layout, read_run
 from amends.making import MAKING
 from amends.methods import METHODS, kinds_of, with_starts
 from amends.models.endpoint import EndpointModel
@@ -18,7 +19,7 @@ from amends.models.local import LocalModel
 from amends.prompts import Guide, analysis_question, template
 from amends.protocols import SHORT, Generator, Judge, Prompt, Sampling
 from amends.records import Instruction, Message, SampleKind
-from amends.store import fingerprint, read_json, read_run
+from amends.store import fingerprint, read_json
 from amends.training.samples import tokenize_text
 
 SHAPE = ("seeds", "variants")
@@ -31,7 +32,7 @@ def refuse_foreign(configuration: Configuration, directory: Path) -> None:
     configuration_there = read_run(directory)
     if configuration_there is None:
         return
-    theirs = {"configuration": configuration_there, "contents": read_json(directory / "run.json").get("contents", {})}
+    theirs = {"configuration": configuration_there, "contents": read_json(Layout(directory).run).get("contents", {})}
     ours = run_facts(configuration)
     foreign = [key for key in ours["contents"] if all(theirs[part].get(key) != ours[part][key] for part in ours)]
     foreign += [key for key in SHAPE if bool(theirs["configuration"].get(key)) != bool(ours["configuration"][key])]

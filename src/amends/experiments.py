@@ -33,7 +33,7 @@ def run_experiment(configuration: Configuration, directory: Path, reporter: Repo
     runs: dict[str, list[Run]] = {}
     for name, part in parts.items():
         others = [one.directory for earlier in runs.values() for one in earlier]
-        runs[name] = [Run(one, directory / name / seed, reporter, others) for seed, one in _seeds(part).items()]
+        runs[name] = [Run(one, place, reporter, others) for place, one in _seeds(part, directory / name).items()]
     read = [next(iter(parts.values())).training_sets()]  # by the first run itself, before all else
     for name, found in runs.items():
         found[0].check()
@@ -45,7 +45,7 @@ def run_experiment(configuration: Configuration, directory: Path, reporter: Repo
     path = Layout(directory).results
     with locked(directory / ".lock", directory):
         refuse_foreign(configuration, directory)
-        write_json(directory / "run.json", run_facts(configuration))
+        write_json(Layout(directory).run, run_facts(configuration))
         failed = _run_all(runs, reporter)
         finished = {name: [one.directory for one in found] for name, found in runs.items() if name not in failed}
         if not finished:
@@ -57,12 +57,13 @@ def run_experiment(configuration: Configuration, directory: Path, reporter: Repo
     return path
 
 
-def _seeds(configuration: Configuration) -> dict[str, Configuration]:
-    """A configuration for each seed by the name of its directory; the only one has none."""
+def _seeds(configuration: Configuration, directory: Path) -> dict[Path, Configuration]:
+    """A configuration for each seed by its directory; without several, the whole one."""
     if not configuration.seeds:
-        return {"": configuration}
+        return {directory: configuration}
     return {
-        f"seed-{seed}": configuration.model_copy(update={"seed": seed, "seeds": []}) for seed in configuration.seeds
+        Layout(directory).of_seed(seed): configuration.model_copy(update={"seed": seed, "seeds": []})
+        for seed in configuration.seeds
     }
 
 

@@ -1,10 +1,13 @@
-"""Where a run's files lie in its directory; docs/formats.md says what is in them."""
+"""Where a run's files lie in its directory, and its run.json; docs/formats.md says what is in them."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import BaseModel
 
 from amends.records import Inference
+from amends.store import read_as, read_json
 
 Measured = Literal["responses", "verdicts", "losses"]
 
@@ -16,6 +19,16 @@ class Layout:
     directory: Path
 
     @property
+    def run(self) -> Path:
+        """The configuration, and what the directory is its run's by."""
+        return self.directory / "run.json"
+
+    @property
+    def timings(self) -> Path:
+        """Seconds by step."""
+        return self.directory / "timings.json"
+
+    @property
     def results(self) -> Path:
         """The table, for programs."""
         return self.directory / "results.json"
@@ -24,6 +37,10 @@ class Layout:
     def report(self) -> Path:
         """The same for people."""
         return self.directory / "report.html"
+
+    def of_seed(self, seed: int) -> Path:
+        """The whole run of one of several seeds."""
+        return self.directory / f"seed-{seed}"
 
     def rows(self, name: str) -> Path:
         """A training set, or what a stage made: instructions, benign, mistakes, analyses, revisions, answers."""
@@ -37,6 +54,10 @@ class Layout:
         """What a method trains on."""
         return self.directory / method / "samples.jsonl"
 
+    def trained(self, method: str, full: bool) -> Path:
+        """What was trained: an adapter, or all weights."""
+        return self.directory / method / ("model" if full else "adapter")
+
     def training(self, method: str) -> Path:
         """The facts of a method's training."""
         return self.directory / method / "training.json"
@@ -44,3 +65,25 @@ class Layout:
     def measured(self, method: str, inference: Inference, suite: str, what: Measured) -> Path:
         """What was measured of a system on a suite."""
         return self.directory / method / f"{inference}.{suite}.{what}.jsonl"
+
+
+class _RunConfiguration(BaseModel):
+    """What others than a run itself need of its configuration."""
+
+    methods: list[str] = []
+    seeds: list[int] = []
+    compose: dict[str, float] = {}
+
+
+class _RunFile(BaseModel):
+    configuration: _RunConfiguration
+    contents: dict[str, str] = {}
+
+
+def read_run(directory: Path) -> dict[str, Any] | None:
+    """The configuration in a directory's run.json; None without one. Raises StoreError where it is damaged, or not ours."""
+    path = Layout(directory).run
+    if not path.exists():
+        return None
+    read_as(_RunFile, path)
+    return dict(read_json(path)["configuration"])

@@ -77,7 +77,7 @@ class Run:
         with locked(self.directory / ".lock", self.directory), self._releasing():
             refuse_foreign(self.configuration, self.directory)
             self._data()
-            write_json(self.directory / "run.json", run_facts(self.configuration))
+            write_json(self.files.run, run_facts(self.configuration))
             self._prepare()
             for method in (METHODS[name] for name in self.configuration.methods):
                 if method.kinds:
@@ -168,8 +168,7 @@ class Run:
         return out
 
     def _trained(self, method: Method) -> Path:
-        kind = "adapter" if self.configuration.train.adapter == "lora" else "model"
-        return self.directory / method.name / kind
+        return self.files.trained(method.name, full=self.configuration.train.adapter == "full")
 
     def _system(self, method: Method) -> LocalModel:
         if not method.kinds:

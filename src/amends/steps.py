@@ -11,12 +11,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from amends.artifacts import Artifact, Manifest, Part
 from amends.config import ComposeSettings, DataSettings
 from amends.data.rows import read_rows
 from amends.data.sources import load_instructions
 from amends.errors import InputError, StoreError, YieldError
 from amends.inputs import copies, count, count_rows, identity, made_rows, paired_rows
 from amends.judges.preference import PreferenceJudge
+from amends.layout import Layout
 from amends.locks import full_device, held
 from amends.making import MADE_BY, MAKING
 from amends.methods import NEEDS, Method
@@ -33,7 +35,7 @@ from amends.stages.reference import reference_losses
 from amends.stages.respond import respond
 from amends.stages.streaming import stream
 from amends.stages.yields import stage_yield
-from amends.store import MARK, Artifact, Manifest, discard, file_digest, read_json, write_json
+from amends.store import file_digest, read_json, write_json
 from amends.training.recipe import Recipe
 
 CODE = {"make": 2, "train": 2, "respond": 1, "reference": 1}
@@ -143,7 +145,7 @@ class Steps:
 
     def train(self, name: str, samples: Path, out: Path, kind: Trainer, recipe: Recipe) -> dict[str, Any]:
         """Writes an adapter or model directory and returns the training's facts: tokens, steps, the loss curve."""
-        from amends.training.fit import WAYS, fit, is_begun, steps_done
+        from amends.training.fit import WAYS, fit, steps_done
 
         way = WAYS[kind]
         manifest = Manifest(
@@ -162,17 +164,16 @@ class Steps:
         )
         if self._is_finished(name, manifest):
             return dict(manifest.read()["facts"])
-        part = out.with_name(out.name + ".part")
-        if out.exists() and not (part / MARK).exists():
+        part = Part(out, manifest.fingerprint)
+        if out.exists() and not part.is_ours():
             _refuse_foreign_directory(manifest)
         rows = count(read_rows(samples, way.record))
         steps = None if recipe.train.max_tokens else way.steps(recipe, rows)
-        with held(out), self._timed(name, is_begun(part, manifest.fingerprint)):
-            kept = steps_done(part, manifest.fingerprint)
-            with self.reporter.stage(name, steps, "steps", kept=kept) as progress, full_device(out):
+        with held(out), self._timed(name, part.is_begun()):
+            with self.reporter.stage(name, steps, "steps", kept=steps_done(part)) as progress, full_device(out):
                 facts = fit(kind, read_rows(samples, way.record), out, recipe, manifest.fingerprint, progress)
             manifest.write("finished", facts=facts, files=directory_fingerprint(out))
-            discard(part)  # not before the manifest: the part says that the output is ours
+            part.discard()  # not before the manifest: the part says that the output is ours
         return facts
 
     def respond(
@@ -281,7 +282,7 @@ class Steps:
         began = time.monotonic()
         yield
         if self.root:
-            path = self.root / "timings.json"
+            path = Layout(self.root).timings
             before = read_json(path) if path.exists() else {}
             before.pop(name, None)
             write_json(path, before if resumed else before | {name: round(time.monotonic() - began, 2)})

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from amends.artifacts import Artifact
 from amends.errors import InputError, ModelError
 from amends.judges.asking import read_form
 from amends.judges.language_model import LanguageModelJudge, Rating
@@ -16,7 +17,6 @@ from amends.models.endpoint import EndpointModel
 from amends.models.scripted import ScriptedModel
 from amends.records import Response, Verdict
 from amends.stages.judge import judge_responses
-from amends.store import Artifact
 from local_server import Server
 
 GOOD = '{"explanation": "It hurts nobody.", "harmless": 9, "helpful": 7}'

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from amends.artifacts import Artifact
 from amends.models.scripted import ScriptedModel
 from amends.protocols import Generation, ProgressCallback, Prompt, Sampling, no_progress
 from amends.records import Record
-from amends.store import Artifact
 
 RecordType = TypeVar("RecordType", bound=Record)
 SAMPLING = Sampling(max_new_tokens=8)

@@ -10,6 +10,7 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 from trl import DPOTrainer
 from trl.trainer.utils import RepeatSampler
 
+from amends.artifacts import Part
 from amends.config import PreferenceSettings, TrainSettings
 from amends.records import Message, Preference, Sample
 from amends.training.fit import fit, steps_done
@@ -89,7 +90,7 @@ def test_a_reward_model_that_is_interrupted_ends_with_the_same_bytes(tmp_path: P
     assert (facts["reward_steps"], len(facts["reward_log"])) == (6, 6)
     with pytest.raises(KeyboardInterrupt):
         fit("rlhf", PAIRS, broken, recipe, "f", Interrupt(5))
-    assert steps_done(tmp_path / "broken.part", "f") == 4
+    assert steps_done(Part(broken, "f")) == 4
     told = Interrupt(9)
     assert fit("rlhf", PAIRS, broken, recipe, "f", told) == facts
     assert told.done == 7

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from amends.artifacts import Part
 from amends.errors import SampleError, StoreError
 from amends.models.loading import find_model, load_tokenizer
 from amends.records import Message, Preference, Sample, SampleKind
-from amends.store import MARK
 from amends.training import dpo, rlhf, sft
 from amends.training.fit import fit
 from amends.training.recipe import Recipe
@@ -90,9 +90,9 @@ def test_a_full_device_is_one_clear_error(tokenizer: Any) -> None:
 def test_a_refusal_writes_nothing_and_costs_no_earlier_training(tmp_path: Path, interrupted: bool) -> None:
     checkpoint = tmp_path / "adapter.part" / "checkpoint-1" / "adapter.safetensors"
     if interrupted:
+        Part(tmp_path / "adapter", "another").claim()
         checkpoint.parent.mkdir(parents=True)
         checkpoint.touch()
-        (tmp_path / "adapter.part" / MARK).write_text("another")
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(SampleError):
         fit("sft", [sample("Name a colour.", "")], tmp_path / "adapter", Recipe("embedded"), "f")

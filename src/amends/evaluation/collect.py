@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from amends import __version__
+from amends.artifacts import manifest_path
 from amends.config import Configuration
 from amends.data.rows import read_rows
 from amends.evaluation.measurement import Measurement, measure
@@ -16,7 +17,7 @@ from amends.making import MAKING, stages_for
 from amends.methods import with_starts
 from amends.records import Inference, Instruction, ReferenceLoss, Response, SuiteKind, Verdict
 from amends.refusal import is_refusal
-from amends.store import manifest_path, read_as, read_json
+from amends.store import read_as, read_json
 
 
 def collect_results(configuration: Configuration, directory: Path, judges: dict[str, Any]) -> Results:

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from amends.layout import Layout, read_run
 from amends.making import MAKING, stages_for
 from amends.methods import METHODS
-from amends.store import read_as, read_run
+from amends.store import read_as
 
 
 class Cost(NamedTuple):
@@ -27,8 +28,8 @@ def costs(directory: Path, names: Iterable[str]) -> dict[str, Cost]:
     seeds = (read_run(directory) or {}).get("seeds")
     for name in names:
         base, method, shares = _place(directory, name)
-        files = [base / f"seed-{seed}" / "timings.json" for seed in seeds or ()] or [base / "timings.json"]
-        timings = [read_as(dict[str, float], path) for path in files if path.exists()]
+        runs = [Layout(base).of_seed(seed) for seed in seeds or ()] or [base]
+        timings = [read_as(dict[str, float], path) for run in runs if (path := Layout(run).timings).exists()]
         if timings and method in METHODS:
             steps = [MAKING[stage].writes for stage in stages_for([method], shares)]
             found[name] = Cost(_mean(timings, steps), _mean(timings, [METHODS[method].training]))

@@ -15,10 +15,10 @@ from amends.data.rows import read_rows
 from amends.evaluation import table, wording
 from amends.evaluation.results import Results
 from amends.evaluation.timings import costs
-from amends.layout import Layout
+from amends.layout import Layout, read_run
 from amends.records import Analysis, Mistake, Record, Response, SuiteKind, Verdict
 from amends.report import plots
-from amends.store import read_as, read_run, write_atomically
+from amends.store import read_as, write_atomically
 
 PROMPTS_SHOWN = 6
 LESSONS_SHOWN = 3

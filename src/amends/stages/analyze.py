@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+from amends.artifacts import Artifact
 from amends.config import AnalyzeSettings
 from amends.prompts import Guide, analysis_question
 from amends.protocols import ProgressCallback, no_progress
@@ -11,7 +12,6 @@ from amends.refusal import is_refusal
 from amends.seeds import derive_seed
 from amends.stages.attempts import Task, no_mistakes, try_guides
 from amends.stages.streaming import chunk_rows_for, stream
-from amends.store import Artifact
 from amends.text import MAX_COPIED, MAX_REPEATED, copied_share, cue_leaks, repeated_share, words
 
 MIN_WORDS = 10

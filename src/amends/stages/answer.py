@@ -6,6 +6,7 @@ Context distillation with rejection sampling (Askell et al. 2021, arXiv 2112.008
 
 from collections.abc import Iterable
 
+from amends.artifacts import Artifact
 from amends.config import AnswerSettings
 from amends.prompts import Guide
 from amends.protocols import ProgressCallback, no_progress
@@ -14,7 +15,6 @@ from amends.refusal import is_refusal
 from amends.seeds import derive_seed
 from amends.stages.attempts import Task, of_data_set, try_guides
 from amends.stages.streaming import chunk_rows_for, stream
-from amends.store import Artifact
 from amends.text import MAX_REPEATED, repeated_share
 
 

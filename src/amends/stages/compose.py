@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+from amends.artifacts import Artifact
 from amends.errors import SampleError
 from amends.prompts import analysis_question, template
 from amends.protocols import ProgressCallback, no_progress
 from amends.records import Analysis, Answer, Instruction, Message, Mistake, Preference, Revision, Sample, SampleKind
 from amends.stages.leaks import LeakTest
 from amends.stages.streaming import stream
-from amends.store import Artifact
 
 Sets = Mapping[str, Iterable[Any]]
 Shares = Mapping[str, float]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from amends.artifacts import Artifact
 from amends.config import InduceSettings
 from amends.prompts import Guide
 from amends.protocols import ProgressCallback, no_progress
@@ -10,7 +11,6 @@ from amends.seeds import derive_seed
 from amends.stages.attempts import Task, of_data_set, try_guides
 from amends.stages.leaks import LeakTest
 from amends.stages.streaming import chunk_rows_for, stream
-from amends.store import Artifact
 
 
 def induce(

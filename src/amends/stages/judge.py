@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
+from amends.artifacts import Artifact
 from amends.data.normalize import prompt_key
 from amends.protocols import Judge, ProgressCallback, RatingJudge, no_progress
 from amends.records import PairVerdict, Preferred, Response, Verdict, label
 from amends.stages.streaming import chunk_rows_for, stream
-from amends.store import Artifact
 
 
 def judge_responses(

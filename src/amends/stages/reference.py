@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from amends.artifacts import Artifact
 from amends.prompts import Guide
 from amends.protocols import ProgressCallback, Prompt, no_progress
 from amends.records import Instruction, ReferenceLoss
 from amends.stages.streaming import chunk_rows_for, stream
-from amends.store import Artifact
 
 
 class Scorer(Protocol):

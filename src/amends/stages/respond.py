@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 
+from amends.artifacts import Artifact
 from amends.prompts import Guide
 from amends.protocols import Generator, ProgressCallback, Sampling, no_progress
 from amends.records import Instruction, Response
 from amends.seeds import derive_seed
 from amends.stages.streaming import chunk_rows_for, stream
-from amends.store import Artifact
 
 
 def respond(

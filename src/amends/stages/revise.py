@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from amends.artifacts import Artifact
 from amends.config import ReviseSettings
 from amends.prompts import Guide, template
 from amends.protocols import ProgressCallback, Prompt, no_progress
@@ -10,7 +11,6 @@ from amends.seeds import derive_seed
 from amends.stages.answer import no_safe_answer
 from amends.stages.attempts import Task, no_mistakes, try_guides
 from amends.stages.streaming import chunk_rows_for, stream
-from amends.store import Artifact
 from amends.text import MAX_COPIED, copied_share, whole_sentences
 
 PLAIN = Guide(name="revise")  # the request is the template's; the loop over attempts wants a guide

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
 
+from amends.artifacts import Artifact
 from amends.protocols import ProgressCallback, no_progress
 from amends.records import Record
-from amends.store import Artifact
 
 RowIn = TypeVar("RowIn")
 CHUNK_ROWS = 256

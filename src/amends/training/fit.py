@@ -2,17 +2,16 @@
 
 import gc
 import math
-import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from amends.errors import SampleError, StoreError
+from amends.artifacts import Part
+from amends.errors import SampleError
 from amends.models.loading import load_tokenizer
 from amends.protocols import ProgressCallback, no_progress
 from amends.records import Preference, Sample, Trainer
-from amends.store import MARK, discard, write_atomically
 from amends.training import dpo, rlhf, sft
 from amends.training.recipe import Recipe, check_finite, checkpoint_steps, last_checkpoint, silence
 from amends.training.tokenized import Columns, Tokenized, tokenize_samples
@@ -78,59 +77,42 @@ def fit(
     way, prepared = WAYS[kind], {}
     tokenizer = load_tokenizer(recipe.source)
     tokenizer.padding_side = way.padding_side
-    part, coming = output.with_name(output.name + ".part"), output.with_name(f".{output.name}.samples")
-    _refuse_foreign(part)
-    if is_begun(part, fingerprint):
-        (part / TABLE).unlink(missing_ok=True)  # what comes is equal, and a full device has no room for both
+    part, coming = Part(output, fingerprint), output.with_name(f".{output.name}.samples")
+    table = part.path / TABLE
+    part.refuse_foreign()
+    if part.is_begun():
+        table.unlink(missing_ok=True)  # what comes is equal, and a full device has no room for both
     try:
         tokenized = tokenize_samples(samples, way.columns, tokenizer, recipe.train.max_length, coming)
-        _claim(part, fingerprint)  # not before: samples that are refused cost no earlier training
-        tokenized = tokenized.moved(part / TABLE)
+        part.claim()  # not before: samples that are refused cost no earlier training
+        tokenized = tokenized.moved(table)
     finally:
         coming.unlink(missing_ok=True)
-    progress(steps_done(part, fingerprint), 0)
+    progress(steps_done(part), 0)
     if way.prepare:
-        prepared = way.prepare(tokenized, tokenizer, part, recipe, _step_reporter(progress, tokenized.tokens))
+        prepared = way.prepare(tokenized, tokenizer, part.path, recipe, _step_reporter(progress, tokenized.tokens))
         gc.collect()
-    trainer = way.make_trainer(tokenized, tokenizer, part, recipe)
+    trainer = way.make_trainer(tokenized, tokenizer, part.path, recipe)
     silence(trainer)
     trainer.add_callback(_step_reporter(progress, tokenized.tokens))
-    trainer.train(resume_from_checkpoint=last_checkpoint(part))
+    trainer.train(resume_from_checkpoint=last_checkpoint(part.path))
     if not trainer.state.global_step:
         raise SampleError(
             f"{len(tokenized.rows)} samples made no whole step; lower train.batch_size (--batch-size) or add some"
         )
     check_finite(trainer.model)
-    _write_output(trainer, tokenizer, part, output, full=recipe.train.adapter == "full")
+    _write_output(trainer, tokenizer, part, full=recipe.train.adapter == "full")
     facts = _facts(tokenized, trainer) | _pairs(tokenized, way)
     del trainer
     gc.collect()
     return facts | prepared
 
 
-def is_begun(part: Path, fingerprint: str) -> bool:
-    """Whether a training of that very fingerprint was interrupted, and its part is there to go on from."""
-    mark = part / MARK
-    return mark.exists() and mark.read_text() == fingerprint
-
-
-def steps_done(part: Path, fingerprint: str) -> int:
+def steps_done(part: Part) -> int:
     """Steps of that very training that lie in its part, those of its reward model among them."""
-    if not is_begun(part, fingerprint):
+    if not part.is_begun():
         return 0
-    return checkpoint_steps(last_checkpoint(part)) + rlhf.reward_steps_done(part / "reward")
-
-
-def _refuse_foreign(part: Path) -> None:
-    if part.exists() and not (part / MARK).exists():
-        raise StoreError(f"{part}: exists and was not written by amends; move it away or choose another output")
-
-
-def _claim(part: Path, fingerprint: str) -> None:
-    """Makes the directory this training's; what another one left in it is thrown away."""
-    if part.exists() and not is_begun(part, fingerprint):
-        discard(part)
-    write_atomically(part / MARK, fingerprint)
+    return checkpoint_steps(last_checkpoint(part.path)) + rlhf.reward_steps_done(part.path / "reward")
 
 
 def _facts(tokenized: Tokenized, trainer: Any) -> dict[str, Any]:
@@ -165,16 +147,14 @@ def _curve(entry: dict[str, Any]) -> dict[str, float]:
     return {ours: round(float(entry[theirs]), 6) for theirs, ours in names.items() if theirs in entry}
 
 
-def _write_output(trainer: Any, tokenizer: Any, part: Path, output: Path, full: bool) -> None:
-    finished = part / "finished"
+def _write_output(trainer: Any, tokenizer: Any, part: Part, full: bool) -> None:
     if full:
-        trainer.model.save_pretrained(finished)
+        trainer.model.save_pretrained(part.finished)
         tokenizer.padding_side = "left"
-        tokenizer.save_pretrained(finished)
+        tokenizer.save_pretrained(part.finished)
     else:
-        trainer.model.save_pretrained(finished, selected_adapters=["default"])  # not the frozen reference's copy
-    shutil.rmtree(output, ignore_errors=True)
-    finished.replace(output)
+        trainer.model.save_pretrained(part.finished, selected_adapters=["default"])  # not the frozen reference's copy
+    part.put()
 
 
 def _step_reporter(progress: ProgressCallback, tokens_per_epoch: int) -> Any:

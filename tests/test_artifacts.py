@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from amends import store
+from amends import artifacts, store
+from amends.artifacts import Artifact, Manifest
 from amends.errors import StoreError
 from amends.locks import full_device, locked
 from amends.records import Verdict
-from amends.store import Artifact, Manifest, file_digest, fingerprint, read_json, write_atomically, write_json
+from amends.store import file_digest, fingerprint, read_json, write_atomically, write_json
 
 CHUNK_ROWS = 3
 PARTS = {"settings": {"seed": 0}, "inputs": "abc"}
@@ -536,7 +537,7 @@ def test_an_interrupted_copy_is_made_again(tmp_path: Path, monkeypatch: pytest.M
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(store.shutil if call == "copyfile" else store, call, interrupt)
+        patch.setattr(artifacts.shutil if call == "copyfile" else artifacts, call, interrupt)
         with pytest.raises(KeyboardInterrupt):
             ours.take(twin.path)
     assert not ours.is_finished()
