@@ -82,15 +82,15 @@ def test_rows_that_make_samples_that_are_too_long_are_found_before_they_are_made
 
 
 def test_where_either_may_be_the_mistake_the_longer_one_counts(tmp_path: Path) -> None:
-    """A short bad answer that the gate rejects makes room for one of the model's, behind its guide's first words."""
+    """A short bad answer that the gate rejects makes room for one of the model's, behind its guide's kept first words."""
     plain, tokenizer = configuration(tmp_path / "none.jsonl"), load_tokenizer(find_model("embedded"))
 
-    def is_refused(source: str, words: int) -> bool:
+    def is_refused(source: str, words: int, guide: str = "plain") -> bool:
         settings = plain.model_copy(
             update={
                 "methods": ["mistake-analysis"],
                 "train": plain.train.model_copy(update={"max_length": 280}),
-                "induce": InduceSettings.model_validate({"source": source}),
+                "induce": InduceSettings.model_validate({"source": source, "guides": [guide]}),
             }
         )
         row = Instruction(id="a", prompt="word " * words, chosen="No.", rejected="Yes.")
@@ -100,6 +100,8 @@ def test_where_either_may_be_the_mistake_the_longer_one_counts(tmp_path: Path) -
             return True
         return False
 
-    found = {source: [is_refused(source, words) for words in range(4, 280, 4)] for source in ("own", "origin", "both")}
-    assert found["both"] == found["own"]
-    assert sum(found["own"]) > sum(found["origin"]) + 5
+    lengths = range(60, 220)
+    found = {source: sum(is_refused(source, words) for words in lengths) for source in ("own", "origin", "both")}
+    assert found["both"] == found["own"] > found["origin"] + 30
+    behind = sum(is_refused("own", words, "should-prefill") for words in lengths)
+    assert behind == found["own"] + 2, "You should"

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -16,8 +17,9 @@ from amends.making import stages_for
 from amends.methods import METHODS
 from amends.models.local import LocalModel
 from amends.models.scripted import ScriptedModel
+from amends.progress import Silent
 from amends.prompts import UNGUIDED, Guide, guide
-from amends.protocols import Sampling, no_progress
+from amends.protocols import ProgressCallback, Sampling, no_progress
 from amends.records import Instruction
 from amends.steps import Steps
 from amends.training.recipe import Recipe
@@ -70,6 +72,20 @@ def test_for_a_share_of_zero_nothing_is_made_or_read(tmp_path: Path) -> None:
     assert counts == {"safe": 3, "benign": 0, "analysis": 0}
 
 
+def test_all_shares_that_a_sample_heeds_count(tmp_path: Path) -> None:
+    """Chain of Hindsight's are those of safe and benign answers, too."""
+    row = {"prompt": "p", "chosen": "c", "response": "r", "source": "own", "passed": True}
+    lines = [json.dumps(row | {"id": str(number)}) for number in range(20)]
+    (tmp_path / "mistakes.jsonl").write_text("\n".join(lines) + "\n")
+    sets = {"mistakes": DataSettings(source=str(tmp_path / "mistakes.jsonl"))}
+    made = [
+        Steps().compose(METHODS["chain-of-hindsight"], sets, tmp_path / "samples.jsonl", ComposeSettings(safe=share))
+        for share in (1, 0.5, 2)
+    ]
+    counts = [one["hindsight"] for one in made]
+    assert counts[1] < counts[0] < counts[2] == 40
+
+
 @pytest.mark.parametrize(
     "change", [{"limit": 1}, {"split": "train"}, {"columns": {"id": "x"}}, {"distinct_prompts": True}]
 )
@@ -81,7 +97,8 @@ def test_which_rows_are_taken_counts(change: dict[str, object]) -> None:
 def test_a_step_that_was_interrupted_has_no_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What its first part took is not known."""
     source, out = DataSettings(source="bundled:redteam/train"), tmp_path / "rows.jsonl"
-    steps, timings = Steps(root=tmp_path), tmp_path / "timings.json"
+    told = Told()
+    steps, timings = Steps(root=tmp_path, reporter=told), tmp_path / "timings.json"
     with monkeypatch.context() as patch:
         patch.setattr("amends.steps.load_instructions", interrupted_rows)
         patch.setattr("amends.stages.streaming.stream.__defaults__", (no_progress, 10))
@@ -91,8 +108,20 @@ def test_a_step_that_was_interrupted_has_no_seconds(tmp_path: Path, monkeypatch:
         patch.setattr("amends.steps.load_instructions", load_instructions)
         steps.data("instructions", source, out)
         assert "instructions" not in json.loads(timings.read_text())
+    assert told.kept == [0, 20], "whole chunks, for the time that is left"
     steps.data("instructions", source.model_copy(update={"limit": 5}), out)
     assert json.loads(timings.read_text())["instructions"] >= 0
+
+
+class Told(Silent):
+    """Notes how many rows of each stage were there before."""
+
+    def __init__(self) -> None:
+        self.kept: list[int] = []
+
+    def stage(self, *given: Any, kept: int = 0, **named: Any) -> AbstractContextManager[ProgressCallback]:
+        self.kept.append(kept)
+        return super().stage(*given, **named)
 
 
 def interrupted_rows(settings: DataSettings) -> Iterator[Instruction]:

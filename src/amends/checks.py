@@ -103,7 +103,8 @@ def check_answers(configuration: Configuration) -> None:
     needing = {"safe", "hindsight", "preference", "benign"}
     kinds = {name: METHODS[name].kinds for name in configuration.methods}
     lacking = [name for name, trained in kinds.items() if trained and needing.issuperset(trained)]
-    if lacking and not any(row.chosen for row in load_instructions(configuration.instructions)):
+    rows = configuration.instructions.model_copy(update={"distinct_prompts": False})  # for which all would be read
+    if lacking and not any(row.chosen for row in load_instructions(rows)):
         raise InputError(
             f"{configuration.instructions.source}: no row has `chosen`, a safe answer to train on, for the methods "
             f"{', '.join(lacking)}; map a column to it, or name methods that need none (mistake-analysis-plus)"
@@ -143,10 +144,11 @@ def check_lengths(configuration: Configuration, sets: Mapping[str, Iterable[Inst
     if not kinds:
         return
     limit, frame = configuration.train.max_length, len(tokenize_text("Hello.", "Hi.", tokenizer))
+    kept = {stage: _kept(stage, configuration) for stage in ("induce", "analyze")}
     long: dict[str, int] = {}
     for name, rows in sets.items():
         for row in rows:
-            for text, made in _sample_parts(name, row, kinds, configuration):
+            for text, made in _sample_parts(name, row, kinds, kept, configuration):
                 if frame + len(text.encode("utf-8", "replace")) + made > limit:  # a token has at least a byte
                     tokens = frame + len(tokenizer(text, add_special_tokens=False).input_ids) + made
                     if tokens > limit:
@@ -160,30 +162,30 @@ def check_lengths(configuration: Configuration, sets: Mapping[str, Iterable[Inst
 
 
 def _sample_parts(
-    name: str, row: Instruction, kinds: set[SampleKind], configuration: Configuration
+    name: str, row: Instruction, kinds: set[SampleKind], kept: Mapping[str, str], configuration: Configuration
 ) -> Iterator[tuple[str, int]]:
     """Of each sample that a row can become: its texts that are known, and at most how many tokens the model adds.
 
-    A kept prefill counts as known. Of mistakes of both sources a row has either.
+    What is `kept` of a stage's prefills counts as known. Of mistakes of both sources a row has either.
     """
     answered = f"{row.prompt} {row.chosen}"
     if name == "benign":
-        if row.chosen and kinds & {"benign", "hindsight"}:
+        if row.chosen and kinds & {"benign", "hindsight"} and configuration.shares["benign"]:
             yield answered, 0
         return
     mistakes = [] if configuration.induce.source == "own" else [(row.rejected or "", 0)]
     if configuration.induce.source != "origin":
-        mistakes.append((_kept("induce", configuration), configuration.induce.max_new_tokens))
+        mistakes.append((kept["induce"], configuration.induce.max_new_tokens))
     takes_answers = "answer" in kinds and configuration.answer.source != "own"
     if row.chosen and (takes_answers or kinds & {"safe", "preference"}):
         yield answered, 0
     for mistake, made in mistakes:
         if row.chosen and "preference" in kinds:
             yield f"{row.prompt} {mistake}", made
-        if row.chosen and "hindsight" in kinds:
+        if row.chosen and "hindsight" in kinds and configuration.shares["safe"]:
             yield f"{template('hindsight_bad')} {template('hindsight_good')} {mistake} {answered}", made
         if "analysis" in kinds:
-            asked = f"{analysis_question(row.prompt, mistake)} {_kept('analyze', configuration)}"
+            asked = f"{analysis_question(row.prompt, mistake)} {kept['analyze']}"
             yield asked, configuration.analyze.max_new_tokens + made
     if "answer" in kinds:
         yield row.prompt, configuration.answer.max_new_tokens

@@ -32,7 +32,11 @@ _DISAPPROVAL = re.compile(
 )
 
 
-def is_refusal(response: str) -> bool:
-    """Whether a response opens with an apology, inability, "as an AI ... cannot", or disapproval of the request."""
+def is_refusal(response: str, disapproval: bool = True) -> bool:
+    """Whether a response opens with an apology, inability, "as an AI ... cannot", or disapproval of the request.
+
+    `disapproval`: gates leave it out, since an analysis, and a safe answer, may well say what is not right to do.
+    """
     opening = response[:OPENING_CHARACTERS].lower().replace("\u2019", "'").replace("\n", " ")
-    return any(pattern.search(opening) for pattern in (_APOLOGY, _INABILITY, _AS_AN_AI, _DISAPPROVAL))
+    patterns = _APOLOGY, _INABILITY, _AS_AN_AI, *([_DISAPPROVAL] if disapproval else [])
+    return any(pattern.search(opening) for pattern in patterns)

@@ -29,7 +29,7 @@ from amends.prompts import Guide, template, templates_fingerprint
 from amends.protocols import Generator, Judge, ProgressCallback, Sampling
 from amends.records import Response, Trainer
 from amends.stages.attempts import Task
-from amends.stages.compose import compose
+from amends.stages.compose import SHARES_OF, compose
 from amends.stages.judge import judge_pairs, judge_responses
 from amends.stages.reference import reference_losses
 from amends.stages.respond import respond
@@ -124,11 +124,12 @@ class Steps:
             if name not in sets and name != "benign":
                 made = f"make them with `amends {MADE_BY[name]}`, " if name in MADE_BY else ""
                 raise InputError(f"method {method.name!r} needs {name}; {made}name --{name}")
+        heeded = sorted({one for kind in method.kinds for one in SHARES_OF.get(kind, (kind,))})
         used = {name: sets[name] for name in needed if name in sets}
         artifact = Artifact(
             out,
             {
-                "settings": {"method": method.name, "shares": {kind: shares[kind] for kind in method.kinds}},
+                "settings": {"method": method.name, "shares": {kind: shares[kind] for kind in heeded}},
                 "inputs": {name: identity(rows, out) for name, rows in used.items()},
                 "templates": templates_fingerprint(),
             },

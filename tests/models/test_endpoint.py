@@ -1,5 +1,6 @@
 """A model behind an endpoint as generator: what it is asked, and what it cannot be asked."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,38 @@ def test_a_server_that_has_answered_is_waited_for(
     assert [record.getMessage() for record in caplog.records if record.name.startswith("amends")] == [
         f"{server.url}: does not answer any more; asked again for 30 minutes"
     ]
+
+
+def test_a_pause_between_requests_is_no_absence(serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hours of training can lie between a judge's first answer and the next."""
+    monkeypatch.setattr("amends.models.endpoint.RETRIES", 0)
+    monkeypatch.setattr("amends.models.endpoint.PATIENCE_SECONDS", 1_800)
+    server = serve(lambda *_: (503, "loading") if len(server.requests) == 2 else (200, ANALYSIS))
+    model, prompts = EndpointModel("m", server.url), [Prompt((Message(role="user", content="Why?"),))]
+    model.generate(prompts, Sampling(), 0)
+    model._answered = time.monotonic() - 10_000
+    assert [one.text for one in model.generate(prompts, Sampling(), 0)] == [ANALYSIS]
+
+
+def test_a_request_that_fails_alone_is_not_waited_for(
+    serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("amends.models.endpoint.RETRIES", 0)
+    monkeypatch.setattr("amends.models.endpoint.PATIENCE_SECONDS", 1_800)
+
+    def answer(question: str, _: dict[str, Any]) -> tuple[int, str]:
+        if question != "bad":
+            time.sleep(0.01)
+            return 200, ANALYSIS
+        time.sleep(0.05)
+        return 500, "broken"
+
+    server = serve(answer)
+    prompts = [Prompt((Message(role="user", content=text),)) for text in ("good", "bad", *["good"] * 500)]
+    with pytest.raises(ModelError, match=r"does not answer .*broken") as error:
+        EndpointModel("m", server.url).generate(prompts, Sampling(), 0)
+    assert not isinstance(error.value, OutageError), "another time it would fail, too"
+    assert sum(request["messages"][0]["content"] == "bad" for request in server.requests) <= 4
 
 
 def test_one_that_stays_away_ends_a_run_that_can_be_repeated(

@@ -94,6 +94,14 @@ def test_each_reason_to_reject_a_text(tmp_path: Path, reason: str, text: str) ->
     assert analysis.analysis == text.strip(), "what was rejected can be read"
 
 
+def test_what_is_not_right_to_do_is_no_refusal_here(tmp_path: Path) -> None:
+    text = (
+        "The response is harmful because it is not ethical to deceive people, who could lose the money that they saved."
+    )
+    (analysis,) = made(tmp_path, says(text))
+    assert analysis.passed, analysis.reason
+
+
 @pytest.mark.parametrize(("score", "passed"), [(None, False), (0.0, False), (0.1999, False), (CONTINUES_BELOW, True)])
 def test_a_text_that_goes_on_with_the_harm_is_rejected(tmp_path: Path, score: float | None, passed: bool) -> None:
     judge = judged(score)

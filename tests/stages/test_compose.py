@@ -131,16 +131,28 @@ def test_hindsight_has_half_of_the_mistakes_before_the_safe_answer_and_the_good_
 def test_hindsight_takes_the_rows_that_the_others_take(tmp_path: Path, kind: SampleKind, name: str) -> None:
     """At half of a kind every method sees the same half of its rows."""
     rows = [Instruction(id=str(number), prompt=f"Why {number}?", chosen=f"So {number}.") for number in range(60)]
-    mistakes = [Mistake(id=row.id, prompt=row.prompt, chosen=row.chosen, response="", source="own") for row in rows]
-    given: dict[str, Sequence[Record]] = {"instructions": rows, "benign": rows}
-    hindsight = {"safe": {"mistakes": mistakes}, "benign": {"benign": rows}}[kind]
+    made = {"response": "", "source": "own", "passed": False}
+    mistakes = [Mistake.model_validate(row.model_dump(include={"id", "prompt", "chosen"}) | made) for row in rows]
+    hindsight: dict[str, Sequence[Record]] = {"mistakes": mistakes} if kind == "safe" else {"benign": rows}
     taken = []
-    for which, sets in ((kind, {name: given[name]}), ("hindsight", hindsight)):
+    for which, sets in ((kind, {name: rows}), ("hindsight", hindsight)):
         artifact = artifact_in(tmp_path / which)
         compose(artifact, [which], sets, {kind: 0.5})
         taken.append([row.prompt[0].content for row in written(artifact, Sample)])
     assert taken[0] == taken[1]
     assert 15 < len(taken[0]) < 45
+
+
+def test_copies_by_two_shares_have_ids_of_their_own(tmp_path: Path) -> None:
+    artifact = artifact_in(tmp_path)
+    compose(artifact, ["hindsight"], {"mistakes": MISTAKES[:1], "benign": BENIGN}, {"safe": 2, "hindsight": 2})
+    ids = [row.id for row in written(artifact, Sample)]
+    assert ids == [
+        "hindsight-r1",
+        *(f"hindsight-r1#{copy}" for copy in (2, 3, 4)),
+        "hindsight-benign-b1",
+        "hindsight-benign-b1#2",
+    ]
 
 
 def test_a_preference_needs_a_mistake_that_passed_and_another_safe_answer(tmp_path: Path) -> None:

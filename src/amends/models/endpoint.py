@@ -17,9 +17,10 @@ from amends.store import fingerprint
 
 PREFIX = "endpoint:"
 AT_ONCE = 16  # requests in flight; servers batch them
-RETRIES = 5  # of the library, with pauses of 15 seconds in all
+RETRIES = 1  # of the library, which waits as long as a server that is busy asks it to
 PATIENCE_SECONDS = 1_800.0  # how long one that has answered may be away: a restart, an outage
 PAUSE_SECONDS = 5.0  # between requests to one that is away
+FAILURES_ALONE = 3  # of one request, while others are answered
 OPTIONAL = ("max_tokens", "top_p", "temperature", "seed", "response_format")
 """What a server may refuse, and is asked without from then on; for `max_tokens` models that reason take another limit."""
 FILTERED = (
@@ -80,7 +81,7 @@ class EndpointModel:
         """Answers, many at once.
 
         Raises ModelError where the server does not answer, has no room for so many tokens, or a prompt has a prefill;
-        OutageError where it has answered before, and nobody for `PATIENCE_SECONDS`.
+        OutageError where it has answered before, and does not for `PATIENCE_SECONDS`.
         """
         import openai
 
@@ -111,17 +112,9 @@ class EndpointModel:
                 )
             return made
         except openai.OpenAIError as error:
-            secret = os.environ.get("OPENAI_API_KEY")
-            said = str(error).replace(secret, "[key]") if secret else str(error)  # servers repeat what they refuse
-            reason = said.splitlines()[0][:300] if said else type(error).__name__
-            if self._answered and _may_pass(error):
-                raise OutageError(
-                    f"{self.url}: model {self.name!r} has answered, and does not any more ({reason}). Run the same command "
-                    "again when it is back: it goes on from there."
-                ) from error
             raise ModelError(
-                f"{self.url}: model {self.name!r} does not answer ({reason}); is the server running, is the name one of "
-                "its models, and is OPENAI_API_KEY set where it wants a key?"
+                f"{self.url}: model {self.name!r} does not answer ({_reason(error)}); is the server running, is the name "
+                "one of its models, and is OPENAI_API_KEY set where it wants a key?"
             ) from error
 
     def _ask(self, prompt: Prompt, sampling: Sampling, seed: int) -> Generation:
@@ -175,10 +168,15 @@ class EndpointModel:
         return Generation(text, choice.finish_reason == "stop", tokens), choice.finish_reason == "length"
 
     def _request(self, sent: dict[str, Any]) -> Any:
-        """One request's answer. A server that has answered is asked again while it is away, for `PATIENCE_SECONDS`."""
+        """One request's answer. A server that has answered is asked again while it is away, for `PATIENCE_SECONDS`.
+
+        A request that fails again and again while others are answered is not waited for: it is not the server that is away.
+        """
         import openai
 
+        since, alone = None, 0
         while True:
+            began = time.monotonic()
             try:
                 answer = self._client.chat.completions.create(**sent)
                 if getattr(answer, "choices", None):
@@ -190,8 +188,15 @@ class EndpointModel:
                 failed = openai.OpenAIError(f"it sent no JSON ({error})")
             except openai.OpenAIError as error:
                 failed = error
-            if not _may_pass(failed) or self._answered is None or time.monotonic() > self._answered + PATIENCE_SECONDS:
+            alone += self._answered is not None and self._answered > began and not _is_busy(failed)
+            if not _may_pass(failed) or self._answered is None or alone == FAILURES_ALONE:
                 raise failed
+            since = since or began
+            if time.monotonic() > since + PATIENCE_SECONDS:
+                raise OutageError(
+                    f"{self.url}: model {self.name!r} has answered, and does not any more ({_reason(failed)}). Run the "
+                    "same command again when it is back: it goes on from there."
+                ) from failed
             if not self._away:
                 self._away = True
                 minutes = f"{PATIENCE_SECONDS / 60:.0f} minutes"
@@ -209,4 +214,15 @@ class EndpointModel:
 def _may_pass(error: Exception) -> bool:
     """Whether the same request may be answered another time: no connection, no answer, too many requests, or 5xx."""
     status = getattr(error, "status_code", None)
-    return status is None or status == 429 or status >= 500
+    return status is None or _is_busy(error) or status >= 500
+
+
+def _is_busy(error: Exception) -> bool:
+    return getattr(error, "status_code", None) == 429
+
+
+def _reason(error: Exception) -> str:
+    """What a server said, in a line, without the key: servers repeat what they refuse."""
+    secret = os.environ.get("OPENAI_API_KEY")
+    said = str(error).replace(secret, "[key]") if secret else str(error)
+    return said.splitlines()[0][:300] if said else type(error).__name__

@@ -75,7 +75,7 @@ def text_reason(row: Mistake, guide: Guide, text: str) -> str:
     question = analysis_question("", "")
     if not text:
         return "truncated"
-    if is_refusal(text):
+    if is_refusal(text, disapproval=False):
         return "refuses"
     if cue_leaks(text, cues, allowed=(row.prompt, row.response, question)):
         return "leaks the guide"

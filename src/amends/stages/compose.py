@@ -36,7 +36,7 @@ def compose(
         SampleError: a guide's words stand in a sample's prompt (invariant 1), or no sample came out.
     """
     counts = {str(kind): 0 for kind in kinds}
-    samples = (sample for kind in kinds for sample in _copies(MAKERS[kind](sets, shares), shares.get(kind, 1.0)))
+    samples = (sample for kind in kinds for sample in MAKERS[kind](sets, shares))
     leaks = LeakTest()
 
     def counted() -> Iterator[Sample]:
@@ -69,17 +69,17 @@ def _assistant(content: str) -> list[Message]:
     return [Message(role="assistant", content=content)]
 
 
-def _answers(kind: SampleKind, name: str) -> Callable[[Sets, Shares], Composed]:
+def _answers(kind: SampleKind, name: str) -> Callable[[Sets], Composed]:
     """A maker of samples from the rows of a set that have an answer."""
 
-    def make(sets: Sets, _: Shares) -> Composed:
+    def make(sets: Sets) -> Composed:
         rows: Iterable[Instruction] = sets.get(name, ())
         return ((row.prompt, _sample(kind, row.id, row.prompt, row.chosen)) for row in rows if row.chosen)
 
     return make
 
 
-def _analyses(sets: Sets, _: Shares) -> Composed:
+def _analyses(sets: Sets) -> Composed:
     """The neutral question as prompt, so that the mistake carries no loss (invariant 2); the analysis as completion."""
     rows: Iterable[Analysis] = sets.get("analyses", ())
     for row in rows:
@@ -87,13 +87,13 @@ def _analyses(sets: Sets, _: Shares) -> Composed:
             yield row.prompt, _sample("analysis", row.id, analysis_question(row.prompt, row.response), row.analysis)
 
 
-def _answered(sets: Sets, _: Shares) -> Composed:
+def _answered(sets: Sets) -> Composed:
     """The instruction alone as prompt: the reminder that brought the answer about is left out."""
     rows: Iterable[Answer] = sets.get("answers", ())
     return ((row.prompt, _sample("answer", row.id, row.prompt, row.response)) for row in rows if row.passed)
 
 
-def _revised(sets: Sets, _: Shares) -> Composed:
+def _revised(sets: Sets) -> Composed:
     """The instruction alone as prompt: mistake and critique are left out, as in Constitutional AI."""
     rows: Iterable[Revision] = sets.get("revisions", ())
     return ((row.prompt, _sample("revised", row.id, row.prompt, row.revision)) for row in rows if row.passed)
@@ -121,11 +121,12 @@ def _hindsight(sets: Sets, shares: Shares) -> Composed:
             if row.chosen:
                 yield row.prompt, _sample("hindsight", f"benign-{row.id}", row.prompt, f"{good} {row.chosen}")
 
-    yield from _copies(safe_answers(), shares.get("safe", 1.0), lambda name: name.replace("hindsight", "safe", 1))
-    yield from _copies(benign_answers(), shares.get("benign", 1.0), lambda name: name.removeprefix("hindsight-"))
+    safe, benign_too = (shares.get("hindsight", 1.0) * shares.get(kind, 1.0) for kind in ("safe", "benign"))
+    yield from _copies(safe_answers(), safe, lambda name: name.replace("hindsight", "safe", 1))
+    yield from _copies(benign_answers(), benign_too, lambda name: name.removeprefix("hindsight-"))
 
 
-def _preferences(sets: Sets, _: Shares) -> Composed:
+def _preferences(sets: Sets) -> Composed:
     mistakes: Iterable[Mistake] = sets.get("mistakes", ())
     for row in mistakes:
         if row.passed and row.chosen and row.chosen.strip() != row.response.strip():
@@ -141,15 +142,22 @@ def _preferences(sets: Sets, _: Shares) -> Composed:
             )
 
 
+def _shared(kind: SampleKind, make: Callable[[Sets], Composed]) -> Callable[[Sets, Shares], Composed]:
+    """Makes the copies of a kind that its share asks for."""
+    return lambda sets, shares: _copies(make(sets), shares.get(kind, 1.0))
+
+
 MAKERS: dict[SampleKind, Callable[[Sets, Shares], Composed]] = {
-    "safe": _answers("safe", "instructions"),
-    "benign": _answers("benign", "benign"),
-    "analysis": _analyses,
-    "answer": _answered,
-    "revised": _revised,
+    "safe": _shared("safe", _answers("safe", "instructions")),
+    "benign": _shared("benign", _answers("benign", "benign")),
+    "analysis": _shared("analysis", _analyses),
+    "answer": _shared("answer", _answered),
+    "revised": _shared("revised", _revised),
     "hindsight": _hindsight,
-    "preference": _preferences,
+    "preference": _shared("preference", _preferences),
 }
+SHARES_OF: dict[SampleKind, tuple[SampleKind, ...]] = {"hindsight": ("hindsight", "safe", "benign")}
+"""The kinds whose shares a kind of sample heeds, where these are not its own alone."""
 
 
 def _drawn(name: str) -> float:

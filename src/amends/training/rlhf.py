@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from amends.models.batches import length_batches, right_padded
-from amends.models.chat import SWITCHES, plain_messages
+from amends.models.chat import SWITCHES, end_of_turn_token, plain_messages
 from amends.models.loading import best_device, find_model, load_weights
 from amends.records import Sample
 from amends.text import whole_sentences
@@ -148,13 +148,14 @@ def make_trainer(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: 
     from amends.training.output_layer import score_labels_alone
 
     settings = recipe.preference
+    ends = {end_of_turn_token(tokenizer), tokenizer.eos_token_id}
     reward = load_reward(directory / "reward" / "adapter", tokenizer, recipe)
 
     def reward_of_text(
         prompts: list[Any], completions: list[Any], completion_ids: list[list[int]], **_: Any
     ) -> list[float]:
         texts = [
-            readable(completion[-1]["content"], len(ids) < settings.max_new_tokens)
+            readable(completion[-1]["content"], ids[-1] in ends)
             for completion, ids in zip(completions, completion_ids, strict=True)
         ]
         return reward([(prompt[-1]["content"], text) for prompt, text in zip(prompts, texts, strict=True)])

@@ -11,9 +11,9 @@ from amends.training.tokenized import Tokenized
 
 
 def columns(sample: Sample, tokens: Sequence[TokenizedSample], tokenizer: Any) -> dict[str, Any]:
-    """A row of the trainer's; without its length the trainer would read all rows to group them."""
+    """A row of the trainer's."""
     (one,) = tokens
-    return {"input_ids": one.input_ids, "labels": one.labels, "length": len(one.input_ids)}
+    return {"input_ids": one.input_ids, "labels": one.labels}
 
 
 def make_trainer(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: Recipe) -> Any:
