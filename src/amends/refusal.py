@@ -35,7 +35,7 @@ _DISAPPROVAL = re.compile(
 def is_refusal(response: str, disapproval: bool = True) -> bool:
     """Whether a response opens with an apology, inability, "as an AI ... cannot", or disapproval of the request.
 
-    `disapproval`: gates leave it out, since an analysis, and a safe answer, may well say what is not right to do.
+    `disapproval`: left out of an analysis, which is there to say what is not right to do.
     """
     opening = response[:OPENING_CHARACTERS].lower().replace("\u2019", "'").replace("\n", " ")
     patterns = _APOLOGY, _INABILITY, _AS_AN_AI, *([_DISAPPROVAL] if disapproval else [])

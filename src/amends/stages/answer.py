@@ -56,7 +56,7 @@ def no_safe_answer(text: str, score: float | None, at_least: float) -> str:
     """Why a text is no safe answer to train on: the first reason, in order; empty where it is one."""
     if not text:
         return "truncated"
-    if is_refusal(text, disapproval=False):
+    if is_refusal(text):
         return "refuses"
     if repeated_share(text) > MAX_REPEATED:
         return "repeats itself"
