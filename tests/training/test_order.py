@@ -121,6 +121,9 @@ def test_the_curve_of_many_steps_is_short_and_ends_with_the_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("amends.training.recipe.LOGGED", 3)
-    train = TWICE.train.model_copy(update={"epochs": 7 / 3})
-    facts = fit("sft", SAMPLES, tmp_path / "out", replace(TWICE, train=train), "f")
-    assert [point["step"] for point in facts["log"]] == [2, 4, 6, 7]
+    recipe = replace(TWICE, train=TWICE.train.model_copy(update={"epochs": 7 / 3, "save_steps": 3}))
+    facts = fit("sft", SAMPLES, tmp_path / "whole", recipe, "f")
+    assert [point["step"] for point in facts["log"]] == [2, 3, 4, 6, 7]
+    with pytest.raises(KeyboardInterrupt):
+        fit("sft", SAMPLES, tmp_path / "broken", recipe, "f", Interrupt(5))
+    assert fit("sft", SAMPLES, tmp_path / "broken", recipe, "f") == facts, "checkpoints begin a point"
