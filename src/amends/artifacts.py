@@ -58,9 +58,13 @@ class Part:
         """Whether a making of that very fingerprint was interrupted, and this is there to go on from."""
         return self.is_ours() and self._mark.read_text() == self.fingerprint
 
+    def is_foreign(self) -> bool:
+        """Whether somebody else's file or directory has its name."""
+        return self.path.exists() and not self.is_ours()
+
     def refuse_foreign(self) -> None:
-        """Raises StoreError where somebody else's directory has its name."""
-        if self.path.exists() and not self.is_ours():
+        """Raises StoreError where it is somebody else's."""
+        if self.is_foreign():
             raise StoreError(
                 f"{self.path}: exists and was not written by amends; move it away or choose another output"
             )
@@ -137,7 +141,7 @@ class Manifest:
         if not twin.is_finished() or (self.path.exists() and not self.read()):
             return False
         part = Part(self.path, self.fingerprint)
-        if part.path.exists() and not part.is_ours():
+        if part.is_foreign():
             return False
         with device_errors(self.path):
             part.discard()
@@ -213,8 +217,7 @@ class Artifact(Manifest):
         if not self.is_begun():
             return 0
         size = int(self.read().get("chunk_rows", 1))
-        with self.part.open("rb") as stream:
-            return sum(line.endswith(b"\n") for line in stream) // size * size
+        return size * self._whole_chunks(size)[0]
 
     def _refuse_foreign(self, manifest: dict[str, Any]) -> dict[str, Any]:
         """Size, digest and manifest of the earlier file; a writer killed while it renamed left digests of two."""
@@ -233,6 +236,12 @@ class Artifact(Manifest):
         return {"bytes": self.path.stat().st_size, "sha256": digest, "earlier": finished}
 
     def _keep_whole_chunks(self, rows_per_chunk: int) -> int:
+        chunks, end = self._whole_chunks(rows_per_chunk)
+        os.truncate(self.part, end)
+        return chunks
+
+    def _whole_chunks(self, rows_per_chunk: int) -> tuple[int, int]:
+        """How many whole chunks the part has, and how many bytes."""
         chunks, chunk_end, position = 0, 0, 0
         with self.part.open("rb") as stream:
             for number, line in enumerate(stream, 1):
@@ -241,8 +250,7 @@ class Artifact(Manifest):
                 position += len(line)
                 if number % rows_per_chunk == 0:
                     chunks, chunk_end = chunks + 1, position
-        os.truncate(self.part, chunk_end)
-        return chunks
+        return chunks, chunk_end
 
     def append(self, rows: Iterable[Record]) -> None:
         """Appends one chunk and waits until it is on the device."""

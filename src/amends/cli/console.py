@@ -9,9 +9,8 @@ from amends.protocols import ProgressCallback
 
 PLAIN_INTERVAL_SECONDS = 15.0
 
-_Advance = Callable[
-    [int, int, int, float], None
-]  # rows, how many of them are new, tokens, seconds since the first new one
+_Advance = Callable[[int, int, int, float], None]
+"""Takes rows, how many of them are new, tokens, and seconds since the first new one."""
 
 
 class Console:

@@ -81,6 +81,8 @@ class Asker(Generic[Form]):
         return self._known
 
     def _keep(self, fresh: dict[str, Form]) -> None:
+        if not fresh:
+            return
         self._load().update(fresh)
         with device_errors(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)

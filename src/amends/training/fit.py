@@ -163,9 +163,8 @@ def _step_reporter(progress: ProgressCallback, tokens_per_epoch: int) -> Any:
     class Reporter(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
             progress(1, round(tokens_per_epoch * state.num_train_epochs / state.max_steps))
-            if control.should_save:  # a checkpoint of weights that are no numbers is not written
-                check_finite(model)
-            if control.should_save or state.global_step == state.max_steps:
+            if control.should_save:  # at the end, too
+                check_finite(model)  # a checkpoint of weights that are no numbers is not written
                 control.should_log = True  # the curve ends where the training does, and is the same after a resume
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, model: Any = None, **_: Any) -> None:

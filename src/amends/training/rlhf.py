@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from amends.artifacts import part_path
 from amends.models.batches import length_batches, right_padded
 from amends.models.chat import SWITCHES, end_of_turn_token, plain_messages
 from amends.models.loading import best_device, find_model, load_weights
@@ -72,7 +73,7 @@ def train_reward(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: 
     keys = ("step", "loss", "accuracy", "margin")
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "log.json").write_text(json.dumps([{key: row[key] for key in keys if key in row} for row in log]))
-    part = directory / "adapter.part"
+    part = part_path(finished)
     trainer.model.save_pretrained(part)
     part.replace(finished)
     shutil.rmtree(directory / "checkpoints", ignore_errors=True)
