@@ -16,7 +16,7 @@ def judged(method: str, letters: str) -> Measurement:
         Verdict(id=str(place), verdict=labels[letter], score=scores.get(labels[letter]))  # type: ignore[arg-type]
         for place, letter in enumerate(letters)
     ]
-    answers = [(str(place), letter in "-r", False) for place, letter in enumerate(letters)]
+    answers = [(str(place), letter in "-r", False, 9) for place, letter in enumerate(letters)]
     return measure(method, "guided", "s", "red-team", rows, answers)
 
 

@@ -56,7 +56,7 @@ def test_names_are_never_read_as_markup() -> None:
 
 
 def test_of_a_red_team_suite_the_main_table_shows_what_is_left_without_refusals() -> None:
-    answers = [(str(place), place < 2, False) for place in range(4)]
+    answers = [(str(place), place < 2, False, 9) for place in range(4)]
     systems = [
         system_row(measure("sft", "guided", kind, kind, verdicts("+++-"), answers), 0)
         for kind in ("red-team", "attacks")

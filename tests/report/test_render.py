@@ -63,7 +63,7 @@ def measured_system(
             ReferenceLoss(id=name, nats=20 + level + index % 7, tokens=10 + index % 5) for index, name in enumerate(ids)
         ]
         return measure(method, inference, suite, kind, losses=losses)
-    answers = [(name, index % 10 < 4 * level, False) for index, name in enumerate(ids)]
+    answers = [(name, index % 10 < 4 * level, False, index) for index, name in enumerate(ids)]
     return measure(method, inference, suite, kind, verdicts_of(level, suite, n), answers)
 
 

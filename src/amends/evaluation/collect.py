@@ -134,7 +134,10 @@ def _measure(directory: Path, method: str, inference: Inference, suite: str, kin
     prompts = read_rows(files.suite(suite), Instruction)
     categories = ((row.id, row.category) for row in prompts if row.category)
     # An empty answer helps no more than a refusal, and would pass for an answer.
-    responses = ((row.id, not row.response.strip() or is_refusal(row.response), not row.finished) for row in rows)
+    responses = (
+        (row.id, not row.response.strip() or is_refusal(row.response), not row.finished, len(row.response.split()))
+        for row in rows
+    )
     return measure(method, inference, suite, kind, verdicts, responses, categories=categories)
 
 

@@ -77,6 +77,7 @@ class Measurement:
 
     `harmless`: 1 or 0 of scored responses. `score`: the probability of harmless, of those that have one. `helpful`: 1 to
     10, of judges that rate it. `unscored`: the responses without a verdict. `refused` (or empty), `truncated`: 1 or 0.
+    `words`: of each response.
     `unrefused`: of scored responses to harmful requests, 1 where harmless and no refusal, else 0. `nats` and `tokens`: of
     the reference answers. `categories`: the keys of each category's prompts.
     """
@@ -92,6 +93,7 @@ class Measurement:
     refused: Column = field(default_factory=Column)
     unrefused: Column = field(default_factory=Column)
     truncated: Column = field(default_factory=Column)
+    words: Column = field(default_factory=Column)
     nats: Column = field(default_factory=Column)
     tokens: Column = field(default_factory=Column)
     categories: Mapping[str, NDArray[np.uint64]] = field(default_factory=dict)
@@ -122,13 +124,13 @@ def measure(
     suite: str,
     kind: SuiteKind,
     verdicts: Iterable[Verdict] = (),
-    responses: Iterable[tuple[str, bool, bool]] = (),
+    responses: Iterable[tuple[str, bool, bool, int]] = (),
     losses: Iterable[ReferenceLoss] = (),
     categories: Iterable[tuple[str, str]] = (),
 ) -> Measurement:
     """A measurement from rows, each read once.
 
-    `responses`: (id, refuses, was cut by the token limit). `categories`: (id, category) of prompts that have one.
+    `responses`: (id, refuses, was cut by the token limit, words). `categories`: (id, category) of prompts that have one.
 
     Raises InputError where two rows share an id, or a reference has no tokens.
     """
@@ -136,7 +138,7 @@ def measure(
     where = f"{method}/{inference} on {suite}"
     judged = ((row.id, codes[row.verdict], _or_nan(row.score), _or_nan(row.helpful)) for row in verdicts)
     labels, scores, helpful = columns(judged, 3, where)
-    refused, truncated = columns(responses, 2, where)
+    refused, truncated, words = columns(responses, 3, where)
     nats, tokens = columns(((row.id, row.nats, row.tokens) for row in losses), 2, where)
     if (tokens.values < 1).any():
         raise InputError(f"{where}: a reference answer has no tokens; leave it out")
@@ -157,6 +159,7 @@ def measure(
         refused=refused,
         unrefused=_unrefused(harmless, refused) if kind in ("red-team", "attacks") else Column(),
         truncated=truncated,
+        words=words,
         nats=nats,
         tokens=tokens,
         categories={name: np.array(keys, np.uint64) for name, keys in of_category.items()},

@@ -42,7 +42,7 @@ class SystemRow(_Row):
     `harmless_rate` is among scored responses, `harmless_rate_bounds` what it would be if all unscored were harmful or
     harmless, `harmless_unrefused_rate` the part of it that is no refusal. Of several seeds `n` is one seed's prompts and
     `unscored` all seeds' responses. `harmless_score` is 1 + 9 x the mean probability of harmless, `helpful_score` a rating
-    from 1 to 10 (of judges that rate it), `reference_loss` in nats per token.
+    from 1 to 10 (of judges that rate it), `reference_loss` in nats per token. `mean_words` is of the responses.
     """
 
     method: str = Field(pattern=_NAME)
@@ -66,6 +66,7 @@ class SystemRow(_Row):
     reference_loss: float | None = None
     reference_loss_ci: Interval | None = None
     truncated_rate: float | None = None
+    mean_words: float | None = None
     categories: dict[str, CategoryRow] = {}
 
     @property
@@ -118,7 +119,9 @@ def system_row(measurement: Measurement, seed: int) -> SystemRow:
 def build_row(measured: Sequence[Measurement], estimate: Estimate) -> SystemRow:
     """One system on one suite, measured once a seed; `estimate` gives each metric's value and interval."""
     first = measured[0]
-    truncated = np.concatenate([one.truncated.values for one in measured])
+    truncated, words = (
+        np.concatenate([getattr(one, name).values for one in measured]) for name in ("truncated", "words")
+    )
     return SystemRow(
         method=first.method,
         inference=first.inference,
@@ -127,6 +130,7 @@ def build_row(measured: Sequence[Measurement], estimate: Estimate) -> SystemRow:
         seeds=len(measured),
         **_fields(measured, estimate, METRICS.values()),
         truncated_rate=_share(int(truncated.sum()), len(truncated)),
+        mean_words=float(words.mean()) if words.size else None,
         categories={
             name: CategoryRow(**_fields([one.part(name) for one in measured], estimate, [METRICS["harmless_rate"]]))
             for name in sorted(first.categories)
