@@ -28,7 +28,7 @@ types: $(VENV)/installed-dev ## static types
 
 install: $(VENV)/installed-dev ## the virtual environment alone
 
-# torch first, by its pin: what needs torch would otherwise take a build with gigabytes of CUDA.
+# torch first, by its pin; README.md says how to have its CPU build where pip's has gigabytes of CUDA.
 $(VENV)/installed: pyproject.toml constraints.txt
 	@echo "installing into $(VENV) (once; some minutes)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "amends needs Python 3.11 or newer; set PYTHON=...")'

@@ -305,6 +305,17 @@ def test_lock_names_its_holder_and_is_free_after_a_kill(tmp_path: Path) -> None:
         assert (directory / ".lock").read_text() == str(os.getpid())
 
 
+def test_neither_a_lock_nor_a_temporary_file_goes_through_a_link(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (tmp_path / ".lock").symlink_to(victim)
+    with pytest.raises(StoreError, match="a link lies in its place"), locked(tmp_path / ".lock", tmp_path):
+        pytest.fail("a link was held")
+    (tmp_path / f".out.json.{os.getpid()}.tmp").symlink_to(victim)
+    write_atomically(tmp_path / "out.json", "ours")
+    assert (victim.read_text(), (tmp_path / "out.json").read_text()) == ("mine", "ours")
+
+
 def test_lock_is_free_after_an_exception(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), locked(tmp_path / ".lock", tmp_path):
         raise ZeroDivisionError

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from amends.checks import check_lengths, refuse_foreign, run_facts
+from amends.checks import check_judges, check_lengths, refuse_foreign, run_facts
 from amends.config import Configuration, InduceSettings
 from amends.errors import InputError, StoreError
+from amends.judges.guard import GuardJudge
+from amends.judges.language_model import LanguageModelJudge
+from amends.judges.named import load_judge
 from amends.models.loading import find_model, load_tokenizer
 from amends.pipeline import Run
 from amends.records import Instruction
@@ -36,6 +39,25 @@ def test_a_run_directory_stays_its_runs_when_rows_are_added(tmp_path: Path) -> N
     write_json(tmp_path / "run.json", run_facts(configuration(source)))
     source.write_text('{"prompt": "p", "chosen": "c"}\n{"prompt": "q", "chosen": "c"}\n')
     refuse_foreign(configuration(source), tmp_path)
+
+
+def test_a_directory_with_somebody_elses_results_is_refused(tmp_path: Path) -> None:
+    source = tmp_path / "a.jsonl"
+    source.write_text('{"prompt": "p", "chosen": "c"}\n')
+    (tmp_path / "report.html").write_text("mine")
+    with pytest.raises(StoreError, match=r"report\.html: is there, and no run of amends wrote it"):
+        refuse_foreign(configuration(source), tmp_path)
+
+
+def test_one_model_is_not_judge_and_gate_under_two_names() -> None:
+    judge = load_judge("endpoint:m@http://h/v1")
+    with pytest.raises(InputError, match="judge and gate are the same"):
+        check_judges(judge, load_judge("endpoint:m@http://h/v1/"), [])
+    assert isinstance(judge, LanguageModelJudge)
+    guard = GuardJudge("google/shieldgemma-2b")
+    guard.model = judge.model  # type: ignore[assignment]
+    with pytest.raises(InputError, match="judge and gate both ask m"):
+        check_judges(guard, judge, [])
 
 
 def test_models_are_freed_when_a_run_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

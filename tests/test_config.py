@@ -188,6 +188,8 @@ def test_a_later_override_wins(path: Path) -> None:
         ("seed.deeper=3", "override 'seed.deeper=3': seed is no section"),
         ("train.epochs=[1", "override 'train.epochs=[1': the value is not YAML"),
         ("train.epoch=3", "train.epoch: unknown key; did you mean 'epochs'?"),
+        ("train.epochs=.inf", "train.epochs: input should be a finite number"),
+        ("seed=2024-13-45", "override 'seed=2024-13-45': the value is not YAML"),
         ("train.epochs=many", "train.epochs: input should be a valid number"),
         ("train=3", "train: input should be a valid dictionary"),
         ("suites=", "suites: input should be a valid dictionary"),
@@ -260,6 +262,7 @@ def test_a_missing_file_names_those_at_hand(tmp_path: Path, monkeypatch: pytest.
     ("content", "expected"),
     [
         (b"a: [1", "is not YAML"),
+        (b"a: 2024-13-45", "is not YAML"),
         (b"", "is no mapping of keys to values"),
         (b"- a\n- b\n", "is no mapping of keys to values"),
         (b"a: \xff", "cannot be read"),

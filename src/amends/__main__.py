@@ -1,12 +1,14 @@
 """Entry point: turns errors into one message and an exit code."""
 
 import os
+import signal
 import sys
+import threading
 
 MEMORY_IS_FULL = (
     "the memory is full; what is finished is kept. In training lower train.batch_size and raise "
     "train.gradient_accumulation by as much, or set train.gradient_checkpointing=true (of `amends train`: --batch-size, "
-    "--gradient-accumulation, --gradient-checkpointing); elsewhere use a smaller model"
+    "--gradient-accumulation, --gradient-checkpointing); elsewhere use a smaller model (a local gate lies beside it)"
 )
 
 
@@ -16,18 +18,22 @@ def main() -> None:
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # each of its retries is a line
     os.environ.setdefault("TQDM_DISABLE", "1")  # amends shows its own progress
     from amends.errors import AmendsError, memory_is_full
+    from amends.text import for_terminal
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what ends a job leaves as much as Ctrl-C does
 
     try:
         from amends.cli.app import app
 
         app(standalone_mode=True)
     except AmendsError as error:
-        print(f"amends: error: {error}", file=sys.stderr)
+        print(for_terminal(f"amends: error: {error}"), file=sys.stderr)
         sys.exit(error.exit_code)
     except OSError as error:
         if error.filename is None:  # no file's: a broken pipe, say
             raise
-        print(f"amends: error: {error.filename}: {error.strerror}; check the path or choose another", file=sys.stderr)
+        said = f"amends: error: {error.filename}: {error.strerror}; check the path or choose another"
+        print(for_terminal(said), file=sys.stderr)
         sys.exit(2)
     except (RuntimeError, MemoryError) as error:
         if not memory_is_full(error):
@@ -38,6 +44,9 @@ def main() -> None:
         if isinstance(leaving, SystemExit) and leaving.code != 130:  # typer's code for Ctrl-C, which it leaves unsaid
             raise
         print("amends: interrupted; what is finished is kept, the same command goes on from there", file=sys.stderr)
+        if any(thread is not threading.main_thread() and not thread.daemon for thread in threading.enumerate()):
+            sys.stderr.flush()
+            os._exit(130)  # requests to a server that does not answer would be waited for
         sys.exit(130)
 
 

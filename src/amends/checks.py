@@ -28,9 +28,10 @@ GUARDED = Prompt((Message(role="user", content=PLAIN[0]), Message(role="assistan
 
 
 def refuse_foreign(configuration: Configuration, directory: Path) -> None:
-    """Raises StoreError where a run directory belongs to another experiment: other data, or other runs in it."""
+    """Raises StoreError where a run directory belongs to another experiment, or has somebody else's files in it."""
     configuration_there = read_run(directory)
     if configuration_there is None:
+        refuse_files(Layout(directory).single_files)
         return
     theirs = {"configuration": configuration_there, "contents": read_json(Layout(directory).run).get("contents", {})}
     ours = run_facts(configuration)
@@ -41,6 +42,16 @@ def refuse_foreign(configuration: Configuration, directory: Path) -> None:
             f"{directory}: belongs to another configuration (its {' and '.join(foreign)} differ); choose another "
             "directory with --out, or delete this one"
         )
+
+
+def refuse_files(paths: Iterable[Path]) -> None:
+    """Raises StoreError naming the first of these files that is there: amends would overwrite it."""
+    for path in paths:
+        if path.exists():
+            raise StoreError(
+                f"{path}: is there, and no run of amends wrote it; it would be overwritten: choose another directory "
+                "with --out, or move it away"
+            )
 
 
 def run_facts(configuration: Configuration) -> dict[str, dict[str, Any]]:
@@ -79,7 +90,9 @@ def check_judges(judge: Judge, gate: Judge, judged: Sequence[Generator]) -> None
     """Raises InputError where a judge is the gate or one of the models; ModelError where a server does not answer."""
     if judge.fingerprint == gate.fingerprint:
         raise InputError("judge and gate are the same: what chose the training data cannot judge the systems")
-    model = judge.model if isinstance(judge, LanguageModelJudge | GuardJudge) else None
+    model, gates = (one.model if isinstance(one, LanguageModelJudge | GuardJudge) else None for one in (judge, gate))
+    if model and gates and model.fingerprint == gates.fingerprint:
+        raise InputError(f"judge and gate both ask {model.name}: what chose the training data cannot judge the systems")
     if model and model.fingerprint in [one.fingerprint for one in judged]:
         raise InputError(f"judge {model.name} is the model that is judged, or that writes the analyses: name another")
     for one in judge, gate:

@@ -30,7 +30,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 class Settings(BaseModel):
     """Base of all sections: unknown keys fail, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DataSettings(Settings):

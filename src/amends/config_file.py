@@ -48,7 +48,7 @@ def load_configuration(path: Path, overrides: list[str] | None = None, limit: in
         raise ConfigError(str(path), [f"no such file; the configurations at hand: {_at_hand()}"]) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(str(path), [f"cannot be read: {error}"]) from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: 2024-13-45, which YAML reads as a date
         raise ConfigError(str(path), [f"is not YAML: {' '.join(str(error).split())}"]) from None
     if not isinstance(content, dict):
         raise ConfigError(str(path), ["is no mapping of keys to values; see configs/quickstart.yaml"])
@@ -103,7 +103,7 @@ def _apply(content: dict[str, Any], override: str, problems: list[str]) -> None:
         return
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         problems.append(f"override {override!r}: the value is not YAML")
         return
     suites, name = content.get("suites"), key.removeprefix("suites.")

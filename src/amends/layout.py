@@ -38,6 +38,21 @@ class Layout:
         """The same for people."""
         return self.directory / "report.html"
 
+    @property
+    def agreement(self) -> Path:
+        """How far judge and gate agree."""
+        return self.directory / "agreement.json"
+
+    @property
+    def agreement_with_probe(self) -> Path:
+        """How far the judge and the bundled probe agree."""
+        return self.directory / "agreement-with-probe.json"
+
+    @property
+    def single_files(self) -> tuple[Path, ...]:
+        """Those that are written without asking whose they are: a directory without run.json must have none of them."""
+        return self.results, self.report, self.agreement, self.agreement_with_probe
+
     def of_seed(self, seed: int) -> Path:
         """The whole run of one of several seeds."""
         return self.directory / f"seed-{seed}"

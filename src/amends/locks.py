@@ -36,7 +36,7 @@ def locked(lock: Path, what: Path) -> Iterator[None]:
 
 def _hold(lock: Path, what: Path) -> IO[str]:
     while True:
-        stream = lock.open("a+")
+        stream = os.fdopen(os.open(lock, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666), "a+")
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -82,6 +82,7 @@ def device_errors(path: Path) -> Iterator[None]:
         **dict.fromkeys((errno.EACCES, errno.EPERM), "no permission to write there; choose another output"),
         errno.ENOENT: "its directory cannot be made; choose another output",
         errno.ENAMETOOLONG: "a name in this path is too long; choose a shorter one",
+        errno.ELOOP: "a link lies in its place; remove it, or choose another output",
         errno.EROFS: "the file system is read-only; choose another output",
         errno.EEXIST: "a part of this path is a file, not a directory; choose another output",
         errno.ENOTDIR: "a part of this path is a file, not a directory; choose another output",

@@ -204,7 +204,7 @@ class Run:
                         verdicts = self.files.measured(method, inference, suite, "verdicts")
                         self.steps.judge(f"{method} {inference}: verdicts on {suite}", responses, verdicts, self.judge)
         if "induce" in stages_for(self.configuration.methods, self.configuration.shares):
-            out, mistakes = self.directory / "agreement.json", self.files.rows("mistakes")
+            out, mistakes = self.files.agreement, self.files.rows("mistakes")
             agreed["agreement"] = self.steps.agreement(mistakes, out, self.judge, self.gate)
         if red_team := suite_to_compare(self.configuration):
             agreed["agreement-with-probe"] = self._compare_with_probe(red_team)
@@ -218,7 +218,7 @@ class Run:
         for inference in self.configuration.respond.inference:
             responses = self.files.measured(method, inference, suite, "responses")
             judged[responses] = self.files.measured(method, inference, suite, "verdicts")
-        found = self.steps.agreement_with_probe(judged, self.directory / "agreement-with-probe.json", probe)
+        found = self.steps.agreement_with_probe(judged, self.files.agreement_with_probe, probe)
         probe.release()
         return found
 

@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, cast, get_args
 
+from amends.artifacts import Manifest
 from amends.checks import check_guides
 from amends.config import ComposeSettings, DataSettings, RespondSettings, TrainSettings
 from amends.data.rows import read_rows
@@ -20,6 +21,7 @@ from amends.prompts import nearest
 from amends.records import PairVerdict, Response, Sample, Trainer, Verdict
 from amends.seeds import derive_seed
 from amends.steps import Steps
+from amends.text import for_terminal
 from amends.training.recipe import Recipe
 
 
@@ -123,6 +125,9 @@ def compare_files(a: Path, b: Path, seed: int) -> tuple[list[Any], int]:
             f"{a} and {b}: {len(other)} of {len(shared)} ids are of two prompts (first: {other[0]!r}); compare verdicts on "
             "responses to the same prompts, and give rows ids of their own"
         )
+    judges = {manifest.get("parts", {}).get("judge") for manifest in (Manifest(path, {}).read() for path in (a, b))}
+    if len(judges - {None}) == 2:
+        raise InputError(f"{a} and {b}: two judges gave these verdicts; judge the responses of both by one")
     first, second = (
         measure(name, "unguided", "files", "red-team", read_rows(path, Verdict)) for name, path in (("a", a), ("b", b))
     )
@@ -167,10 +172,11 @@ def preview_samples(samples: Path, tokenizer: Any, count: int, to_stderr: bool =
     styles = ("dim", "black on green") if console.is_terminal else ("", "")
     for sample in first_samples(read_rows(samples, Sample), count):
         tokens = tokenize_sample(sample, tokenizer)
-        console.rule(f"{tokens.id}: {len(tokens.input_ids)} tokens, loss on {tokens.target_tokens}")
+        title = f"{tokens.id}: {len(tokens.input_ids)} tokens, loss on {tokens.target_tokens}"
+        console.rule(Text(for_terminal(title)))
         shown = Text()
         for token, label in zip(tokens.input_ids, tokens.labels, strict=True):
             carries = label != NO_LOSS
-            piece = tokenizer.decode([token])
+            piece = for_terminal(tokenizer.decode([token]))
             shown.append(piece if console.is_terminal or not carries else f"[{piece}]", styles[carries])
         console.print(shown)

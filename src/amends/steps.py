@@ -42,6 +42,8 @@ CODE = {"make": 2, "train": 2, "respond": 1, "reference": 1}
 """Raised by a change after which a step writes something else from the same, so that what it wrote before is made anew."""
 
 
+MANY_EPOCHS = 10  # more than any fine-tuning is known to want
+
 UNTOLD = {"save_steps", "max_length", "gradient_checkpointing"}
 """Settings of a training that change nothing of what it writes: what is refused, memory, what an interruption costs."""
 
@@ -165,17 +167,28 @@ class Steps:
         )
         if self._is_finished(name, manifest):
             return dict(manifest.read()["facts"])
+        if out.is_symlink():
+            raise StoreError(f"{out}: is a link, and a training replaces its output whole; name the directory itself")
         part = Part(out, manifest.fingerprint)
         if out.exists() and not part.is_ours():
             _refuse_foreign_directory(manifest)
         rows = count(read_rows(samples, way.record))
         steps = None if recipe.train.max_tokens else way.steps(recipe, rows)
+        self._warn_of_epochs(name, kind, recipe, rows)
         with held(out), self._timed(name, part.is_begun()):
             with self.reporter.stage(name, steps, "steps", kept=steps_done(part)) as progress, full_device(out):
                 facts = fit(kind, read_rows(samples, way.record), out, recipe, manifest.fingerprint, progress)
             manifest.write("finished", facts=facts, files=directory_fingerprint(out))
             part.discard()  # not before the manifest: the part says that the output is ours
         return facts
+
+    def _warn_of_epochs(self, name: str, kind: Trainer, recipe: Recipe, rows: int) -> None:
+        epochs = (recipe.train.max_steps or 0) * recipe.train.rows_a_step / rows
+        if epochs > MANY_EPOCHS and kind != "rlhf":  # whose completions are new each time
+            self.reporter.say(
+                f"{name}: train.max_steps={recipe.train.max_steps} reads {rows} samples {epochs:.0f} times over, which "
+                "learns them by heart; lower it, or set it to null for train.epochs"
+            )
 
     def respond(
         self, name: str, prompts: DataSettings, out: Path, model: Generator, asked: Guide, sampling: Sampling

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from amends import __version__
-from amends.errors import StoreError
+from amends.errors import InputError, StoreError
 from amends.locks import device_errors
 
 Kind = TypeVar("Kind")
@@ -20,6 +20,14 @@ def fingerprint(**parts: Any) -> str:
     """Hash of JSON-able parts and the code version: equal fingerprints mean that a stage need not run again."""
     payload = json.dumps({"amends": __version__, **parts}, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(payload.encode()).hexdigest()
+
+
+def expanded(name: str) -> Path:
+    """A path as the user wrote it, `~` for a home. Raises InputError where there is no such user."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        raise InputError(f"{name}: there is no such user's home; write the path out") from None
 
 
 def cache_directory() -> Path:
@@ -48,7 +56,8 @@ def write_atomically(path: Path, text: str) -> None:
     with device_errors(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("w", encoding="utf-8") as stream:
+            temporary.unlink(missing_ok=True)  # of an earlier process with our number, or a link
+            with temporary.open("x", encoding="utf-8") as stream:
                 stream.write(text)
                 stream.flush()
                 os.fsync(stream.fileno())

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from amends.checks import check_judges, misfits
+from amends.artifacts import manifest_path
+from amends.checks import check_judges, misfits, refuse_files
 from amends.config import AnalyzeSettings, DataSettings, InduceSettings, RespondSettings
 from amends.data.rows import read_rows
 from amends.errors import ModelError, YieldError
@@ -60,7 +61,9 @@ class Study:
         """Everything, as written to `study.json`."""
         self.model.check(SHORT)
         check_judges(self.judge, self.gate, [self.model])
-        instructions = self.directory / "instructions.jsonl"
+        instructions, out = self.directory / "instructions.jsonl", self.directory / "study.json"
+        if not manifest_path(instructions).exists():
+            refuse_files([out])
         self.steps.data("instructions", self.rows, instructions)
         pairs = list(labelled_pairs(read_rows(instructions, Instruction)))
         try:
@@ -77,7 +80,7 @@ class Study:
                 used.release()
         found["probe"] = self._probe(pairs, layer)
         found["reading"] = reading(found)
-        write_json(self.directory / "study.json", found)
+        write_json(out, found)
         return found
 
     def _generation(self, instructions: Path) -> dict[str, Any]:
@@ -146,8 +149,10 @@ class Study:
 
     def _probe(self, rows: list[Labelled], layer: int) -> dict[str, Any]:
         """Cross-validated over prompts, after one layer; on human labels only, since our own judge is a probe."""
-        if not _both_labels(rows):
-            return {"why_not": f"fewer than {ENOUGH} instructions with `chosen` and `rejected`"}
+        if not _both_labels(rows) or len({row.prompt for row in rows}) < FOLDS:
+            return {
+                "why_not": f"fewer than {ENOUGH} instructions with `chosen` and `rejected`, or than {FOLDS} prompts"
+            }
         from sklearn.linear_model import LogisticRegression
         from sklearn.model_selection import GroupKFold, cross_val_predict
         from sklearn.pipeline import make_pipeline

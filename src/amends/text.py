@@ -6,7 +6,13 @@ from collections.abc import Iterable
 REPEATED_WORDS, COPIED_WORDS, CUE_WORDS = 4, 5, 5
 MAX_REPEATED, MAX_COPIED = 0.2, 0.4  # the shares above which a text is not trained on
 WORD = re.compile(r"[a-z0-9']+")
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 SENTENCE_END = re.compile(r"[.!?][\"')\]]*(?=\s|$)")
+
+
+def for_terminal(text: str) -> str:
+    """Text that a terminal shows and does not obey: control characters but tabs and line ends are escaped."""
+    return CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def words(text: str) -> list[str]:

@@ -125,7 +125,8 @@ def test_bad_adapters(tmp_path: Path, refused: Callable[..., str]) -> None:
     nowhere, empty, other = tmp_path / "nowhere", tmp_path / "empty", tmp_path / "other"
     empty.mkdir()
     other.mkdir()
-    (other / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "mistralai/Mistral-7B-v0.3"}))
+    configuration = {"base_model_name_or_path": "mistralai/Mistral-7B-v0.3", "peft_type": "LORA"}
+    (other / "adapter_config.json").write_text(json.dumps(configuration))
     for directory in (nowhere, empty):
         message = refused(*respond, str(directory))
         assert message.startswith(f"{directory}: no adapter_config.json in it, so it is no adapter; name the directory")
@@ -134,6 +135,8 @@ def test_bad_adapters(tmp_path: Path, refused: Callable[..., str]) -> None:
         message
         == f"{other}: was trained on mistralai/Mistral-7B-v0.3, not on embedded; name its base model with --model"
     )
+    (other / "adapter_config.json").write_text(json.dumps(configuration | {"peft_type": "SHADOW"}))
+    assert refused(*respond, str(other)) == f"{other}: is a PEFT adapter of type SHADOW; amends takes LORA alone"
 
 
 @pytest.mark.parametrize("command", ["induce", "analyze", "respond", "train"])

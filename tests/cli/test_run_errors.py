@@ -373,8 +373,9 @@ def test_full_memory_exits_with_1_and_says_what_to_lower(
     assert not out.exists()
 
 
-def test_a_real_ctrl_c(tmp_path: Path) -> None:
-    """The signal itself, wherever it falls: a model may be loading in that process."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_real_ctrl_c(tmp_path: Path, number: signal.Signals) -> None:
+    """The signal itself, wherever it falls: a model may be loading in that process. What ends a job is taken for it."""
     out = tmp_path / "responses.jsonl"
     command = [sys.executable, "-m", "amends", "respond", "--prompts", "bundled:redteam/train", "--out", str(out)]
     process = subprocess.Popen(
@@ -391,7 +392,7 @@ def test_a_real_ctrl_c(tmp_path: Path) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     time.sleep(1.0)
-    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, number)
     printed, said = process.communicate(timeout=120)
     # Where it falls into an `exec`, as when a dataclass is defined, CPython ends itself by the signal: a shell's 130 too.
     assert process.returncode in (130, -signal.SIGINT), said

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from amends.artifacts import Manifest
 from amends.locks import locked
 from conftest import run_amends
 
@@ -38,6 +39,16 @@ def test_preview_marks_what_carries_loss(tmp_path: Path, capsys: pytest.CaptureF
     assert "10 samples (5 safe, 5 benign)" in printed
     assert "[<|im_end|>]" in printed
     assert "<|im_start|>user" in printed
+
+
+def test_a_preview_obeys_nothing_of_what_it_shows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(json.dumps({"id": "a[/b]\u001b[2J", "prompt": "Why\u001b]52;c;AA\u0007?", "chosen": "So."}) + "\n")
+    out = tmp_path / "samples.jsonl"
+    command = ["compose", "--method", "sft", "--instructions", str(rows), "--out", str(out), "--preview", "1"]
+    assert run_amends(*command) == 0
+    printed = capsys.readouterr().out
+    assert r"safe-a[/b]\x1b[2J: " in printed and r"\x1b]52;c;AA\x07?" in printed and "\x1b" not in printed
 
 
 def test_with_json_standard_output_is_json_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,6 +100,14 @@ def test_compared_files_are_called_by_their_names(tmp_path: Path, capsys: pytest
     assert run_amends("compare", str(same), str(before), "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert {(row["a"], row["b"]) for row in found} == {("sft/before", f"{tmp_path.name}/before")}
+
+
+def test_verdicts_of_two_judges_are_not_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, other = verdicts(tmp_path / "one.jsonl", 10), verdicts(tmp_path / "other.jsonl", 25)
+    for path, judge in ((one, "probe"), (other, "endpoint")):
+        Manifest(path, {"judge": judge}).write("finished")
+    assert run_amends("compare", str(one), str(other)) == 2
+    assert "two judges gave these verdicts" in capsys.readouterr().err
 
 
 def test_prompts_of_one_file_only_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

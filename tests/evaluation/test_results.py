@@ -24,12 +24,12 @@ def test_every_metric_has_a_column_and_its_fields_in_results() -> None:
 
 
 def test_unscored_is_neither_and_never_dropped() -> None:
-    row = system_row(judged("++++++--??"), seed=1)
-    assert (row.n, row.unscored) == (10, 2)
+    row = system_row(judged("+++++++++---???"), seed=1)
+    assert (row.n, row.unscored) == (15, 3)
     assert row.harmless_rate == 0.75
     assert row.harmless_rate_bounds == (0.6, 0.8)
-    assert row.harmless_rate_ci == pytest.approx((0.409, 0.929), abs=1e-3)
-    assert row.harmless_score == pytest.approx(1 + 9 * (6 * 0.9 + 2 * 0.2) / 8)
+    assert row.harmless_rate_ci == pytest.approx((0.468, 0.911), abs=1e-3)
+    assert row.harmless_score == pytest.approx(1 + 9 * (9 * 0.9 + 3 * 0.2) / 12)
     assert row.harmless_score_ci and row.harmless_score_ci[0] < row.harmless_score < row.harmless_score_ci[1]
     assert row.refusal_rate is row.reference_loss is row.truncated_rate is row.mean_words is None
 
@@ -51,7 +51,7 @@ def test_refusals_truncation_and_losses() -> None:
     assert benign.n == 2 and benign.harmless_rate is None
     # Weighted by tokens: 10 nats over 10 tokens, not the mean of 2 and 0.75.
     assert benign.reference_loss == 1.0
-    assert benign.reference_loss_ci == (0.75, 2.0)
+    assert benign.reference_loss_ci is None, "two prompts"
 
 
 def test_how_much_of_the_harmlessness_is_refusal() -> None:
@@ -87,10 +87,11 @@ def test_comparison_matches_by_id_not_by_order() -> None:
 
 
 def test_loss_comparison_is_relative() -> None:
-    a = measured_losses("sft", {"a": (11.0, 10), "b": (22.0, 20), "c": (1.0, 1)})
-    b = measured_losses("vanilla", {"a": (10.0, 10), "b": (20.0, 20), "only here": (9.0, 1)})
+    tokens = range(10, 22)
+    a = measured_losses("sft", {str(count): (1.1 * count, count) for count in tokens} | {"c": (1.0, 1)})
+    b = measured_losses("vanilla", {str(count): (float(count), count) for count in tokens} | {"only here": (9.0, 1)})
     (loss,) = compare(a, b, seed=1)
-    assert loss.metric == "reference_loss" and loss.n == 2
+    assert loss.metric == "reference_loss" and loss.n == 12
     assert loss.difference == pytest.approx(0.1)
     assert loss.ci == pytest.approx((0.1, 0.1))
     assert difference_text(loss) == "+10.0 [+10.0, +10.0] %"

@@ -11,6 +11,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
 from amends.evaluation.statistics import (
+    FEWEST,
     GROUPS,
     mcnemar_p_value,
     mean_interval,
@@ -217,16 +218,18 @@ def test_seed_decides() -> None:
 
 
 def test_equal_systems_do_not_differ() -> None:
-    nats, tokens = np.array([3.0, 8.0, 2.5]), np.array([2, 5, 3])
+    nats, tokens = np.array([3.0, 8.0, 2.5] * 4), np.array([2, 5, 3] * 4)
     assert relative_difference_interval((nats, tokens), (nats, tokens), seed=1) == (0.0, 0.0)
     assert mean_interval(np.zeros(10), seed=1) == (0.0, 0.0)
     assert mean_interval(np.full(10, 2.0), seed=1) == (2.0, 2.0)
 
 
 def test_too_little_says_nothing() -> None:
-    for empty_or_one in ([], [0.5]):
-        assert mean_interval(empty_or_one, seed=1) is None
-        assert weighted_mean_interval(empty_or_one, empty_or_one, seed=1) is None
+    few = np.arange(1, FEWEST)
+    for values in ([], [0.5], few):
+        assert mean_interval(values, seed=1) is None
+        assert weighted_mean_interval(values, values, seed=1) is None
+        assert relative_difference_interval((values, values), (values, values), seed=1) is None
     assert wilson_interval(0, 0) is None
     assert mcnemar_p_value([], []) is None
     assert paired_rate_interval([], []) is None

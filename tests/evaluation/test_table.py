@@ -26,7 +26,7 @@ from amends.records import Verdict
 def shown(table: Table | None) -> str:
     assert table
     console = Console(file=io.StringIO(), width=220)
-    console.print(table.for_terminal())
+    console.print(table.as_rich())
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
@@ -38,7 +38,7 @@ def test_a_suite_that_nothing_could_be_scored_on_stays_in_the_table() -> None:
 def test_names_are_never_read_as_markup() -> None:
     a = judged("+" * 85 + "-" * 15 + "??", "mistake-analysis[red]")
     row = system_row(judged("+" * 85 + "-" * 15 + "??"), seed=1)
-    losses = system_row(measured_losses("sft", {"a": (4.0, 2), "b": (6.0, 8)}), seed=1)
+    losses = system_row(measured_losses("sft", {str(place): (4.0, 4) for place in range(10)}), seed=1)
     refused = SystemRow(
         method="sft",
         inference="guided",
@@ -49,7 +49,7 @@ def test_names_are_never_read_as_markup() -> None:
         refusal_rate_ci=(0, 1),
     )
     text = shown(results_table(Results(model="m[b]", seed=3, systems=[row, losses, refused])))
-    for expected in ("85.0 [76.7, 90.7]", "1.000 [0.750, 2.000]", "33.3 [0.0, 100.0]", "m[b], seed 3"):
+    for expected in ("85.0 [76.7, 90.7]", "1.000 [1.000, 1.000]", "33.3 [0.0, 100.0]", "m[b], seed 3"):
         assert expected in text
     comparisons = shown(comparisons_table(compare(a, judged("+" * 40 + "-" * 62), seed=1)))
     assert "mistake-analysis[red]/unguided" in comparisons and "<0.001" in comparisons
@@ -107,20 +107,21 @@ def test_differences_have_a_row_a_pair_and_say_which_are_clear() -> None:
 
 def test_markdown_keeps_every_cell_in_its_column() -> None:
     table = Table(
-        "Of a | b",
+        "Of a | <b>",
         "in percent",
         ["method"],
         ["red-team\nharmless %"],
-        [["a|b", "85.0", "f"], ["c\nd", "–", ""]],
+        [["a|b", "85.0", "f"], ["c\nd", "–", ""], [r"e\|f", "<i>", "&amp;"]],
         ["e"],
     )
     assert table.markdown().splitlines() == [
-        "## Of a | b",
+        r"## Of a \| \<b>",
         "",
         "| method | red-team harmless % | e |",
         "|---|---:|---|",
         r"| a\|b | 85.0 | f |",
         "| c d | – |  |",
+        r"| e\\\|f | \<i> | \&amp; |",
         "",
         "in percent.",
     ]

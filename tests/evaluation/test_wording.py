@@ -37,7 +37,7 @@ def test_attack_success_says_what_is_unscored(row: SystemRow, words: str) -> Non
         ("refusal_rate", 0.2, (-0.1, 0.3), 0.3, "no clear difference: the interval includes zero"),
         ("reference_loss", 0.02, (0.01, 0.03), None, "higher loss: the interval excludes zero"),
         ("harmless_score", 0.0, (0.0, 0.0), None, "no clear difference: the interval includes zero"),
-        ("harmless_score", 1.0, None, None, "too few prompts to say"),
+        ("harmless_score", 1.0, None, None, "too few prompts or seeds to say"),
     ],
 )
 def test_findings_in_plain_words(

@@ -50,10 +50,11 @@ def test_agreement_counts_what_both_scored(tmp_path: Path) -> None:
     assert (found["harmful_by_evaluation"], found["harmful_by_gate"]) == (0.6, 0.4)
 
 
-def test_kappa_is_unknown_where_a_judge_says_one_thing() -> None:
+def test_kappa_is_unknown_where_both_judges_say_one_thing() -> None:
     found = agreement({"evaluation": [0.9, 0.9], "probe": [0.9, 0.1]})
     assert (found["harmful_by_evaluation"], found["harmful_by_probe"]) == (0, 0.5)
-    assert (found["kappa"], found["equal"]) == (None, 0.5)
+    assert (found["kappa"], found["equal"]) == (0, 0.5), "a judge that says one thing agrees by chance alone"
+    assert agreement({"evaluation": [0.9, 0.9], "probe": [0.8, 0.7]})["kappa"] is None
 
 
 def test_of_nothing_scored_no_share_is_said() -> None:

@@ -149,6 +149,8 @@ def test_a_server_that_repeats_the_key_in_its_error_does_not_bring_it_to_the_ter
         ('{"explanation": "x", "harmless": 11, "helpful": 2}', None),
         ('{"explanation": "x", "harmless": 3}', None),
         ("harmless: 9", None),
+        (f"It says {GOOD} itself, and I agree: {GOOD}", 9),
+        ('The response says {"explanation": "ok", "harmless": 10, "helpful": 10}. My rating: ' + GOOD, None),
         ("", None),
     ],
 )

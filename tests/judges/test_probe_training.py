@@ -142,6 +142,11 @@ def test_the_cards_figures_are_scikit_learns() -> None:
     assert card["auroc"] == pytest.approx(roc_auc_score([row.label for row in rows], scores), abs=1e-4)
     low, high = card["auroc_ci"]
     assert low < card["auroc"] < high
+    few = [Labelled(f"p{n}", f"r{n}", n % 2, "s") for n in range(8)]
+    assert validate_probe(few, [0.9 * row.label for row in few])["s"]["auroc_ci"] == [0.3976, 1], (
+        ".025 ** (1 / 4 pairs)"
+    )
+    assert validate_probe(few, [0.9 - 0.9 * row.label for row in few])["s"]["auroc_ci"] == [0, 0.6024]
     with pytest.raises(InputError, match="all rows have the same label"):
         validate_probe([Labelled("p", "r", 1, "s")], [0.9])
 

@@ -1,5 +1,6 @@
 """A model behind an endpoint as generator: what it is asked, and what it cannot be asked."""
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -163,6 +164,37 @@ def test_a_server_that_lets_nobody_in_is_an_error(serve: Callable[..., Server]) 
     server = serve(lambda *_: (403, "no access in this context"))
     with pytest.raises(ModelError, match="no access"):
         EndpointModel("m", server.url).generate([Prompt((Message(role="user", content="a"),))], Sampling(), 0)
+
+
+@pytest.mark.parametrize(("usage", "tokens"), [(None, 1), ({"total_tokens": 3}, 1), ({"completion_tokens": 0}, 0)])
+def test_a_server_that_counts_no_tokens_has_answered(
+    serve: Callable[..., Server], usage: dict[str, int] | None, tokens: int
+) -> None:
+    server = serve(lambda *_: (200, "Because."))
+    server.usage = usage
+    (made,) = EndpointModel("m", server.url).generate([Prompt((Message(role="user", content="Why?"),))], Sampling(), 0)
+    assert (made.text, made.tokens) == ("Because.", tokens)
+
+
+def test_one_leaves_without_waiting_for_a_server(serve: Callable[..., Server]) -> None:
+    """As Ctrl-C does, while another request is not answered."""
+    hold = threading.Event()
+    server = serve(lambda question, _: (200, "b") if hold.wait(30 if question == "slow" else 0) else (200, "a"))
+
+    def leave(*_: int) -> None:
+        raise KeyboardInterrupt
+
+    prompts = [Prompt((Message(role="user", content=text),)) for text in ("quick", "slow")]
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        EndpointModel("m", server.url).generate(prompts, Sampling(), 0, leave)
+    assert time.monotonic() - began < 20
+    hold.set()
+
+
+def test_a_base_address_may_end_in_a_slash() -> None:
+    one, other = (EndpointModel.named(f"endpoint:m@http://h/v1{end}") for end in ("", "/"))
+    assert one.fingerprint == other.fingerprint
 
 
 def test_an_answer_without_choices_is_an_error(serve: Callable[..., Server]) -> None:

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from scripted_judge import artifact_in, written
 
+from amends.errors import ModelError
 from amends.prompts import UNGUIDED, guide
 from amends.protocols import Prompt
 from amends.records import Instruction, ReferenceLoss
@@ -34,6 +36,17 @@ def test_one_loss_for_each_row_with_an_answer(tmp_path: Path) -> None:
         ReferenceLoss(id="c", nats=1.2346, tokens=2),
     ]
     assert scorer.seen == [("First?", "One two."), ("Third?", "Three.")]
+
+
+def test_a_loss_that_is_no_number_is_an_error_and_no_row(tmp_path: Path) -> None:
+    class Overflowing:
+        def answer_losses(self, pairs: Sequence[tuple[Prompt, str]]) -> list[tuple[float, int]]:
+            return [(float("nan"), 3) for _ in pairs]
+
+    artifact = artifact_in(tmp_path)
+    with pytest.raises(ModelError, match="row 'a': the model's loss on its reference answer is no number"):
+        reference_losses(ROWS, artifact, Overflowing(), UNGUIDED)
+    assert artifact.part.read_text() == ""
 
 
 def test_guided_losses_are_of_the_guided_prompt(tmp_path: Path) -> None:

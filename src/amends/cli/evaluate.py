@@ -65,7 +65,7 @@ def compare(
         options.show([row.model_dump(mode="json") for row in found], True, "")
     else:
         console = Console()
-        (console if console.is_terminal else Console(width=160)).print(comparisons_table(found).for_terminal())
+        (console if console.is_terminal else Console(width=160)).print(comparisons_table(found).as_rich())
 
 
 def prefer(

@@ -20,7 +20,12 @@ Model = Annotated[str, typer.Option("--model", help="`embedded`, a model directo
 AnyModel = Annotated[
     str, typer.Option("--model", help="`embedded`, a model directory, a hub id, or endpoint:MODEL@URL (a server).")
 ]
-Instructions = Annotated[str, typer.Option("--instructions", help="JSONL, Parquet, bundled:NAME/SPLIT or a hub id.")]
+Instructions = Annotated[
+    str,
+    typer.Option(
+        "--instructions", help="A .jsonl, .jsonl.gz, .json or .parquet file, bundled:NAME/SPLIT, or a hub id."
+    ),
+]
 Judge = Annotated[
     str, typer.Option("--judge", help="`probe`, a probe file, endpoint:MODEL@URL, local:MODEL, guard:MODEL.")
 ]
@@ -33,7 +38,7 @@ Out = Annotated[
     ),
 ]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Take only the first rows.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Equal seeds give equal bytes.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="Equal seeds give equal bytes.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 Attempts = Annotated[int, typer.Option("--attempts", min=1, help="Texts tried for each row before it is given up.")]
 AtLeast = Annotated[

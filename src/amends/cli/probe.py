@@ -42,17 +42,18 @@ def train(
 @app.command("validate")
 def validate(
     data: Data,
-    judge: Annotated[str, typer.Option("--judge", help="`probe`, `gate` or a probe file.")] = "probe",
+    judge: options.Judge = "probe",
     part: Part = "0:1",
     limit: Annotated[int | None, typer.Option("--limit", min=10, help="Rows of each file, drawn by hash.")] = None,
     failures: Annotated[Path | None, typer.Option("--failures", help="Write the worst errors here, as JSONL.")] = None,
     seed: options.Seed = 0,
     as_json: options.Json = False,
 ) -> None:
-    """AUROC and balanced accuracy with intervals, and calibration, for each file."""
+    """Any judge against labels: AUROC and balanced accuracy with intervals, and calibration, for each file."""
+    from amends.cli.console import Console
     from amends.judges.probe_files import validate_probe_files
 
-    card = validate_probe_files(data, judge, part, limit, failures, seed)
+    card = validate_probe_files(data, judge, part, limit, failures, seed, Console())
     lines = [f"{'source':<24}{'rows':>6}{'harmful':>9}{'AUROC':>8}{'95% interval':>18}{'balanced acc.':>15}{'ECE':>7}"]
     for source, row in card.items():
         low, high = row["auroc_ci"]

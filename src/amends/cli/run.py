@@ -80,9 +80,9 @@ def _show_results(path: Path, as_json: bool) -> None:
     results = Results.model_validate(content)
     console = Console()
     console = console if console.is_terminal else Console(width=160)
-    console.print(results_table(results).for_terminal())
+    console.print(results_table(results).as_rich())
     shown = headline_comparisons(results, COMPARISONS_SHOWN)
-    console.print(comparisons_table(shown).for_terminal())
+    console.print(comparisons_table(shown).as_rich())
     if len(shown) < len(results.comparisons):
         console.print(f"{len(results.comparisons) - len(shown)} more comparisons are in results.json", highlight=False)
     for table in (
@@ -90,7 +90,9 @@ def _show_results(path: Path, as_json: bool) -> None:
         training_table(results, costs(path.parent, results.data.get("training", {}))),
     ):
         if table:
-            console.print(table.for_terminal())
+            console.print(table.as_rich())
+    if results.yields and results.seeds:
+        console.print(f"Yields of seed {results.seeds[0]}:", highlight=False)
     for stage, facts in results.yields.items():
         console.print(options.yield_text(Path(stage), facts), markup=False, highlight=False)
     for name, why in results.data.get("without_results", {}).items():

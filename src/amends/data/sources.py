@@ -13,6 +13,7 @@ from amends.data.normalize import prompt_key
 from amends.data.rows import RawRow, parse_json, printable, read_objects, require_file, require_object, validate_rows
 from amends.errors import InputError
 from amends.records import Instruction
+from amends.store import expanded
 
 BUNDLED_PREFIX = "bundled:"
 BUNDLED_DIRECTORY = Path(__file__).parent / "bundled"
@@ -96,7 +97,7 @@ def check_disjoint(train: Iterable[Instruction], evaluation: Iterable[tuple[str,
 def _resolve(source: str, split: str | None) -> _Origin:
     if source.startswith(BUNDLED_PREFIX):
         return _resolve_bundled(source, split)
-    path = Path(source).expanduser()
+    path = expanded(source)
     if HUB_ID.fullmatch(source) and not path.parent.exists() and not path.name.lower().endswith(tuple(READERS)):
         return _Origin(None, split)
     require_file(path)
@@ -151,7 +152,7 @@ def _read_parquet(path: Path) -> Iterator[RawRow]:
                 for values in batch.to_pylist():
                     number += 1
                     yield RawRow(number, f"{path}: row {number}", values)
-    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+    except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
         reason = f"{path}: cannot be read as Parquet after row {number} ({error})"
         raise InputError(f"{reason}; check that it is complete, or write it again") from error
 
@@ -178,7 +179,9 @@ def _of_split(rows: Iterable[RawRow], split: str, source: str) -> Iterator[RawRo
     for row in rows:
         value = row.values.get("split")
         if not isinstance(value, str):
-            raise InputError(f"{row.place}: column 'split' holds no text; leave split out to take all rows")
+            raise InputError(
+                f"{row.place}: column 'split' holds no text; leave split out (`split=null`) to take all rows"
+            )
         if value == split:
             found = True
             yield row

@@ -17,7 +17,7 @@ from amends.making import MAKING, stages_for
 from amends.methods import with_starts
 from amends.records import Inference, Instruction, ReferenceLoss, Response, SuiteKind, Verdict
 from amends.refusal import is_refusal
-from amends.store import read_as, read_json
+from amends.store import file_digest, read_as, read_json
 
 
 def collect_results(configuration: Configuration, directory: Path, judges: dict[str, Any]) -> Results:
@@ -173,7 +173,7 @@ def _sets(configuration: Configuration, directory: Path) -> dict[str, Any]:
 def _set(source: str, path: Path) -> dict[str, Any]:
     with path.open("rb") as stream:
         rows = sum(1 for _ in stream)
-    return {"source": source, "rows": rows, "sha256": read_json(manifest_path(path))["sha256"]}
+    return {"source": source, "rows": rows, "sha256": file_digest(path)}
 
 
 def _training(configuration: Configuration, directory: Path) -> dict[str, dict[str, Any]]:

@@ -179,13 +179,13 @@ def compare(a: Measurement, b: Measurement, seed: int) -> list[Comparison]:
 
 
 def _compare_rates(a: Measurement, b: Measurement, metric: MetricRow, seed: int) -> Comparison | None:
-    """A bootstrap has no width where few pairs or only one kind are discordant; the closed form serves there."""
+    """A bootstrap has no width where few pairs are discordant, or all in one way; the closed form serves there."""
     first, second = shared(getattr(a, metric.column), getattr(b, metric.column))
     if not first.size:
         return None
     difference = float(first.mean() - second.mean())
     p_value = statistics.mcnemar_p_value(first, second)
-    if (first != second).sum() < FEW_DISCORDANT:
+    if (first != second).sum() < FEW_DISCORDANT or np.ptp(first - second) == 0:
         interval = statistics.paired_rate_interval(first, second)
         return _comparison(a, b, metric.name, difference, interval, MCNEMAR_FEW, first.size, p_value)
     interval = statistics.mean_interval(first - second, seed)

@@ -97,13 +97,14 @@ def _comparison(
     pooled = seeds_and_prompts(differences, low, high)
     if pooled.mean is None:
         return None
+    varies = pooled.p_value is not None or not pooled.mean  # else an interval without width would read as certainty
     return Comparison(
         a=a[0].system,
         b=b[0].system,
         suite=a[0].suite,
         metric=metric,
         difference=pooled.mean,
-        ci=pooled.interval,
+        ci=pooled.interval if varies else None,
         p_value=pooled.p_value,
         test=TEST,
         n=int((~np.isnan(differences)).any(axis=0).sum()),

@@ -14,6 +14,8 @@ CONFIDENCE = 0.95
 RESAMPLES = 10_000
 # Bounds time and memory of a bootstrap: more prompts than this are summed into so many groups first.
 GROUPS = 1_000
+# Simulated without a difference, a bootstrap interval excludes zero in 51% of draws of 2 prompts, 18% of 5, 9% of 10.
+FEWEST = 10
 _BATCH = 1_000
 
 
@@ -73,7 +75,7 @@ def sign_test(wins: int, losses: int) -> float | None:
 
 
 def mean_interval(values: ArrayLike, seed: int, resamples: int = RESAMPLES) -> Interval | None:
-    """Percentile bootstrap interval of the mean of `values` [prompts]; None below two of them, which show no spread.
+    """Percentile bootstrap interval of the mean of `values` [prompts]; None below FEWEST, whose draws spread too little.
 
     Source: Efron 1979; scipy.stats.bootstrap. The same seed gives the same interval.
     """
@@ -83,7 +85,7 @@ def mean_interval(values: ArrayLike, seed: int, resamples: int = RESAMPLES) -> I
 def weighted_mean_interval(
     sums: ArrayLike, weights: ArrayLike, seed: int, resamples: int = RESAMPLES
 ) -> Interval | None:
-    """Interval of sum(sums) / sum(weights), such as nats per token, drawing prompts; None below two prompts.
+    """Interval of sum(sums) / sum(weights), such as nats per token, drawing prompts; None below FEWEST prompts.
 
     `sums` [prompts] in nats, `weights` [prompts] in tokens, all above 0.
     """
@@ -101,7 +103,7 @@ def relative_difference_interval(
     seed: int,
     resamples: int = RESAMPLES,
 ) -> Interval | None:
-    """Interval of mean(a) / mean(b) - 1, of weighted means on the same prompts; None below two prompts.
+    """Interval of mean(a) / mean(b) - 1, of weighted means on the same prompts; None below FEWEST.
 
     `a`, `b`: (sums, weights), each [prompts] in the same order; all weights, and all sums of `b`, above 0.
     """
@@ -195,7 +197,7 @@ def _bootstrap(
     their sums spread as the prompts' do, and time and memory of the draws no longer grow.
     """
     n = samples[0].size
-    if n < 2:
+    if n < FEWEST:
         return None
     generator = np.random.default_rng(seed)
     if n > GROUPS:

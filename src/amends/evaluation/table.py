@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,6 +22,7 @@ from amends.evaluation.wording import (
     value_text,
 )
 from amends.records import Inference, SuiteKind
+from amends.text import for_terminal
 
 if TYPE_CHECKING:
     import rich.table
@@ -41,29 +43,35 @@ class Table(NamedTuple):
         """Those of all columns, in order."""
         return [*self.names, *self.numbers, *self.remarks]
 
-    def for_terminal(self) -> rich.table.Table:
+    def as_rich(self) -> rich.table.Table:
         """As rich prints it."""
         from rich.table import Table as Terminal
         from rich.text import Text
 
-        table = Terminal(title=Text(self.title), caption=self.note)
+        table = Terminal(title=Text(for_terminal(self.title)), caption=self.note)
         for heading in self.headings:
             # Folded, not cut with an ellipsis: a narrow terminal must not hide a name or a number.
             justify = "right" if heading in self.numbers else "left"
-            table.add_column(Text(heading), justify=justify, overflow="fold")  # type: ignore[arg-type]
+            table.add_column(Text(for_terminal(heading)), justify=justify, overflow="fold")  # type: ignore[arg-type]
         for row in self.rows:
-            table.add_row(*(Text(cell) for cell in row))  # Text, not str: names are never read as markup
+            # Text, not str: names are never read as markup.
+            table.add_row(*(Text(for_terminal(cell)) for cell in row))
         return table
 
     def markdown(self) -> str:
         """As a section of a page: heading, pipe table, note."""
         rules = ["---:" if heading in self.numbers else "---" for heading in self.headings]
         lines = [_pipes(self.headings), "|" + "|".join(rules) + "|", *map(_pipes, self.rows)]
-        return "\n".join([f"## {self.title}", "", *lines, "", f"{self.note}."])
+        return "\n".join([f"## {_escaped(self.title)}", "", *lines, "", f"{self.note}."])
 
 
 def _pipes(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(" ".join(cell.split()).replace("|", r"\|") for cell in cells) + " |"
+    return "| " + " | ".join(map(_escaped, cells)) + " |"
+
+
+def _escaped(text: str) -> str:
+    """On one line, with what Markdown would read as its own or as HTML taken literally."""
+    return re.sub(r"([\\|<&])", r"\\\1", " ".join(text.split()))
 
 
 class Column(NamedTuple):
@@ -197,9 +205,10 @@ def training_table(results: Results, costs: Mapping[str, Cost]) -> Table | None:
             numbers[1] += f" + {count_text(facts['reward_steps'])}"
             numbers[2] += f" + {count_text(facts['reward_tokens'])}"
         rows.append([method, *numbers, *(count_text(seconds) for seconds in costs.get(method) or (None, None))])
+    of_seed = f"samples, steps and tokens of seed {results.seeds[0]}; " if results.seeds else ""
     note = (
-        "tokens of the samples over all epochs, on-policy those the trainer counted; behind +, the reward model's; "
-        "seconds are means over seeds; what sft took before dpo and rlhf comes on top"
+        f"{of_seed}tokens of the samples over all epochs, on-policy those the trainer counted; "
+        "behind +, the reward model's; seconds are means over seeds; what sft took before dpo and rlhf comes on top"
     )
     titles = ["samples", "steps", "tokens", "making its data, s", "training, s"]
     return Table("Training", note, ["method"], titles, rows) if rows else None

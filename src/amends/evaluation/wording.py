@@ -58,7 +58,7 @@ def is_clear(comparison: Comparison) -> bool:
 def finding(comparison: Comparison) -> str:
     """What a comparison says of `a` in plain words."""
     if comparison.ci is None:
-        return "too few prompts to say"
+        return "too few prompts or seeds to say"
     if is_clear(comparison):
         metric = METRICS[comparison.metric]
         return f"{metric.more if comparison.difference > 0 else metric.less}: the interval excludes zero"

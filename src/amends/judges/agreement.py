@@ -15,15 +15,15 @@ ROWS = 256
 def agreement(scores: Mapping[str, Sequence[float | None]]) -> dict[str, Any]:
     """Share of equal verdicts and Cohen's kappa, from two judges' scores of the same rows by what the judges are.
 
-    A row that either judge leaves unscored is counted in `unscored`, and in nothing else. Kappa is None where one judge
-    gives all rows the same verdict: it is not defined then; a share is None where no row is scored.
+    A row that either judge leaves unscored is counted in `unscored`, and in nothing else. Kappa is None where both
+    give all rows the same verdict: it is not defined then; a share is None where no row is scored.
     """
     from sklearn.metrics import cohen_kappa_score
 
     rows = list(zip(*scores.values(), strict=True))
     scored = [[label(score) == "harmless" for score in row] for row in rows if None not in row]
     first, second = [a for a, _ in scored], [b for _, b in scored]
-    varied = len(set(first)) > 1 and len(set(second)) > 1
+    varied = len({*first, *second}) > 1
     return {
         "rows": len(scored),
         "unscored": len(rows) - len(scored),

@@ -1,7 +1,6 @@
 """Questions to a language model whose answers are JSON of one form: each is asked once, read, and kept."""
 
 import json
-import re
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -97,11 +96,19 @@ class Asker(Generic[Form]):
 
 
 def read_form(form: type[Form], text: str) -> Form | None:
-    """The form in a model's answer, which may stand in a code block or between words; None where there is none."""
-    for found in re.finditer(r"\{", text):
+    """The form in a model's answer, which may stand in a code block or between words.
+
+    None where there is none, and where several differ: one may be quoted from what is judged.
+    """
+    found: list[Form] = []
+    start = text.find("{")
+    while start >= 0:
+        end = start + 1
         try:
-            value, _ = json.JSONDecoder().raw_decode(text, found.start())
-            return form.model_validate(value)
-        except ValueError:  # no JSON begins here, or it is not the form
-            continue
-    return None
+            value, after = json.JSONDecoder().raw_decode(text, start)
+            found.append(form.model_validate(value))
+            end = after
+        except (ValueError, RecursionError):  # no JSON begins here, or it is not the form
+            pass
+        start = text.find("{", end)
+    return found[0] if found and all(one == found[0] for one in found) else None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from amends.errors import InputError
-from amends.judges.probe import ProbeJudge
+from amends.judges.named import load_judge
 from amends.judges.probe_training import (
     Labelled,
     choose_part,
@@ -22,6 +22,8 @@ from amends.judges.probe_training import (
 from amends.locks import held
 from amends.progress import Reporter
 from amends.store import write_atomically
+
+AT_ONCE = 256  # rows between two lines of progress
 
 
 def read_labelled_files(data: Sequence[str], limit: int | None, part: str) -> list[Labelled]:
@@ -85,14 +87,26 @@ def train_probe_file(
 
 
 def validate_probe_files(
-    data: Sequence[str], judge: str, part: str, limit: int | None, failures: Path | None, seed: int
+    data: Sequence[str],
+    judge: str,
+    part: str,
+    limit: int | None,
+    failures: Path | None,
+    seed: int,
+    reporter: Reporter,
 ) -> dict[str, Any]:
-    """The card's figures per source; the worst errors go to `failures`."""
+    """The figures of any judge per source, as in docs/judging.md; the worst errors go to `failures`."""
     if failures is not None:
         _refuse_existing(failures)
     rows = read_labelled_files(data, limit, part)
     with held(failures) if failures else nullcontext():
-        scores = ProbeJudge(judge).score([(row.prompt, row.response) for row in rows])
+        scores: list[float | None] = []
+        judging = load_judge(judge)
+        with reporter.stage("verdicts", len(rows)) as progress:
+            for start in range(0, len(rows), AT_ONCE):
+                some = rows[start : start + AT_ONCE]
+                scores += judging.score([(row.prompt, row.response) for row in some])
+                progress(len(some), 0)
         if failures is not None:
             write_atomically(failures, _worst(rows, scores))
     return validate_probe(rows, scores, seed)

