@@ -47,7 +47,7 @@ def arithmetic_limit(dtype: torch.dtype, device: str, seconds: float = 1.0) -> f
     for rows, inner, columns in LIMIT_SHAPES:
         left = torch.randn(rows, inner, dtype=dtype, device=device)
         right = torch.randn(columns, inner, dtype=dtype, device=device)
-        queued = 32 if device == "cuda" else 1  # a card works through a queue; waiting for each would be measured too
+        queued = 32 if device == "cuda" else 1  # a GPU works through a queue; waiting for each would be measured too
         _products(left, right, 1)
         count, began = 0, time.perf_counter()
         while time.perf_counter() - began < seconds:

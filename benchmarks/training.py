@@ -145,7 +145,7 @@ def main() -> None:
     logging.disable(logging.WARNING)
     disable_progress_bars()
     peers = Peers(given.samples)
-    autocast = torch.cuda.is_available()  # SFTTrainer's default where there is a card
+    autocast = torch.cuda.is_available()  # SFTTrainer's default where there is a GPU
     defaults = {"dtype": torch.float32, "bf16": autocast}
     device = best_device()
     fast = best_dtype(device)

@@ -164,7 +164,7 @@ def test_a_local_model_judges_too(tmp_path: Path) -> None:
     assert judge.score(PAIRS[:1]) == [round(8 / 9, 6)]
 
 
-def test_a_model_on_a_card_is_asked_as_much_at_once_as_fills_it(tmp_path: Path) -> None:
+def test_a_model_on_a_gpu_is_asked_as_much_at_once_as_fills_it(tmp_path: Path) -> None:
     pairs = [("May I?", f"Yes, {number} times.") for number in range(150)]
     for rows_at_once, calls in ((None, 3), (100, 2), (4_096, 1)):
         model = ScriptedModel("m", lambda prompt, seed: GOOD)

@@ -1,4 +1,4 @@
-"""What every load of a model does: which kernels a card may use, which files count, what stays a memory error."""
+"""What every load of a model does: which kernels a GPU may use, which files count, what stays a memory error."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ from amends.training import rlhf
 from amends.training.recipe import Recipe
 
 
-def test_attention_of_cudnn_is_off_on_a_card_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attention_of_cudnn_is_off_on_a_gpu_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[bool] = []
     monkeypatch.setattr(torch.backends.cuda, "enable_cudnn_sdp", told.append)
     avoid_cudnn_attention("cpu")
@@ -90,8 +90,8 @@ def test_the_hardware_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: card)
     monkeypatch.setattr(torch.version, "cuda", "13.0")
     monkeypatch.setattr(torch.backends.cudnn, "version", lambda: 91002)
-    cards = {"card": "NVIDIA H100 80GB HBM3, 79 GiB", "CUDA, cuDNN": "13.0, 91002"}
-    assert hardware("cuda") == found | cards
+    gpu = {"GPU": "NVIDIA H100 80GB HBM3, 79 GiB", "CUDA, cuDNN": "13.0, 91002"}
+    assert hardware("cuda") == found | gpu
 
 
 def test_all_of_a_hub_model_is_of_one_commit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -151,7 +151,7 @@ def test_an_opening_is_scored_without_an_end(exact: LocalModel) -> None:
 
 
 def test_losses_are_the_same_where_prompts_have_no_logits(exact: LocalModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a card; a model whose forward cannot leave them out makes them all."""
+    """As on a GPU; a model whose forward cannot leave them out makes them all."""
     whole = exact.answer_losses(PAIRS)
     monkeypatch.setattr("amends.models.local.TRIMMED", {"cpu"})
     forward, made = exact.model.forward, []

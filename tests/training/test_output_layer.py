@@ -50,7 +50,7 @@ def test_loss_over_a_run_is_the_plain_trainers_within_a_percent(
 ) -> None:
     before = models_alive()
     ours = losses(tmp_path / "ours")
-    assert models_alive() == before, "a card needs the room for what comes next"
+    assert models_alive() == before, "a GPU needs the room for what comes next"
     monkeypatch.setattr(output_layer, "score_labels_alone", lambda *_: None)
     assert ours == pytest.approx(losses(tmp_path / "plain"), rel=0.01)
     assert len(ours) == 3

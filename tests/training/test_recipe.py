@@ -10,7 +10,7 @@ from amends.training.recipe import Recipe
 
 
 class Several:
-    """A configuration of TRL's on a machine with four cards."""
+    """A configuration of TRL's on a machine with four GPUs."""
 
     def __init__(self, **given: Any) -> None:
         self.given = given

@@ -1,4 +1,4 @@
-"""The reward model's new output where a card computes in float16, and what is rewarded."""
+"""The reward model's new output where a GPU computes in float16, and what is rewarded."""
 
 from pathlib import Path
 from typing import Any

@@ -50,7 +50,7 @@ class Asker(Generic[Form]):
         keys = [fingerprint(question=question) for question in questions]
         wanted = {key: question for key, question in zip(keys, questions, strict=True) if key not in known}
         pending = list(wanted.items())
-        size = getattr(self.model, "rows_at_once", None) or KEPT_AT_ONCE  # a card costs nothing by the answer
+        size = getattr(self.model, "rows_at_once", None) or KEPT_AT_ONCE  # a GPU costs nothing by the answer
         for start in range(0, len(pending), size):
             some = pending[start : start + size]
             prompts = [Prompt((Message(role="user", content=question),)) for _, question in some]

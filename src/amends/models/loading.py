@@ -88,7 +88,7 @@ def quiet_libraries() -> None:
 
 
 def best_device() -> str:
-    """`cuda` where there is a card, else `cpu`."""
+    """`cuda` where there is a GPU, else `cpu`."""
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
@@ -104,7 +104,7 @@ def best_dtype(device: str) -> Any:
 
 
 def hardware(device: str) -> dict[str, str]:
-    """Processor and memory of this machine; on `cuda` its first card's, too, and what drives it."""
+    """Processor and memory of this machine; on `cuda` its first GPU's, too, and what drives it."""
     import torch
 
     processors = Path("/proc/cpuinfo")
@@ -113,14 +113,14 @@ def hardware(device: str) -> dict[str, str]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     found = {"processor": f"{os.cpu_count()} x {name}", "memory": f"{memory / 2**30:.0f} GiB"}
     if device == "cuda":
-        card = torch.cuda.get_device_properties(0)
-        found["card"] = f"{card.name}, {card.total_memory / 2**30:.0f} GiB"
+        gpu = torch.cuda.get_device_properties(0)
+        found["GPU"] = f"{gpu.name}, {gpu.total_memory / 2**30:.0f} GiB"
         found["CUDA, cuDNN"] = f"{torch.version.cuda}, {torch.backends.cudnn.version()}"
     return found
 
 
 def avoid_cudnn_attention(device: str) -> None:
-    """Leaves attention on a card to torch's own kernels, in this process."""
+    """Leaves attention on a GPU to torch's own kernels, in this process."""
     import torch
 
     if device == "cuda":

@@ -180,7 +180,7 @@ class LocalModel:
                 first, behind = len(context), len(context) + len(answer)
                 logits = scores[row, first - 1 - left_out : behind - 1 - left_out].float()
                 losses.append(torch.nn.functional.cross_entropy(logits, inputs[row, first:behind], reduction="sum"))
-            nats = torch.stack(losses).tolist()  # waits for a card once
+            nats = torch.stack(losses).tolist()  # waits for a GPU once
         return [(loss, len(answer)) for loss, (_, answer) in zip(nats, batch, strict=True)]
 
     def _generation(self, ids: list[int], ends: frozenset[int]) -> Generation:

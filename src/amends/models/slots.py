@@ -8,7 +8,7 @@ import torch
 from transformers import Cache, DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-# Of a machine's whole memory, and of what the weights leave of a card's: a device gives the same batches always.
+# Of a machine's whole memory, and of what the weights leave of a GPU's: a device gives the same batches always.
 CACHE_SHARE = {"cpu": 0.05, "cuda": 0.4}
 SLOTS = {"cpu": 128, "cuda": 2_048}
 STATES = (

@@ -133,7 +133,7 @@ class Recipe:
         """A TRL configuration of that kind for so many optimizer steps, with what all are given and its own.
 
         The warm-up is rounded down: rounded up, as the trainer does with a share, it would take the first of a few steps,
-        whose rate is 0, and a training of one step would change nothing. One card is used where there are more: in one
+        whose rate is 0, and a training of one step would change nothing. One GPU is used where there are more: in one
         process TRL's trainers refuse several.
         """
         import torch
