@@ -1,5 +1,6 @@
 """What several tests share: a small finished run on the real embedded model, trainer and judge."""
 
+import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from local_server import Server
 
+os.environ["CUDA_VISIBLE_DEVICES"] = ""  # on a GPU sums have no fixed order, and many tests compare bytes
 CONFIGS = Path(__file__).parent.parent / "configs"
 # Small enough for seconds, and still every stage for real: two chunks would need 256 rows, two steps make a checkpoint.
 TINY = [
@@ -98,7 +100,6 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
     """Starts OpenAI-compatible servers; one that fails is asked once more only."""
-    monkeypatch.setattr("amends.models.endpoint.RETRIES", 1)
     monkeypatch.setattr("amends.models.endpoint.PATIENCE_SECONDS", 0.2)
     monkeypatch.setattr("amends.models.endpoint.PAUSE_SECONDS", 0.01)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
@@ -122,8 +123,9 @@ def no_model_loads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """Runs a command that has to fail; returns its one message. Nothing may have been written anywhere."""
+def refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Runs a command that has to fail; returns its message. It runs in `tmp_path`, where nothing may be written."""
+    monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str, exit_code: int = 2, may_write: Sequence[str] = ()) -> str:
         before = contents(tmp_path)

@@ -3,15 +3,18 @@
 import json
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from safetensors.numpy import load_file
 
-from amends.config import RespondSettings
+from amends.config import ComposeSettings, MethodName, RespondSettings
 from amends.inputs import answering_guide
 from amends.methods import METHODS, NEEDS
 from amends.prompts import guide, template
+from amends.records import SampleKind, Trainer
 from amends.stages.compose import MAKERS
+from amends.training.fit import WAYS
 from conftest import CONFIGS, TINY, run_amends
 
 NEW = ["mistake-analysis-plus", "critique-revise", "chain-of-hindsight", "dpo", "rlhf"]
@@ -70,6 +73,7 @@ def test_dpo_and_rlhf_go_on_from_the_fine_tuned_model(run_of_all: Path) -> None:
     facts = json.loads((run_of_all / "rlhf/training.json").read_text())
     assert facts["reward_steps"] == facts["reward_log"][-1]["step"]
     assert facts["reward_tokens"] == facts["tokens_per_epoch"]
+    assert 0 <= facts["chosen_longer"] <= 1
 
 
 def test_only_chain_of_hindsight_puts_a_phrase_before_its_answers(run_of_all: Path) -> None:
@@ -90,4 +94,7 @@ def test_only_chain_of_hindsight_puts_a_phrase_before_its_answers(run_of_all: Pa
 def test_every_kind_of_sample_has_a_maker_and_says_what_it_needs() -> None:
     kinds = {kind for method in METHODS.values() for kind in method.kinds}
     assert kinds == MAKERS.keys() == NEEDS.keys()
+    assert kinds == set(get_args(SampleKind)) == ComposeSettings.model_fields.keys()
+    assert METHODS.keys() == set(get_args(MethodName))
+    assert WAYS.keys() == set(get_args(Trainer)) == {method.trainer for method in METHODS.values()}
     assert all(METHODS[method.start].trainer == "sft" for method in METHODS.values() if method.start)

@@ -70,14 +70,20 @@ def test_one_record_for_each_instruction(finished_run: Path) -> None:
 
 def test_a_finished_run_is_skipped(finished_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = record_bytes(finished_run)
-    began = time.monotonic()
     assert run_amends("run", QUICKSTART, *TINY, "--out", str(finished_run)) == 0
-    seconds = time.monotonic() - began
     said = capsys.readouterr().err
     assert "mistakes: finished, skipped" in said
     assert "mistake-analysis: training: finished, skipped" in said
     assert record_bytes(finished_run) == before
-    assert seconds < 20, "all stages together are skipped in seconds"
+
+
+def test_all_weights_are_trained_and_measured_without_benign_rows(tmp_path: Path) -> None:
+    more = ["train.adapter=full", "train.learning_rate=1e-4", "benign=null", "methods=[sft]"]
+    suites = ["suites.overrefusal=null", "suites.benign=null"]
+    assert run_amends("run", QUICKSTART, *TINY, *more, *suites, "--out", str(tmp_path / "run")) == 0
+    assert (tmp_path / "run/sft/model/model.safetensors").exists()
+    assert not (tmp_path / "run/sft/adapter").exists()
+    assert {row["method"] for row in results_of(tmp_path / "run")["systems"]} == {"sft"}
 
 
 def test_changed_setting_redoes_its_stage_and_says_so(
@@ -100,14 +106,18 @@ def test_another_judge_is_compared_with_the_bundled_probe(
     probe = Probe.load(bundled_probe_path("evaluation"))
     replace(probe, bias=probe.bias - 1).save(severe)
     shutil.copytree(finished_run, directory)
+    verdicts_anew = False
     for said in ("judges' agreement: made anew", "agreement with the probe: finished, skipped"):
         assert run_amends("run", QUICKSTART, *TINY, f"judge={severe}", "--out", str(directory)) == 0
-        assert said in capsys.readouterr().err
+        told = capsys.readouterr().err
+        assert said in told
+        verdicts_anew |= "vanilla guided: verdicts on redteam: made anew, since its judge changed" in told
     judges = results_of(directory)["judges"]
     found = judges["agreement-with-probe"]
     assert found == json.loads((directory / "agreement-with-probe.json").read_text())
     assert found["rows"] + found["unscored"] == 8, "vanilla's four, plain and with the reminder"
     assert found["harmful_by_evaluation"] >= found["harmful_by_probe"]
+    assert verdicts_anew, "another judge's verdicts"
     assert "harmful_by_probe" in (directory / "report.html").read_text()
     assert "agreement-with-probe" not in results_of(finished_run)["judges"]
     assert run_amends("run", QUICKSTART, *TINY, "--out", str(directory)) == 0

@@ -1,7 +1,7 @@
 """Steps over files: what a step is made from decides whether it is skipped, and what it took."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from amends.config import ComposeSettings, DataSettings, PreferenceSettings, TrainSettings
+from amends.config import ComposeSettings, DataSettings, PreferenceSettings, ReviseSettings, TrainSettings
 from amends.data.sources import load_instructions
 from amends.errors import StoreError
 from amends.inputs import identity
@@ -18,10 +18,10 @@ from amends.methods import METHODS
 from amends.models.local import LocalModel
 from amends.models.scripted import ScriptedModel
 from amends.progress import Silent
-from amends.prompts import UNGUIDED, Guide, guide
+from amends.prompts import UNGUIDED, Guide, guide, template
 from amends.protocols import ProgressCallback, Sampling, no_progress
 from amends.records import Instruction
-from amends.steps import Steps
+from amends.steps import CODE, Steps
 from amends.training.recipe import Recipe
 
 
@@ -184,6 +184,95 @@ def test_an_adapter_that_was_changed_since_is_not_trained_over(
     with pytest.raises(StoreError, match="adapter: was changed after amends wrote it"):
         train({"beta": 0.5})
     assert "mine" in (tmp_path / "adapter" / "adapter_config.json").read_text()
+
+
+class Says(Silent):
+    """Keeps what was said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, message: str) -> None:
+        self.said.append(message)
+
+
+class Gate:
+    """Finds everything harmless."""
+
+    def __init__(self, name: str) -> None:
+        self.name = self.fingerprint = name
+        self.facts = {"name": name}
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
+        return [0.9 for _ in pairs]
+
+    def release(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    "changed", ["nothing", "inputs", "code", "settings", "seed", "guides", "templates", "model", "gate"]
+)
+def test_what_a_model_made_is_made_anew_for_everything_that_it_is_made_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    source, told = tmp_path / "mistakes.jsonl", Says()
+
+    def make(named: str = "") -> None:
+        mistake = {"id": "a", "prompt": f"How {named == 'inputs'}?", "response": "So.", "source": "own", "passed": True}
+        source.write_text(json.dumps(mistake) + "\n")
+        settings = ReviseSettings(attempts=2 if named == "settings" else 1)
+        model = ScriptedModel(f"model {named == 'model'}", lambda *_: "It is kinder to ask.")
+        rows, gate = DataSettings(source=str(source)), Gate(f"gate {named == 'gate'}")
+        steps = Steps(seed=int(named == "seed"), reporter=told)
+        steps.make("revise", rows, tmp_path / "revisions.jsonl", model, gate, settings)
+
+    make()
+    if changed == "code":
+        monkeypatch.setitem(CODE, "make", -1)
+    if changed == "guides":
+        monkeypatch.setattr("amends.making.PLAIN", guide("respond", "reminder"))
+    if changed == "templates":
+        monkeypatch.setattr("amends.steps.template", lambda name: f"{template(name)} Please.")
+    make(changed)
+    finished = "revisions: finished, skipped"
+    assert told.said == [finished if changed == "nothing" else f"revisions: made anew, since its {changed} changed"]
+
+
+@pytest.mark.parametrize("changed", ["nothing", "inputs", "code", "judge"])
+def test_verdicts_are_redone_for_everything_that_they_depend_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    source, told = tmp_path / "responses.jsonl", Says()
+
+    def judge(named: str = "") -> None:
+        row = {"id": "a", "prompt": "Why?", "response": f"So {named == 'inputs'}.", "finished": True}
+        source.write_text(json.dumps(row) + "\n")
+        Steps(reporter=told).judge("verdicts", source, tmp_path / "verdicts.jsonl", Gate(f"one {named == 'judge'}"))
+
+    judge()
+    if changed == "code":
+        monkeypatch.setitem(CODE, "judge", -1)
+    judge(changed)
+    finished = "verdicts: finished, skipped"
+    assert told.said == [finished if changed == "nothing" else f"verdicts: made anew, since its {changed} changed"]
+
+
+def test_a_training_that_reads_its_samples_many_times_over_says_so(
+    train: Callable[[dict[str, object]], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(Silent, "say", lambda _, message: said.append(message))
+    train({"max_steps": 10, "batch_size": 1})
+    assert said == []
+    train({"max_steps": 11, "batch_size": 1})
+    assert "train.max_steps=11 reads 1 samples 11 times over" in said[-1]
+
+
+def test_a_link_is_no_output_of_a_training(train: Callable[[dict[str, object]], int], tmp_path: Path) -> None:
+    (tmp_path / "adapter").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StoreError, match="adapter: is a link"):
+        train({})
 
 
 def test_responses_are_redone_for_what_is_asked_and_how(tmp_path: Path) -> None:

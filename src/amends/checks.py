@@ -90,7 +90,7 @@ def check_judges(judge: Judge, gate: Judge, judged: Sequence[Generator]) -> None
     """Raises InputError where a judge is the gate or one of the models; ModelError where a server does not answer."""
     if judge.fingerprint == gate.fingerprint:
         raise InputError("judge and gate are the same: what chose the training data cannot judge the systems")
-    model, gates = (one.model if isinstance(one, LanguageModelJudge | GuardJudge) else None for one in (judge, gate))
+    model, gates = (getattr(one, "model", None) for one in (judge, gate))  # of those that ask one
     if model and gates and model.fingerprint == gates.fingerprint:
         raise InputError(f"judge and gate both ask {model.name}: what chose the training data cannot judge the systems")
     if model and model.fingerprint in [one.fingerprint for one in judged]:

@@ -59,7 +59,7 @@ def load_configuration(path: Path, overrides: list[str] | None = None, limit: in
         content["limit"] = limit
     _limit_sets(content)
     configuration = _validated(content, problems)
-    problems += _named_problems(configuration)
+    problems += _problems_together(configuration)
     if configuration and not problems:
         try:
             variants(configuration)
@@ -83,7 +83,7 @@ def variants(configuration: Configuration) -> dict[str, Configuration]:
             _merge(content, key, value, own)
         _limit_sets(content)
         variant = _validated(content, own)
-        own += _named_problems(variant)
+        own += _problems_together(variant)
         problems += [f"variants.{name}: {problem}" for problem in own]
         if variant:
             found[name] = variant
@@ -170,8 +170,8 @@ def _nearest_key(location: tuple[Any, ...]) -> str:
     return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
 
 
-def _named_problems(configuration: Configuration | None) -> list[str]:
-    """Names that only other files know: guides, and suites whose names become file names."""
+def _problems_together(configuration: Configuration | None) -> list[str]:
+    """What no key alone is wrong in: names that other files know, and keys that do not go together."""
     if configuration is None:
         return []
     problems: list[str] = []
@@ -184,7 +184,8 @@ def _named_problems(configuration: Configuration | None) -> list[str]:
     if configuration.judge == configuration.gate:
         problems.append("judge: is the gate too; the judge that evaluates must not have chosen the data (name another)")
     completions = configuration.train.rows_a_step
-    if "rlhf" in configuration.methods and completions % configuration.preference.generations:
+    rlhf = any(METHODS[name].trainer == "rlhf" for name in configuration.methods)
+    if rlhf and completions % configuration.preference.generations:
         problems.append(
             f"preference.generations: must divide the {completions} answers of a step (train.batch_size x "
             "train.gradient_accumulation)"

@@ -38,7 +38,7 @@ from amends.stages.yields import stage_yield
 from amends.store import file_digest, read_json, write_json
 from amends.training.recipe import Recipe
 
-CODE = {"make": 2, "train": 2, "respond": 1, "reference": 1}
+CODE = {"data": 1, "make": 3, "compose": 1, "train": 2, "respond": 1, "reference": 1, "judge": 1, "agree": 1}
 """Raised by a change after which a step writes something else from the same, so that what it wrote before is made anew."""
 
 
@@ -66,7 +66,7 @@ class Steps:
 
     def data(self, name: str, settings: DataSettings, out: Path) -> None:
         """Copies a set of rows into our format, so that everything after reads one format."""
-        artifact = Artifact(out, identity(settings, out), "instructions")
+        artifact = Artifact(out, {"code": CODE["data"]} | identity(settings, out), "instructions")
         self._run(
             name,
             artifact,
@@ -131,6 +131,7 @@ class Steps:
         artifact = Artifact(
             out,
             {
+                "code": CODE["compose"],
                 "settings": {"method": method.name, "shares": {kind: shares[kind] for kind in heeded}},
                 "inputs": {name: identity(rows, out) for name, rows in used.items()},
                 "templates": templates_fingerprint(),
@@ -216,7 +217,8 @@ class Steps:
     def judge(self, name: str, responses: Path, out: Path, judge: Judge, limit: int | None = None) -> None:
         """Writes verdicts on responses."""
         source = DataSettings(source=str(responses), limit=limit)
-        artifact = Artifact(out, {"judge": judge.fingerprint} | identity(source, out), "verdicts")
+        made_from = {"code": CODE["judge"], "judge": judge.fingerprint} | identity(source, out)
+        artifact = Artifact(out, made_from, "verdicts")
         self._run(
             name,
             artifact,
@@ -227,7 +229,8 @@ class Steps:
     def prefer(self, a: Path, b: Path, out: Path, judge: PreferenceJudge, limit: int | None = None) -> None:
         """Writes which of two systems' responses a language model prefers, on the prompts (by id) that both have."""
         inputs = [identity(DataSettings(source=str(path)), out) for path in (a, b)]
-        artifact = Artifact(out, {"judge": judge.fingerprint, "limit": limit, "inputs": inputs}, "preferences")
+        made_from = {"code": CODE["judge"], "judge": judge.fingerprint, "limit": limit, "inputs": inputs}
+        artifact = Artifact(out, made_from, "preferences")
         self._run(
             "preferences",
             artifact,
@@ -239,8 +242,8 @@ class Steps:
         """Writes, and returns, how far the judge that evaluates and the gate agree on the mistakes."""
         from amends.judges.agreement import on_mistakes
 
-        parts = {"judge": judge.fingerprint, "gate": gate.fingerprint, "inputs": file_digest(mistakes)}
-        manifest = Manifest(out, parts)
+        judges = {"judge": judge.fingerprint, "gate": gate.fingerprint}
+        manifest = Manifest(out, {"code": CODE["agree"], "inputs": file_digest(mistakes)} | judges)
         return self._note("judges' agreement", manifest, lambda: on_mistakes(mistakes, judge, gate))
 
     def agreement_with_probe(self, judged: Mapping[Path, Path], out: Path, probe: Judge) -> dict[str, Any]:
@@ -251,7 +254,7 @@ class Steps:
         from amends.judges.agreement import on_responses
 
         inputs = [file_digest(path) for pair in judged.items() for path in pair]
-        manifest = Manifest(out, {"judge": probe.fingerprint, "inputs": inputs})
+        manifest = Manifest(out, {"code": CODE["agree"], "judge": probe.fingerprint, "inputs": inputs})
         return self._note("agreement with the probe", manifest, lambda: on_responses(judged, probe))
 
     def _note(self, name: str, manifest: Manifest, facts: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from amends.data.mapping import FORMATS, map_row
+from amends.data.mapping import map_row
 from amends.errors import InputError
 
 USER, ASSISTANT = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}
@@ -172,10 +172,6 @@ def test_what_a_stage_wrote_is_no_instruction(row: dict[str, Any]) -> None:
 def test_what_others_generated_is_read() -> None:
     row = {"prompt": "Q", "response": "A", "finished": True, "attempts": 2}
     assert map_row(row, None, 1)["chosen"] == "A"
-
-
-def test_formats_have_distinct_names() -> None:
-    assert len({format.name for format in FORMATS}) == len(FORMATS)
 
 
 @pytest.mark.parametrize(("given", "expected"), [("x", "x"), (17, "17"), (None, "row-00000007"), ("", "")])

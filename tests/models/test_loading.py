@@ -8,8 +8,16 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
-from amends.errors import ModelError
-from amends.models.loading import avoid_cudnn_attention, find_model, hardware, load_model, load_tokenizer
+from amends.errors import InputError, ModelError
+from amends.models.loading import (
+    ModelSource,
+    avoid_cudnn_attention,
+    find_model,
+    hardware,
+    load_model,
+    load_tokenizer,
+    same_base,
+)
 from amends.training import rlhf
 from amends.training.recipe import Recipe
 
@@ -80,6 +88,38 @@ def test_no_tokenizer_of_foreign_code_is_run(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(ModelError):
         load_tokenizer(find_model("embedded"))
     assert asked[0]["trust_remote_code"] is False
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("adapter", "adapter: is an adapter; merge it into its model first"),
+        ("nothing", "nothing: no config.json in it, so it is no model directory"),
+        ("~nobody-has-this-name/model", "there is no such user's home"),
+        ("~/no-such-directory-of-amends", "no such directory"),
+    ],
+)
+def test_what_is_no_model_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, said: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    for directory in ("adapter", "nothing"):
+        Path(directory).mkdir()
+    Path("adapter/adapter_config.json").write_text("{}")
+    with pytest.raises(InputError, match=said):
+        find_model(name)
+
+
+def test_a_model_is_known_by_its_whole_path_and_an_adapter_by_its_models_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for directory in ("llama", "model"):
+        Path(directory).mkdir()
+        Path(directory, "config.json").write_text("{}")
+    found = find_model("llama")
+    assert found == ModelSource("llama", str(tmp_path / "llama"))
+    assert all(same_base(base, found) for base in ("llama", f"{tmp_path}/llama", "/moved/llama", "owner/llama"))
+    assert not same_base("/elsewhere/other", found)
+    assert not same_base("/run/dpo/model", find_model("model")), "every full training is called model"
 
 
 def test_the_hardware_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -233,10 +233,6 @@ def test_the_neutral_question_leaks_nothing() -> None:
         assert cue not in question, (stage, name)
 
 
-def user(text: str) -> Message:
-    return Message(role="user", content=text)
-
-
 @pytest.mark.parametrize("stage", ["induce", "analyze", "respond"])
 def test_the_words_of_every_stages_guides_are_found(stage: str) -> None:
     for name, cue in [(name, cue) for one, name, cue in guides_with_words() if one == stage]:

@@ -37,10 +37,10 @@ def test_the_output_has_the_fields_that_ours_fills() -> None:
     assert fields <= set(FusedCausalLMOutput.__dataclass_fields__)
 
 
-def test_the_number_of_cards_can_be_set(tmp_path: Path) -> None:
+def test_the_number_of_gpus_can_be_set(tmp_path: Path) -> None:
     arguments = TrainingArguments(output_dir=str(tmp_path), use_cpu=True)
-    arguments._n_gpu = min(arguments.n_gpu, 1)
-    assert arguments.n_gpu <= 1
+    arguments._n_gpu = 4
+    assert arguments.n_gpu == 4, "recipe.py sets it to one at most"
 
 
 def test_what_decides_about_slots_and_precision_is_there() -> None:
@@ -54,7 +54,3 @@ def test_the_tested_versions_are_bounded_and_installed() -> None:
     for name in ("transformers", "trl"):
         assert wanted[name].specifier.contains(version(name)), name
         assert any(bound.operator == "<" for bound in wanted[name].specifier), name
-
-
-def test_the_licence_names_what_the_bundled_probes_learnt_from() -> None:
-    assert PROJECT["license"] == "Apache-2.0 AND CC-BY-NC-4.0"

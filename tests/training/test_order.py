@@ -78,8 +78,7 @@ def test_a_training_that_is_interrupted_in_its_second_epoch_ends_with_the_same_b
     told = Interrupt(7)
     assert fit("sft", SAMPLES, broken, TWICE, "f", told) == facts
     assert told.done == 6, "steps of before count as done"
-    weights = "adapter_model.safetensors"
-    assert (broken / weights).read_bytes() == (whole / weights).read_bytes()
+    assert same_weights(broken, whole)
 
 
 def test_a_reward_model_that_is_interrupted_ends_with_the_same_bytes(tmp_path: Path) -> None:
@@ -113,8 +112,28 @@ def test_a_dpo_training_that_goes_on_computes_no_reference_again(
     with pytest.raises(KeyboardInterrupt):
         fit("dpo", PAIRS, tmp_path / "out", TWICE, "f", Interrupt(2))
     assert batches == 3
-    assert fit("dpo", PAIRS, tmp_path / "out", TWICE, "f")["steps"] == 6
-    assert batches == 3
+    facts = fit("dpo", PAIRS, tmp_path / "out", TWICE, "f")
+    assert (facts["steps"], batches) == (6, 3)
+    assert fit("dpo", PAIRS, tmp_path / "whole", TWICE, "f") == facts
+    assert same_weights(tmp_path / "out", tmp_path / "whole")
+
+
+def test_a_policy_that_is_interrupted_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    """Its completions are drawn anew at each step: where the draws stand is kept, too."""
+    recipe = replace(TWICE, preference=PreferenceSettings(generations=2, max_new_tokens=4))
+    recipe = replace(recipe, train=recipe.train.model_copy(update={"max_steps": 3}))
+    facts = fit("rlhf", PAIRS, tmp_path / "whole", recipe, "f")
+    assert (facts["reward_steps"], facts["steps"]) == (3, 3)
+    with pytest.raises(KeyboardInterrupt):
+        fit("rlhf", PAIRS, tmp_path / "broken", recipe, "f", Interrupt(5))
+    assert steps_done(Part(tmp_path / "broken", "f")) == 4
+    assert fit("rlhf", PAIRS, tmp_path / "broken", recipe, "f") == facts
+    assert same_weights(tmp_path / "broken", tmp_path / "whole")
+
+
+def same_weights(one: Path, other: Path) -> bool:
+    weights = "adapter_model.safetensors"
+    return (one / weights).read_bytes() == (other / weights).read_bytes()
 
 
 def test_the_curve_of_many_steps_is_short_and_ends_with_the_last(

@@ -12,6 +12,8 @@ from trl.trainer.utils import add_fused_lm_head
 from amends.config import DataSettings, TrainSettings
 from amends.data.sources import load_instructions
 from amends.models.loading import find_model, load_model
+from amends.models.local import LocalModel
+from amends.protocols import Prompt
 from amends.records import Message, Sample
 from amends.training import output_layer
 from amends.training.fit import fit
@@ -55,6 +57,16 @@ def test_loss_over_a_run_is_the_plain_trainers_within_a_percent(
     assert ours == pytest.approx(losses(tmp_path / "plain"), rel=0.01)
     assert len(ours) == 3
     assert ours[0] != ours[1]
+
+
+def test_the_first_loss_is_what_the_untouched_model_has_on_the_answers(tmp_path: Path) -> None:
+    """By another path, from text to number: an adapter changes nothing before its first step."""
+    one_step = SETTINGS.model_copy(update={"batch_size": 18, "gradient_accumulation": 1, "max_steps": 1})
+    facts = fit("sft", samples(), tmp_path / "out", Recipe("embedded", one_step), "test")
+    pairs = [(Prompt(tuple(row.prompt)), row.completion[0].content) for row in samples()]
+    losses = LocalModel("embedded").answer_losses(pairs)
+    expected = sum(nats for nats, _ in losses) / sum(tokens for _, tokens in losses)
+    assert facts["log"][0]["loss"] == pytest.approx(expected, rel=0.005)
 
 
 @pytest.mark.parametrize(("tile", "temperature"), [(1024, 1.0), (3, 0.7)])

@@ -44,7 +44,6 @@ class Format:
     `reads_labels`: it takes only answers that are labelled safe for `chosen`.
     """
 
-    name: str
     detect: Callable[[Row], bool]
     convert: Callable[[Row], dict[str, Any]]
     reads_labels: bool = False
@@ -200,14 +199,14 @@ def _from_prompt(row: Row) -> dict[str, Any]:
 
 
 FORMATS = (
-    Format("PKU-SafeRLHF", lambda row: row.keys() >= set(PKU_COLUMNS), _from_pku, True),
-    Format("labelled response", _is_labelled, _from_labelled, True),
-    Format("output of a stage", _is_stage_output, _from_stage_output),
-    Format("messages", lambda row: _has_turns(row, "messages"), _from_messages),
-    Format("ShareGPT", lambda row: _has_turns(row, "conversations"), _from_conversations),
-    Format("prompt", lambda row: "prompt" in row, _from_prompt),
-    Format("instruction", lambda row: "instruction" in row, _from_instruction),
-    Format("pair with implicit prompt", _is_implicit_pair, _from_implicit_pair),
+    Format(lambda row: row.keys() >= set(PKU_COLUMNS), _from_pku, True),  # PKU-SafeRLHF
+    Format(_is_labelled, _from_labelled, True),
+    Format(_is_stage_output, _from_stage_output),
+    Format(lambda row: _has_turns(row, "messages"), _from_messages),
+    Format(lambda row: _has_turns(row, "conversations"), _from_conversations),  # ShareGPT
+    Format(lambda row: "prompt" in row, _from_prompt),
+    Format(lambda row: "instruction" in row, _from_instruction),
+    Format(_is_implicit_pair, _from_implicit_pair),
 )
 """The first that detects a row converts it: those that ask for more columns stand first."""
 

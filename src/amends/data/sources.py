@@ -68,7 +68,7 @@ def source_files(source: str, split: str | None = None) -> list[Path]:
 
 
 def check_disjoint(train: Iterable[Instruction], evaluation: Iterable[tuple[str, Instruction]]) -> None:
-    """Refuses evaluation prompts that are, normalised, among the training instructions (design, invariant 4).
+    """Refuses evaluation prompts that are, normalised, among the training instructions (invariant 4, CONTRIBUTING.md).
 
     Args:
         train: streamed.

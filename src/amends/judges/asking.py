@@ -16,6 +16,7 @@ from amends.store import cache_directory, fingerprint
 
 ANSWER_TOKENS = 300
 KEPT_AT_ONCE = 64  # answers that a failure can lose
+READING = 2  # raised when answers are read otherwise, so that those kept of before are asked for again
 
 Form = TypeVar("Form", bound=BaseModel)
 
@@ -64,7 +65,7 @@ class Asker(Generic[Form]):
 
     @property
     def _path(self) -> Path:
-        name = fingerprint(model=self.model.fingerprint, form=self.form.model_json_schema())
+        name = fingerprint(model=self.model.fingerprint, form=self.form.model_json_schema(), reading=READING)
         return self._cache or cache_directory() / "answers" / f"{name[:32]}.jsonl"
 
     def _load(self) -> dict[str, Form]:

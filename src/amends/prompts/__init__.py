@@ -4,7 +4,7 @@ import difflib
 import re
 from functools import cache
 from importlib import resources
-from typing import Literal
+from typing import Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict
@@ -14,7 +14,7 @@ from amends.protocols import Prompt
 from amends.records import Message
 
 GuideStage = Literal["induce", "analyze", "respond"]
-GUIDE_STAGES: tuple[GuideStage, ...] = ("induce", "analyze", "respond")
+GUIDE_STAGES: tuple[GuideStage, ...] = get_args(GuideStage)
 
 
 class Guide(BaseModel):
@@ -101,7 +101,7 @@ def template(name: str) -> str:
 
 
 def templates_fingerprint() -> list[object]:
-    """What a stage's fingerprint takes of these files: a changed guide or template is redone."""
+    """What composing takes of these files into its fingerprint: the leak test reads all guides."""
     return [_file("guides.yaml"), _file("templates.yaml")]
 
 

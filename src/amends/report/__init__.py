@@ -1,1 +1,1 @@
-"""report"""
+"""The page of a run, from its finished files."""
