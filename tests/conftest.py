@@ -30,6 +30,15 @@ TINY = [
     "train.save_steps=1",
 ]
 
+# A process that holds a directory.
+HOLDER = """
+import sys, time
+from pathlib import Path
+from amends.locks import locked
+with locked(Path(sys.argv[1]) / ".lock", Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
 
 LONGEST = ("test_methods.py", "test_pipeline.py", "test_experiments.py", "test_study.py")
 

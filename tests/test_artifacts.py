@@ -19,17 +19,10 @@ from amends.errors import StoreError
 from amends.locks import full_device, locked
 from amends.records import Verdict
 from amends.store import file_digest, fingerprint, read_json, write_atomically, write_json
+from conftest import HOLDER
 
 CHUNK_ROWS = 3
 PARTS = {"settings": {"seed": 0}, "inputs": "abc"}
-HOLDER = """
-import sys, time
-from pathlib import Path
-from amends.locks import locked
-with locked(Path(sys.argv[1]) / ".lock", Path(sys.argv[1])):
-    print("held", flush=True)
-    time.sleep(600)
-"""
 
 
 def rows(chunk: int, count: int = CHUNK_ROWS) -> list[Verdict]:

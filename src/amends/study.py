@@ -19,6 +19,7 @@ from amends.errors import ModelError, YieldError
 from amends.evaluation.measurement import measure
 from amends.evaluation.results import system_row
 from amends.evaluation.statistics import sign_test
+from amends.evaluation.wording import SIGNIFICANCE
 from amends.judges.named import load_judge
 from amends.judges.own import OwnVerdict
 from amends.judges.probe import Extractor
@@ -208,7 +209,7 @@ def reading(found: dict[str, Any]) -> list[str]:
             f"Asked without a hint, the model is {known} harmless from harmful {source} (AUROC {card['auroc']:.2f})."
         )
     analysis = found["analysis"]
-    better = analysis["win"] > analysis["lose"] and analysis["p_value"] < 0.05
+    better = analysis["win"] > analysis["lose"] and analysis["p_value"] < SIGNIFICANCE
     if not analysis["mistakes"]:
         said.append("No mistake could be induced: there is nothing to learn from this way.")
         missing.append("it made no mistakes")

@@ -11,14 +11,6 @@ import yaml
 from amends.models.embedded import embedded_model_directory
 
 LONG = "a" * 100_000
-HOLDER = """
-import sys, time
-from pathlib import Path
-from amends.locks import locked
-with locked(Path(sys.argv[1]) / ".lock", Path(sys.argv[1])):
-    print("held", flush=True)
-    time.sleep(600)
-"""
 
 Row = dict[str, Any]
 ROWS: dict[str, Callable[[int], Row]] = {

@@ -16,7 +16,6 @@ import pytest
 import torch
 from bad_input import (
     DATA,
-    HOLDER,
     bad_third_row,
     config_file,
     good_file,
@@ -29,7 +28,7 @@ from bad_input import (
 from amends.config_file import load_configuration
 from amends.judges.probe import bundled_probe_path
 from amends.models.scripted import ScriptedModel
-from conftest import run_amends
+from conftest import HOLDER, run_amends
 
 pytestmark = pytest.mark.usefixtures("no_model_loads")
 

@@ -18,6 +18,7 @@ from amends.evaluation.statistics import (
     paired_rate_interval,
     relative_difference_interval,
     seeds_and_prompts,
+    sign_test,
     unscored_bounds,
     weighted_mean_interval,
     wilson_interval,
@@ -104,6 +105,12 @@ def test_bootstraps_cover() -> None:
             covered[place] += interval[0] <= truth <= interval[1]
     # 150 draws of a 95 % interval fall below 88 % less than once in a thousand times.
     assert (covered / draws >= 0.88).all()
+    assert (covered < draws).all(), "nor so wide that they say nothing"
+
+
+@pytest.mark.parametrize(("wins", "losses", "p_value"), [(9, 1, 22 / 1024), (0, 5, 1 / 16), (1, 1, 1.0), (0, 0, None)])
+def test_a_sign_test_is_the_binomials_both_tails(wins: int, losses: int, p_value: float | None) -> None:
+    assert sign_test(wins, losses) == (None if p_value is None else pytest.approx(p_value))
 
 
 def test_bootstrap_is_near_the_normal_interval() -> None:

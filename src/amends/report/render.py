@@ -80,6 +80,7 @@ def write_report(run_directory: Path) -> Path:
             forests=_forests(results),
             frontiers=_frontiers(results),
             attacks=table.attacks_table(results),
+            comparisons=table.comparisons_table(results.comparisons),
             losses=_loss_curves(run_directory, results),
             training=table.training_table(results, costs(run_directory, results.data.get("training", {}))),
             lessons=_lessons(run_directory, results.yields),
@@ -103,10 +104,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.globals.update(
         value_text=wording.value_text,
-        difference_text=wording.difference_text,
-        p_value_text=wording.p_value_text,
-        metric_title=wording.metric_title,
-        finding=wording.finding,
+        significance=wording.SIGNIFICANCE,
         characters_shown=CHARACTERS_SHOWN,
     )
     environment.filters.update(percent=_percent, plain=_plain, pretty_json=_pretty_json)
