@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 LIMIT_SHAPES = [(2048, 576, 1536), (2048, 1536, 576), (1024, 576, 49_152), (128, 576, 49_152)]
+GPU_SHAPES = [(32_768, 576, 1536), (32_768, 1536, 576)]  # as many rows as its passes have
 
 
 @dataclass
@@ -44,7 +45,7 @@ class Contestant:
 def arithmetic_limit(dtype: torch.dtype, device: str, seconds: float = 1.0) -> float:
     """The best rate of matrix products, in operations a second, over shapes that a small model has."""
     best = 0.0
-    for rows, inner, columns in LIMIT_SHAPES:
+    for rows, inner, columns in LIMIT_SHAPES + (GPU_SHAPES if device == "cuda" else []):
         left = torch.randn(rows, inner, dtype=dtype, device=device)
         right = torch.randn(columns, inner, dtype=dtype, device=device)
         queued = 32 if device == "cuda" else 1  # a GPU works through a queue; waiting for each would be measured too

@@ -27,6 +27,7 @@ MODEL = {
 }
 LOADING = (
     ("transformers", "AutoModelForCausalLM", "from_pretrained"),
+    ("torch.nn", "Module", "to"),
     ("transformers", "AutoTokenizer", "from_pretrained"),
     ("peft", "PeftModel", "from_pretrained"),
     ("peft.tuners.tuners_utils", "BaseTuner", "merge_and_unload"),

@@ -120,7 +120,7 @@ class Peers:
                 disable_tqdm=True,
                 logging_steps=1,
                 save_strategy="no",
-                dataloader_pin_memory=False,
+                dataloader_pin_memory=torch.cuda.is_available(),
                 **recipe,
             ),
             train_dataset=Dataset.from_list(rows),

@@ -51,8 +51,7 @@ class YieldError(AmendsError):
 
 def memory_is_full(error: Exception) -> bool:
     """Whether the device, or this machine, had no room left; by name, since torch is not loaded for every command."""
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or "DefaultCPUAllocator" in str(error)
-    )
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    # A CPU's; what allocates on a GPU without torch (kernels, Triton); cuBLAS and cuDNN.
+    return any(words in str(error) for words in ("DefaultCPUAllocator", "out of memory", "ALLOC_FAILED"))

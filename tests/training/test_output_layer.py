@@ -11,6 +11,7 @@ from trl.trainer.utils import add_fused_lm_head
 
 from amends.config import DataSettings, TrainSettings
 from amends.data.sources import load_instructions
+from amends.errors import ModelError
 from amends.models.loading import find_model, load_model
 from amends.models.local import LocalModel
 from amends.protocols import Prompt
@@ -57,6 +58,18 @@ def test_loss_over_a_run_is_the_plain_trainers_within_a_percent(
     assert ours == pytest.approx(losses(tmp_path / "plain"), rel=0.01)
     assert len(ours) == 3
     assert ours[0] != ours[1]
+
+
+def test_kernels_that_cannot_be_compiled_are_an_error_before_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU, TRL's output layer is compiled where it is first used: after all data has been made."""
+    output_layer.check_kernels("cpu")
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("Failed to find C compiler.\nPlease specify it")
+
+    monkeypatch.setattr(output_layer.ChunkedLogProbFunction, "apply", fail)
+    with pytest.raises(ModelError, match=r"compiler\. Please specify it\); install gcc"):
+        output_layer.check_kernels("cpu")
 
 
 def test_the_first_loss_is_what_the_untouched_model_has_on_the_answers(tmp_path: Path) -> None:

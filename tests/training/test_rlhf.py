@@ -13,11 +13,13 @@ from amends.training.recipe import Recipe
 from amends.training.tokenized import tokenize_samples
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_a_float16_reward_model_trains_its_output_in_float32(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype
+@pytest.mark.parametrize(
+    ("device", "dtype"), [("cuda", torch.float16), ("cuda", torch.bfloat16), ("cpu", torch.bfloat16)]
+)
+def test_a_reward_model_on_a_gpu_trains_its_output_in_float32(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, dtype: torch.dtype
 ) -> None:
-    """torch's gradient scaler refuses float16 gradients; PEFT trains a copy of the output, in the output's precision."""
+    """There training runs under autocast. PEFT trains a copy of the output, in the output's precision."""
     from peft import get_peft_model
 
     given: dict[str, Any] = {}
@@ -30,6 +32,7 @@ def test_a_float16_reward_model_trains_its_output_in_float32(
         raise Stop
 
     monkeypatch.setattr("trl.RewardTrainer", trainer)
+    monkeypatch.setattr(rlhf, "best_device", lambda: device)
     monkeypatch.setattr("amends.models.loading.best_dtype", lambda _: dtype)
     tokenizer = load_tokenizer(find_model("embedded"))
     pair = Preference(
@@ -45,7 +48,7 @@ def test_a_float16_reward_model_trains_its_output_in_float32(
     assert given["model"].dtype == dtype
     model = get_peft_model(given["model"], given["peft_config"])
     trained = {name: weight.dtype for name, weight in model.named_parameters() if weight.requires_grad}
-    wanted = torch.float32 if dtype == torch.float16 else dtype
+    wanted = torch.float32 if device == "cuda" else dtype
     assert {kind for name, kind in trained.items() if "score" in name} == {wanted}
     assert {kind for name, kind in trained.items() if "score" not in name} == {torch.float32}
 

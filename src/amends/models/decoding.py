@@ -161,7 +161,12 @@ class BatchDecoder(Decoder):
     def decode(self, prompts: Sequence[list[int]], new_tokens: int, slots: int) -> list[list[int]]:
         """As `SlotDecoder.decode`, in batches of `slots` rows, each as long as its longest."""
         configuration = GenerationConfig(
-            max_new_tokens=new_tokens, do_sample=False, eos_token_id=sorted(self.ends), pad_token_id=self.padding
+            max_new_tokens=new_tokens,
+            do_sample=False,
+            eos_token_id=sorted(self.ends),
+            pad_token_id=self.padding,
+            repetition_penalty=1.0,  # what is left out here is the model's own generation_config.json's
+            no_repeat_ngram_size=0,
         )
         outputs: list[list[int]] = []
         slots = max(1, min(slots, READ_TOKENS[self.model.device.type] // max(map(len, prompts))))

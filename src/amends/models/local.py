@@ -15,6 +15,7 @@ from amends.models.loading import (
     check_adapter,
     directory_fingerprint,
     find_model,
+    free_memory,
     load_model,
     load_tokenizer,
 )
@@ -88,7 +89,9 @@ class LocalModel:
 
     def release(self) -> None:
         """Frees the weights; the next use loads them again."""
-        self._model = None
+        if self._model is not None:
+            self._model = None
+            free_memory()
 
     def render(self, prompt: Prompt) -> str:
         """The text that the model continues: chat template, generation prompt, prefill."""

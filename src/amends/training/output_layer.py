@@ -6,7 +6,10 @@ from typing import Any
 
 import torch
 from torch.utils.checkpoint import checkpoint
+from trl.kernels import ChunkedLogProbFunction
 from trl.trainer.utils import FusedCausalLMOutput
+
+from amends.errors import ModelError, memory_is_full
 
 SCALED_LOGITS = ("final_logit_softcapping", "logit_scale", "output_multiplier", "lm_head_multiplier", "logits_scaling")
 TILE_TOKENS = 1024  # with the embedded model's vocabulary 0.2 GB of float32; more tokens are computed again going back
@@ -46,6 +49,22 @@ def score_labels_alone(model: Any, temperature: float = 1.0) -> None:
         )
 
     core.forward = types.MethodType(forward, core)
+
+
+def check_kernels(device: str) -> None:
+    """Compiles, and tries, TRL's output layer for a device. Raises ModelError where it cannot be compiled."""
+    hidden, weight = (torch.zeros(rows, 64, device=device, requires_grad=True) for rows in (1, 64))
+    labels = torch.zeros(1, dtype=torch.long, device=device)
+    try:
+        ChunkedLogProbFunction.apply(hidden, weight, None, labels, 1.0, 64)[0].sum().backward()
+    except Exception as error:  # of Triton, of the compiler that it calls, or of what reads either
+        if memory_is_full(error):
+            raise
+        said = " ".join(str(error).split())[:300]
+        raise ModelError(
+            f"training on {device} compiles its kernels here, which fails ({said}); install gcc and your Python's headers "
+            "(python3-dev)"
+        ) from error
 
 
 def _scores(layer: Any, hidden: torch.Tensor, labels: torch.Tensor, temperature: float) -> list[torch.Tensor]:

@@ -67,7 +67,11 @@ class Recipe:
         from peft.tuners.tuners_utils import BaseTunerLayer
         from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
 
+        from amends.training.output_layer import check_kernels
+
         quiet_libraries()
+        if best_device() == "cuda":
+            check_kernels("cuda")
         tokenizer = load_tokenizer(self.source)
         try:
             tokenize_text("Hello.", "Hi.", tokenizer)

@@ -46,12 +46,11 @@ def train_reward(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: 
     finished = directory / "adapter"
     if finished.exists():
         return
-    import torch
     from trl import RewardConfig, RewardTrainer
 
     model = _scorer(recipe, tokenizer)
-    if model.dtype == torch.float16:
-        model.score.float()  # trained whole, and torch's gradient scaler refuses float16
+    if best_device() == "cuda":
+        model.score.float()  # trained whole: the gradient scaler refuses float16, and small steps are lost in bfloat16
     trainer = RewardTrainer(
         model=model,
         args=recipe.arguments(
@@ -122,7 +121,8 @@ def load_reward(adapter: Path, tokenizer: Any, recipe: Recipe) -> Reward:
         for rows in length_batches([len(one) for one in ids], REWARD_TOKENS[model.device.type]):
             inputs, mask = right_padded([ids[row] for row in rows], tokenizer.pad_token_id)
             with torch.inference_mode():
-                logits = model(input_ids=inputs.to(model.device), attention_mask=mask.to(model.device)).logits[:, 0]
+                output = model(input_ids=inputs.to(model.device), attention_mask=mask.to(model.device), use_cache=False)
+                logits = output.logits[:, 0]
             for row, score in zip(rows, logits.float().tolist(), strict=True):
                 scores[row] = score
         return scores
