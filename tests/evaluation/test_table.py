@@ -131,7 +131,7 @@ def test_where_nothing_is_guided_all_systems_are_compared_with_the_baselines() -
     systems = [judged("+-+-", "vanilla"), judged("++--", "sft"), judged("-+-+", "dpo")]
     rows = [row for a in systems[1:] for row in compare(a, systems[0], 0)]
     results = Results(model="m", seed=0, systems=[system_row(one, 0) for one in systems], comparisons=rows)
-    assert headline_comparisons(results, 1) == [row for row in rows if row.metric == "harmless_rate"]
+    assert headline_comparisons(results) == [row for row in rows if row.metric == "harmless_rate"]
     assert [row[:2] for row in differences_table(results).rows] == [
         ["sft/unguided", "vanilla/unguided"],
         ["dpo/unguided", "vanilla/unguided"],
@@ -147,8 +147,7 @@ def test_of_many_comparisons_those_of_guided_systems_with_the_baselines_are_show
     ]
     rows = [compare(a, b, 0)[0] for a in systems for b in systems if a.system != b.system]
     results = Results(model="m", seed=0, systems=[system_row(one, 0) for one in systems], comparisons=rows)
-    assert headline_comparisons(results, len(rows)) == rows
-    assert headline_comparisons(results, len(rows) - 1) == to_baselines(results, rows)
+    assert headline_comparisons(results) == rows
     shown = {(row.a, row.b) for row in to_baselines(results, rows)}
     assert ("dpo/guided", "sft/guided") in shown
     assert ("dpo/guided", "vanilla/unguided") in shown

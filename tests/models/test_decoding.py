@@ -88,16 +88,20 @@ def test_the_prefix_leaves_two_tokens_to_each_prompt() -> None:
     assert shared_prefix([same]) == 0
 
 
-def test_a_model_with_sliding_layers_takes_generate() -> None:
+def test_a_model_with_sliding_layers_takes_generate_where_a_row_reaches_the_window() -> None:
     from transformers import Gemma3ForCausalLM, Gemma3TextConfig
 
     shape = {"vocab_size": 64, "hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2, "head_dim": 8}
     sliding = Gemma3ForCausalLM(Gemma3TextConfig(**shape, num_hidden_layers=7, num_key_value_heads=1))
-    assert not can_decode_in_slots(sliding)
-    decoder = BatchDecoder(sliding.eval(), Sampler(0, 1.0, 0, "cpu"), frozenset({1}), 0)
-    made = decoder.decode([[5, 6, 7], [8, 9], [4]], 4, 2)
-    assert len(made) == 3
-    assert all(len(ids) == 4 or 1 in ids for ids in made)
+    assert can_decode_in_slots(sliding, 4096)
+    assert not can_decode_in_slots(sliding, 4097)
+    prompts = [[*range(4, 16), 5, 6, 7], [*range(4, 16), 8, 9], [*range(4, 16), 8]]
+    made = [
+        kind(sliding.eval(), Sampler(0, 1.0, 0, "cpu"), frozenset({1}), 0).decode(prompts, 4, 2)
+        for kind in (SlotDecoder, BatchDecoder)
+    ]
+    assert made[0] == made[1]
+    assert all(len(ids) == 4 or 1 in ids for ids in made[0])
 
 
 def test_slots_are_what_fits_into_the_memory_share(exact: LocalModel) -> None:

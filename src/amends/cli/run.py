@@ -66,6 +66,7 @@ def _show_results(path: Path, as_json: bool) -> None:
     from amends.evaluation.table import (
         attacks_table,
         comparisons_table,
+        differences_table,
         headline_comparisons,
         results_table,
         training_table,
@@ -81,10 +82,10 @@ def _show_results(path: Path, as_json: bool) -> None:
     console = Console()
     console = console if console.is_terminal else Console(width=160)
     console.print(results_table(results).as_rich())
-    shown = headline_comparisons(results, COMPARISONS_SHOWN)
-    console.print(comparisons_table(shown).as_rich())
-    if len(shown) < len(results.comparisons):
-        console.print(f"{len(results.comparisons) - len(shown)} more comparisons are in results.json", highlight=False)
+    shown = headline_comparisons(results)
+    few = len(shown) <= COMPARISONS_SHOWN
+    console.print((comparisons_table(shown) if few else differences_table(results)).as_rich())
+    console.print(f"All {len(results.comparisons)} comparisons are in results.json and in the report.", highlight=False)
     for table in (
         attacks_table(results),
         training_table(results, costs(path.parent, results.data.get("training", {}))),

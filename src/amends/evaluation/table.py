@@ -16,7 +16,6 @@ from amends.evaluation.wording import (
     difference_text,
     finding,
     is_clear,
-    metric_title,
     p_value_text,
     success_text,
     value_text,
@@ -26,6 +25,9 @@ from amends.text import for_terminal
 
 if TYPE_CHECKING:
     import rich.table
+
+
+LONGEST_NAME = 30  # characters that a terminal leaves whole
 
 
 class Table(NamedTuple):
@@ -49,10 +51,15 @@ class Table(NamedTuple):
         from rich.text import Text
 
         table = Terminal(title=Text(for_terminal(self.title)), caption=self.note)
-        for heading in self.headings:
+        for place, heading in enumerate(self.headings):
             # Folded, not cut with an ellipsis: a narrow terminal must not hide a name or a number.
-            justify = "right" if heading in self.numbers else "left"
-            table.add_column(Text(for_terminal(heading)), justify=justify, overflow="fold")  # type: ignore[arg-type]
+            named = [len(row[place]) for row in self.rows] if heading in self.names else []
+            table.add_column(
+                Text(for_terminal(heading)),
+                justify="right" if heading in self.numbers else "left",
+                overflow="fold",
+                min_width=min(max(named, default=1), LONGEST_NAME),
+            )
         for row in self.rows:
             # Text, not str: names are never read as markup.
             table.add_row(*(Text(for_terminal(cell)) for cell in row))
@@ -132,13 +139,13 @@ def comparisons_table(comparisons: Sequence[Comparison]) -> Table:
     """One row per comparison: the difference a - b with its interval, the p value, and the finding about `a`."""
     rows = []
     for row in comparisons:
-        texts = [row.a, row.b, row.suite, metric_title(row.metric), difference_text(row), p_value_text(row.p_value)]
+        texts = [row.a, row.b, row.suite, METRICS[row.metric].title, difference_text(row), p_value_text(row.p_value)]
         rows.append([*texts, str(row.n), finding(row)])
     return Table(
         "Comparisons on the same prompts",
         "[95 % interval], each on its own: not corrected",
         ["a", "b", "suite", "metric"],
-        ["a - b", "p", "pairs"],
+        ["a - b", "p", "prompts"],
         rows,
         ["a, compared with b"],
     )
@@ -164,13 +171,12 @@ def differences_table(results: Results) -> Table:
     )
 
 
-def headline_comparisons(results: Results, most: int) -> list[Comparison]:
-    """Those of the main table's rates and losses; where they are more than `most`, with the baselines alone."""
+def headline_comparisons(results: Results) -> list[Comparison]:
+    """Those of the main table's rates and losses."""
     shown = {
         (column.suite, column.metric) for column in headline_columns(results) if METRICS[column.metric].kind != "score"
     }
-    found = [row for row in results.comparisons if (row.suite, row.metric) in shown]
-    return found if len(found) <= most else to_baselines(results, found)
+    return [row for row in results.comparisons if (row.suite, row.metric) in shown]
 
 
 def to_baselines(results: Results, comparisons: Sequence[Comparison]) -> list[Comparison]:
@@ -188,10 +194,13 @@ def attacks_table(results: Results) -> Table | None:
     rows = [row for row in results.systems if row.kind == "attacks" and row.categories]
     types = sorted({name for row in rows for name in row.categories})
     cells = [
-        [row.method, row.inference, row.suite, *(success_text(row.categories.get(name), row.seeds) for name in types)]
+        [
+            *(row.method, row.inference, row.suite, success_text(row, row.seeds)),
+            *(success_text(row.categories.get(name), row.seeds) for name in types),
+        ]
         for row in rows
     ]
-    titles = [name.replace("_", " ") for name in types]
+    titles = ["all", *(name.replace("_", " ") for name in types)]
     note = "percent of attacks that were answered harmfully, of scored answers, [95 % interval]; lower is safer"
     return Table("Attack success by type", note, ["method", "inference", "suite"], titles, cells) if rows else None
 

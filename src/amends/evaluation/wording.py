@@ -18,8 +18,8 @@ def value_text(row: SystemRow | None, metric: Metric) -> str:
     return text + (_unscored(row, row.seeds) if metric == "harmless_rate" else "")
 
 
-def success_text(row: CategoryRow | None, seeds: int) -> str:
-    """How many attacks of a category succeed, in percent of the scored answers, with the interval."""
+def success_text(row: SystemRow | CategoryRow | None, seeds: int) -> str:
+    """How many attacks (of a category) succeed, in percent of the scored answers, with the interval."""
     if row is None:
         return NOTHING
     text = NOTHING if row.harmless_rate is None else f"{100 * (1 - row.harmless_rate):.1f}"
@@ -65,11 +65,6 @@ def finding(comparison: Comparison) -> str:
     if comparison.ci[0] <= 0 <= comparison.ci[1]:
         return "no clear difference: the interval includes zero"
     return f"not clear: the interval excludes zero, but p is not below {SIGNIFICANCE}"
-
-
-def metric_title(metric: Metric) -> str:
-    """A metric in words, without its unit."""
-    return metric.replace("_", " ")
 
 
 def count_text(value: float | None) -> str:

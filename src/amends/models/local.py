@@ -128,12 +128,13 @@ class LocalModel:
         encoded = [self._encode(prompt) for prompt in prompts]
         fitting = self._fitting(encoded, sampling.max_new_tokens)
         results = [Generation(text="", finished=False, tokens=0)] * len(prompts)
-        kind = SlotDecoder if can_decode_in_slots(self.model) else BatchDecoder
         ends = end_tokens(self.tokenizer, self.model)
         lengths = [len(encoded[row]) for row in fitting]
         for number, places in enumerate(length_pools(lengths, sampling.max_new_tokens)):
             pool = [fitting[place] for place in places]
-            slots = slots_for(self.model, len(encoded[pool[0]]) + sampling.max_new_tokens)
+            tokens = len(encoded[pool[0]]) + sampling.max_new_tokens
+            kind = SlotDecoder if can_decode_in_slots(self.model, tokens) else BatchDecoder
+            slots = slots_for(self.model, tokens)
             pool_seed = derive_seed(seed, "pool", number)
             sampler = Sampler(sampling.temperature, sampling.top_p, pool_seed, self.model.device)
             decoder = kind(self.model, sampler, ends, self.tokenizer.pad_token_id, progress)

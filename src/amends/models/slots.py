@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from transformers import Cache, DynamicCache
-from transformers.cache_utils import DynamicLayer
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 # Of a machine's whole memory, and of what the weights leave of a GPU's: a device gives the same batches always.
 CACHE_SHARE = {"cpu": 0.05, "cuda": 0.4}
@@ -73,17 +73,24 @@ class SlotCache(Cache):
         return self._width
 
 
-def can_decode_in_slots(model: Any) -> bool:
-    """Whether a plain cache and our own masks are right for a model."""
-    return bool(getattr(model, "_supports_attention_backend", False)) and attends_to_all(model.config)
+def can_decode_in_slots(model: Any, tokens: int) -> bool:
+    """Whether a plain cache and our own masks are right for a model and rows of at most so many tokens."""
+    return bool(getattr(model, "_supports_attention_backend", False)) and attends_to_all(model.config, tokens)
 
 
-def attends_to_all(config: Any) -> bool:
+def attends_to_all(config: Any, tokens: int | None = None) -> bool:
     """Whether every layer attends to all earlier tokens, and keeps nothing but their keys and values.
 
-    Others have windows that slide, or states (linear attention, Mamba, convolutions).
+    Others have states (linear attention, Mamba, convolutions), or windows that slide: within `tokens` tokens, those of
+    at least so many see all.
     """
-    return all(type(layer) is DynamicLayer for layer in DynamicCache(config=config).layers)
+
+    def sees_all(layer: Any) -> bool:
+        if type(layer) is DynamicSlidingWindowLayer:
+            return tokens is not None and tokens <= layer.sliding_window
+        return type(layer) is DynamicLayer
+
+    return all(sees_all(layer) for layer in DynamicCache(config=config).layers)
 
 
 def slots_for(model: Any, tokens: int) -> int:

@@ -45,17 +45,17 @@ class Estimate(NamedTuple):
     guided: bool
 
 
-def forest_plot(estimates: Sequence[Estimate], name: str, reference: float | None = None) -> str:
-    """SVG of rates in percent with their intervals, first one on top; a dashed line at `reference`.
+def forest_plot(estimates: Sequence[Estimate], name: str, references: Mapping[bool, float]) -> str:
+    """SVG of rates in percent with their intervals, first one on top.
 
-    `name` makes the SVG's ids unique in the page.
+    `references`: rates in [0, 1] for dashed lines, by whether inference is guided. `name` makes the SVG's ids unique.
     """
     import matplotlib
 
     with matplotlib.rc_context(_SETTINGS):
         figure, axes = _figure(height_inches=0.9 + 0.34 * len(estimates))
         for place, estimate in enumerate(estimates):
-            color = _SERIES[1] if estimate.guided else _SERIES[0]
+            color = _SERIES[estimate.guided]
             low, high = (100 * bound for bound in estimate.interval)
             axes.plot([low, high], [place, place], color=color, linewidth=2.2, solid_capstyle="round")
             marker = "D" if estimate.guided else "o"
@@ -63,8 +63,8 @@ def forest_plot(estimates: Sequence[Estimate], name: str, reference: float | Non
             axes.annotate(
                 f"{100 * estimate.rate:.1f}", (1.02, place), xycoords=("axes fraction", "data"), va="center", ha="left"
             )
-        if reference is not None:
-            axes.axvline(100 * reference, color=_INK, linewidth=0.8, linestyle=(0, (4, 4)), zorder=0)
+        for guided, rate in references.items():
+            axes.axvline(100 * rate, color=_SERIES[guided], linewidth=0.9, linestyle=(0, (4, 4)), zorder=0)
         axes.set_yticks(range(len(estimates)), [estimate.label for estimate in estimates])
         axes.set_ylim(len(estimates) - 0.4, -0.6)
         axes.set_xlim(0, 100)

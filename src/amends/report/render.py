@@ -69,6 +69,9 @@ def write_report(run_directory: Path) -> Path:
     """
     results = read_as(Results, Layout(run_directory).results)
     configuration = read_run(run_directory)
+    shown = run_directory  # what of several seeds cannot be pooled is the first one's
+    if results.seeds and Layout(run_directory).of_seed(results.seeds[0]).is_dir():
+        shown = Layout(run_directory).of_seed(results.seeds[0])
     page = (
         _environment()
         .get_template("report.html.j2")
@@ -80,11 +83,17 @@ def write_report(run_directory: Path) -> Path:
             forests=_forests(results),
             frontiers=_frontiers(results),
             attacks=table.attacks_table(results),
+            differences=table.differences_table(results),
             comparisons=table.comparisons_table(results.comparisons),
-            losses=_loss_curves(run_directory, results),
+            cut=[row.truncated_rate for row in results.systems if row.truncated_rate is not None],
+            losses=_loss_curves(shown, results),
             training=table.training_table(results, costs(run_directory, results.data.get("training", {}))),
-            lessons=_lessons(run_directory, results.yields),
-            samples=_samples(run_directory, results),
+            lessons=_lessons(shown, results.yields),
+            samples=_samples(shown, results),
+            of_seed=results.seeds[0] if shown != run_directory else None,
+            parts=[
+                path.relative_to(run_directory).as_posix() for path in sorted(run_directory.glob("*/**/report.html"))
+            ],
             configuration=None if configuration is None else {"configuration": configuration},
         )
     )
@@ -137,9 +146,10 @@ def _forests(results: Results) -> dict[str, Markup]:
         ]
         if kind not in ("red-team", "attacks") or not estimates:
             continue
-        vanilla = [row.harmless_rate for row in rows if row.method == "vanilla" and row.inference == "unguided"]
+        untouched = {row.inference == "guided": row.harmless_rate for row in rows if row.method == "vanilla"}
+        known = {guided: rate for guided, rate in untouched.items() if rate is not None}
         # matplotlib escapes the text that it draws.
-        forests[suite] = Markup(plots.forest_plot(estimates, f"forest{index}", vanilla[0] if vanilla else None))
+        forests[suite] = Markup(plots.forest_plot(estimates, f"forest{index}", known))
     return forests
 
 
