@@ -40,7 +40,7 @@ with locked(Path(sys.argv[1]) / ".lock", Path(sys.argv[1])):
     time.sleep(600)
 """
 
-LONGEST = ("test_methods.py", "test_pipeline.py", "test_experiments.py", "test_study.py")
+LONGEST = ("test_methods.py", "test_pipeline.py", "test_experiments.py", "test_study.py", "test_readme.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

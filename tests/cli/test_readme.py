@@ -25,10 +25,16 @@ def test_the_single_stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     ran = []
     for command in commands("amends induce") + commands("amends answer"):
         limited = [
-            one.replace("40", "6") if command[place - 1] == "--limit" else one for place, one in enumerate(command)
+            one.replace("40", "4") if command[place - 1] == "--limit" else one for place, one in enumerate(command)
         ]
         stage = command[1]
-        more = {"respond": ["--limit", "4", "--max-new-tokens", "12"], "train": ["--epochs", "1", "--seed", "1"]}
+        more = {
+            "induce": ["--max-new-tokens", "24"],
+            "analyze": ["--max-new-tokens", "40"],
+            "answer": ["--max-new-tokens", "24", "--attempts", "3", "--at-least", "0.5"],
+            "respond": ["--limit", "4", "--max-new-tokens", "12"],
+            "train": ["--epochs", "1", "--batch-size", "4", "--seed", "1"],
+        }
         assert run_amends(*limited[1:], *more.get(stage, [])) == 0, capsys.readouterr().err
         ran.append(stage)
     assert {"induce", "analyze", "compose", "train", "respond", "judge", "compare", "answer"} == set(ran)

@@ -54,4 +54,4 @@ def test_an_adapter_is_no_model_to_go_on_from(tmp_path: Path, refused: Callable[
     (tmp_path / "adapter/adapter_config.json").write_text("{}")
     start = ["--full", "--start", str(tmp_path / "adapter")]
     message = refused("train", "--samples", str(samples), "--out", str(tmp_path / "out"), *start)
-    assert "no config.json in it, so it is no model directory" in message
+    assert "adapter: is an adapter; merge it into its model first" in message
