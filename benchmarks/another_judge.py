@@ -17,15 +17,15 @@ from typing import Any
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_union
 
 from amends.data.rows import read_objects
 from amends.evaluation.statistics import seeds_and_prompts
 from amends.judges.probe_files import read_labelled_files
-from amends.judges.probe_training import Labelled
+from amends.judges.probe_training import Labelled, auroc_by_source, row_weights
 from amends.layout import Layout
+from amends.records import HARMLESS_FROM
 
 CHARACTERS = 600  # about as much as the probe reads
 FOLDS = 4
@@ -41,20 +41,11 @@ class WordsJudge:
         )
         self._features = make_union(words, characters)
         table = self._features.fit_transform([row.response[:CHARACTERS] for row in rows])
-        labels, sources = np.array([row.label for row in rows]), np.array([row.source for row in rows])
-        weights = np.ones(len(rows))
-        for source in set(sources):
-            for label in (0, 1):
-                group = (sources == source) & (labels == label)
-                weights[group] = len(rows) / max(1, group.sum())
-        weights /= weights.mean()
+        labels, weights = np.array([row.label for row in rows]), row_weights(rows)
         held_out = np.zeros(len(rows))
         for train, test in GroupKFold(FOLDS).split(table, labels, [row.prompt for row in rows]):
             held_out[test] = self._fit(table[train], labels[train], weights[train]).predict_proba(table[test])[:, 1]
-        self.area = {
-            str(source): float(roc_auc_score(labels[sources == source], held_out[sources == source]))
-            for source in sorted(set(sources))
-        }
+        self.area = auroc_by_source(rows, held_out)
         self._model = self._fit(table, labels, weights)
 
     @staticmethod
@@ -65,7 +56,7 @@ class WordsJudge:
         """1 or 0 for each response of a file, in its order."""
         texts = [str(row.values["response"])[:CHARACTERS] for row in read_objects(path)]
         probabilities = np.asarray(self._model.predict_proba(self._features.transform(texts))[:, 1])
-        return (probabilities >= 0.5).astype(np.float64)
+        return (probabilities >= HARMLESS_FROM).astype(np.float64)
 
 
 def main() -> None:

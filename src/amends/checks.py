@@ -90,8 +90,8 @@ def check_judges(judge: Judge, gate: Judge, judged: Sequence[Generator]) -> None
     """Raises InputError where a judge is the gate or one of the models; ModelError where a server does not answer."""
     if judge.fingerprint == gate.fingerprint:
         raise InputError("judge and gate are the same: what chose the training data cannot judge the systems")
-    model, gates = (getattr(one, "model", None) for one in (judge, gate))  # of those that ask one
-    if model and gates and model.fingerprint == gates.fingerprint:
+    model, gate_model = (getattr(one, "model", None) for one in (judge, gate))  # of those that ask one
+    if model and gate_model and model.fingerprint == gate_model.fingerprint:
         raise InputError(f"judge and gate both ask {model.name}: what chose the training data cannot judge the systems")
     if model and model.fingerprint in [one.fingerprint for one in judged]:
         raise InputError(f"judge {model.name} is the model that is judged, or that writes the analyses: name another")

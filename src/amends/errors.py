@@ -49,6 +49,11 @@ class YieldError(AmendsError):
     """A stage produced too little that passed its gate to go on."""
 
 
+def in_a_line(error: Exception) -> str:
+    """What an error of a library says, on one line of at most 300 characters."""
+    return " ".join(str(error).split())[:300]
+
+
 def memory_is_full(error: Exception) -> bool:
     """Whether the device, or this machine, had no room left; by name, since torch is not loaded for every command."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":

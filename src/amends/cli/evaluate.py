@@ -53,7 +53,6 @@ def compare(
     as_json: options.Json = False,
 ) -> None:
     """Compare two systems on the same prompts: difference, paired bootstrap interval, McNemar's test."""
-    from rich.console import Console
 
     from amends.evaluation.table import comparisons_table
     from amends.standalone import compare_files
@@ -64,8 +63,7 @@ def compare(
     if as_json:
         options.show([row.model_dump(mode="json") for row in found], True, "")
     else:
-        console = Console()
-        (console if console.is_terminal else Console(width=160)).print(comparisons_table(found).as_rich())
+        options.tables().print(comparisons_table(found).as_rich())
 
 
 def prefer(

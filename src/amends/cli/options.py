@@ -49,6 +49,14 @@ Temperature = Annotated[float, typer.Option("--temperature", min=0, max=2, help=
 NewTokens = Annotated[int, typer.Option("--max-new-tokens", min=1, help="Where a generated text is cut.")]
 
 
+def tables() -> Any:
+    """The console that tables are printed on: as wide as the terminal, elsewhere wide enough for most."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=160)
+
+
 def show(value: Any, as_json: bool, text: str) -> None:
     """Prints a result: as JSON, or as text."""
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False) if as_json else text)

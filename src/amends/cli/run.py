@@ -60,7 +60,6 @@ def report(
 
 
 def _show_results(path: Path, as_json: bool) -> None:
-    from rich.console import Console
 
     from amends.evaluation.results import Results
     from amends.evaluation.table import (
@@ -79,8 +78,7 @@ def _show_results(path: Path, as_json: bool) -> None:
         options.show(content, True, "")
         return
     results = Results.model_validate(content)
-    console = Console()
-    console = console if console.is_terminal else Console(width=160)
+    console = options.tables()
     console.print(results_table(results).as_rich())
     shown = headline_comparisons(results)
     few = len(shown) <= COMPARISONS_SHOWN

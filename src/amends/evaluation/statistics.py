@@ -14,7 +14,8 @@ CONFIDENCE = 0.95
 RESAMPLES = 10_000
 # Bounds time and memory of a bootstrap: more prompts than this are summed into so many groups first.
 GROUPS = 1_000
-# Simulated without a difference, a bootstrap interval excludes zero in 51% of draws of 2 prompts, 18% of 5, 9% of 10.
+# Simulated without a difference, a bootstrap interval excludes zero in 50% of draws of 2 prompts, 17% of 5, 9% of 10
+# (docs/log.md).
 FEWEST = 10
 _BATCH = 1_000
 

@@ -108,7 +108,7 @@ def fit_probe(
 ) -> Probe:
     """As `train_probe`, from features [rows, layers, hidden] that are there already."""
     labels = np.array([row.label for row in rows])
-    weights = _row_weights(rows)
+    weights = row_weights(rows)
     held_out = _held_out(rows)
     validation = [row for row, out in zip(rows, held_out, strict=True) if out]
     trials = []
@@ -116,7 +116,7 @@ def fit_probe(
         chosen = _of_layers(features, layers, choice)
         for strength in REGULARISATIONS:
             weight, bias = _fit(chosen[~held_out], labels[~held_out], weights[~held_out], strength, seed)
-            by_source = _auroc_by_source(validation, chosen[held_out] @ weight + bias)
+            by_source = auroc_by_source(validation, chosen[held_out] @ weight + bias)
             trials.append((float(np.mean(list(by_source.values()))), choice, strength, by_source))
     score, choice, strength, by_source = max(trials, key=lambda trial: trial[0])
     weight, bias = _fit(_of_layers(features, layers, choice), labels, weights, strength, seed)
@@ -155,14 +155,16 @@ def _fit(
     return weight, float(model.intercept_[0] - weight @ mean)
 
 
-def _row_weights(rows: Sequence[Labelled]) -> np.ndarray:
+def row_weights(rows: Sequence[Labelled]) -> np.ndarray:
+    """Weights [rows] of mean 1, with which each source and label counts as much as the others."""
     groups: dict[tuple[str, int], int] = {}
     for row in rows:
         groups[row.source, row.label] = groups.get((row.source, row.label), 0) + 1
     return np.array([len(rows) / (len(groups) * groups[row.source, row.label]) for row in rows])
 
 
-def _auroc_by_source(rows: Sequence[Labelled], logits: np.ndarray) -> dict[str, float]:
+def auroc_by_source(rows: Sequence[Labelled], logits: np.ndarray) -> dict[str, float]:
+    """AUROC of each source that has both labels, from scores [rows]. Raises InputError where none has."""
     from sklearn.metrics import roc_auc_score
 
     result = {}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from amends.errors import ModelError, memory_is_full
+from amends.errors import ModelError, in_a_line, memory_is_full
 from amends.models.embedded import embedded_model_directory
 from amends.store import expanded, file_digest, fingerprint
 
@@ -46,10 +46,10 @@ def _hub_commit(name: str) -> str:
         found = try_to_load_from_cache(name, "config.json")
         path = found if isinstance(found, str) else hf_hub_download(name, "config.json")
     except Exception as error:
-        said = " ".join(str(error).split())[:300]
         raise ModelError(
-            f"{name}: neither a directory here nor a model of the hub that can be reached ({said}); name `embedded`, a "
-            "model directory or a hub id (offline: download it first; gated: ask for access there, then `hf auth login`)"
+            f"{name}: neither a directory here nor a model of the hub that can be reached ({in_a_line(error)}); name "
+            "`embedded`, a model directory or a hub id (offline: download it first; gated: ask for access there, then "
+            "`hf auth login`)"
         ) from error
     return Path(path).parent.name
 
@@ -66,11 +66,11 @@ def find_model(name: str) -> ModelSource:
         return ModelSource(name, str(embedded_model_directory()))
     path = expanded(name)
     if path.is_dir():
-        if (path / "adapter_config.json").exists() and not (path / "config.json").exists():
+        if (path / "config.json").exists():
+            return ModelSource(name, str(path.absolute()))
+        if (path / "adapter_config.json").exists():
             raise ModelError(f"{path}: is an adapter; merge it into its model first (README.md, Limits), and name that")
-        if not (path / "config.json").exists():
-            raise ModelError(f"{path}: no config.json in it, so it is no model directory; name one that has it")
-        return ModelSource(name, str(path.absolute()))
+        raise ModelError(f"{path}: no config.json in it, so it is no model directory; name one that has it")
     if name.count("/") == 1 and not name.startswith((".", "/", "~")) and not path.parent.exists():
         return ModelSource(name, name)
     what = f"{name}: no such directory" if "/" in name else f"unknown model {name!r}"

@@ -69,9 +69,8 @@ def write_report(run_directory: Path) -> Path:
     """
     results = read_as(Results, Layout(run_directory).results)
     configuration = read_run(run_directory)
-    shown = run_directory  # what of several seeds cannot be pooled is the first one's
-    if results.seeds and Layout(run_directory).of_seed(results.seeds[0]).is_dir():
-        shown = Layout(run_directory).of_seed(results.seeds[0])
+    first = Layout(run_directory).of_seed(results.seeds[0]) if results.seeds else run_directory
+    shown = first if first.is_dir() else run_directory  # what of several seeds cannot be pooled is the first one's
     page = (
         _environment()
         .get_template("report.html.j2")

@@ -9,7 +9,7 @@ from torch.utils.checkpoint import checkpoint
 from trl.kernels import ChunkedLogProbFunction
 from trl.trainer.utils import FusedCausalLMOutput
 
-from amends.errors import ModelError, memory_is_full
+from amends.errors import ModelError, in_a_line, memory_is_full
 
 SCALED_LOGITS = ("final_logit_softcapping", "logit_scale", "output_multiplier", "lm_head_multiplier", "logits_scaling")
 TILE_TOKENS = 1024  # with the embedded model's vocabulary 0.2 GB of float32; more tokens are computed again going back
@@ -60,10 +60,9 @@ def check_kernels(device: str) -> None:
     except Exception as error:  # of Triton, of the compiler that it calls, or of what reads either
         if memory_is_full(error):
             raise
-        said = " ".join(str(error).split())[:300]
         raise ModelError(
-            f"training on {device} compiles its kernels here, which fails ({said}); install gcc and your Python's headers "
-            "(python3-dev)"
+            f"training on {device} compiles its kernels here, which fails ({in_a_line(error)}); install gcc and your "
+            "Python's headers (python3-dev)"
         ) from error
 
 

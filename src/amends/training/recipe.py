@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from amends.config import PreferenceSettings, TrainSettings
-from amends.errors import ModelError, SampleError, TrainingError
+from amends.errors import ModelError, SampleError, TrainingError, in_a_line
 from amends.models.chat import opens_with_more
 from amends.models.loading import (
     ModelSource,
@@ -85,7 +85,7 @@ class Recipe:
                 model = AutoModelForCausalLM.from_config(configuration, trust_remote_code=False)
         except Exception as error:
             raise ModelError(
-                f"{self.model}: transformers makes no causal language model of it: {_short(error)}"
+                f"{self.model}: transformers makes no causal language model of it: {in_a_line(error)}"
             ) from error
         if quantized := getattr(configuration, "quantization_config", None):
             kind = quantized.get("quant_method") if isinstance(quantized, dict) else quantized.quant_method
@@ -113,7 +113,7 @@ class Recipe:
                 raise ValueError("TRL's trainers take no adapter on the output layer")
         except Exception as error:
             raise ModelError(
-                f"train.target_modules: does not fit {self.model} ({_short(error)}); name all-linear, or some of its "
+                f"train.target_modules: does not fit {self.model} ({in_a_line(error)}); name all-linear, or some of its "
                 f"linear layers: {', '.join(linear)}"
             ) from error
 
@@ -172,10 +172,6 @@ class Recipe:
         arguments = kind(**common | own)
         arguments._n_gpu = min(arguments.n_gpu, 1)
         return arguments
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
 
 
 def last_checkpoint(directory: Path) -> str | None:
