@@ -1,5 +1,6 @@
 """What several tests share: a small finished run on the real embedded model, trainer and judge."""
 
+import errno
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -41,6 +42,11 @@ with locked(Path(sys.argv[1]) / ".lock", Path(sys.argv[1])):
 """
 
 LONGEST = ("test_methods.py", "test_pipeline.py", "test_experiments.py", "test_study.py", "test_readme.py")
+
+
+def refuse_to_sync(descriptor: int) -> None:
+    """In the place of os.fsync: the device is full."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
