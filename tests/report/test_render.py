@@ -15,6 +15,7 @@ from amends.config_file import load_configuration
 from amends.errors import InputError, StoreError
 from amends.evaluation.measurement import Measurement, measure
 from amends.evaluation.results import Results, compare, system_row
+from amends.methods import METHODS
 from amends.records import Analysis, Inference, Mistake, ReferenceLoss, Response, SuiteKind, Verdict, VerdictLabel
 from amends.report import plots, render
 from amends.report.render import write_report
@@ -306,6 +307,7 @@ def test_cost_and_provenance_are_in_the_page(page: Page) -> None:
         "seconds of training and of making its data, samples, tokens"
     )
     assert "5ad1" in texts, "hashes of the sets"
+    assert {METHODS[name].source for name, _, _ in SYSTEMS} <= set(texts), "what each method is, and from where"
     (shown,) = (text for text in texts if text.startswith('{\n  "configuration"'))
     assert json.loads(shown)["configuration"]["model"] == ATTACK
 

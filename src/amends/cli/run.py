@@ -60,7 +60,6 @@ def report(
 
 
 def _show_results(path: Path, as_json: bool) -> None:
-
     from amends.evaluation.results import Results
     from amends.evaluation.table import (
         attacks_table,
@@ -80,10 +79,13 @@ def _show_results(path: Path, as_json: bool) -> None:
     results = Results.model_validate(content)
     console = options.tables()
     console.print(results_table(results).as_rich())
-    shown = headline_comparisons(results)
-    few = len(shown) <= COMPARISONS_SHOWN
-    console.print((comparisons_table(shown) if few else differences_table(results)).as_rich())
-    console.print(f"All {len(results.comparisons)} comparisons are in results.json and in the report.", highlight=False)
+    if results.comparisons:
+        shown = headline_comparisons(results)
+        few = len(shown) <= COMPARISONS_SHOWN
+        console.print((comparisons_table(shown) if few else differences_table(results)).as_rich())
+        console.print(
+            f"All {len(results.comparisons)} comparisons are in results.json and in the report.", highlight=False
+        )
     for table in (
         attacks_table(results),
         training_table(results, costs(path.parent, results.data.get("training", {}))),

@@ -16,6 +16,7 @@ from amends.evaluation import table, wording
 from amends.evaluation.results import Results
 from amends.evaluation.timings import costs
 from amends.layout import Layout, read_run
+from amends.methods import METHODS
 from amends.records import Analysis, Mistake, Record, Response, SuiteKind, Verdict
 from amends.report import plots
 from amends.store import read_as, write_atomically
@@ -79,6 +80,7 @@ def write_report(run_directory: Path) -> Path:
             suites=_suites(results),
             columns=_column_groups(results),
             systems=table.by_system(results),
+            methods={row.method: METHODS[row.method].source for row in results.systems if row.method in METHODS},
             forests=_forests(results),
             frontiers=_frontiers(results),
             attacks=table.attacks_table(results),
