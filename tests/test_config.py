@@ -186,18 +186,27 @@ def test_a_later_override_wins(path: Path) -> None:
         ("seed", "override 'seed': write it as key=value"),
         ("=3", "override '=3': write it as key=value"),
         ("seed.deeper=3", "override 'seed.deeper=3': seed is no section"),
+        ("instructions=mine.jsonl", "instructions: is a section; set its keys, as in instructions.source=..."),
+        ("suites={}", "suites: is empty; name at least one"),
+        ("limit=-3", "limit: input should be greater than or equal to 1 (it is -3)"),
         ("train.epochs=[1", "override 'train.epochs=[1': the value is not YAML"),
         ("train.epoch=3", "train.epoch: unknown key; did you mean 'epochs'?"),
         ("train.epochs=.inf", "train.epochs: input should be a finite number"),
         ("seed=2024-13-45", "override 'seed=2024-13-45': the value is not YAML"),
         ("train.epochs=many", "train.epochs: input should be a valid number"),
-        ("train=3", "train: input should be a valid dictionary"),
+        ("train=3", "train: is a section; set its keys, as in train.adapter=..."),
         ("suites=", "suites: input should be a valid dictionary"),
     ],
 )
 def test_bad_overrides(path: Path, override: str, expected: str) -> None:
     (problem,) = problems(path, MINIMAL + "seed: 0", override)
     assert problem.startswith(expected)
+
+
+def test_a_suite_that_is_not_there_has_no_rows_to_limit(path: Path) -> None:
+    wanted = "is missing; a suite has a source and a kind: is its name right?"
+    found = problems(path, MINIMAL, "suites.redtem.limit=3")
+    assert found == [f"suites.redtem.source: {wanted}", f"suites.redtem.kind: {wanted}"]
 
 
 VARIANTS = """
@@ -263,6 +272,7 @@ def test_a_missing_file_names_those_at_hand(tmp_path: Path, monkeypatch: pytest.
     [
         (b"a: [1", "is not YAML"),
         (b"a: 2024-13-45", "is not YAML"),
+        (b"train: {rank: 4}\nseed: 1\ntrain: {epochs: 3}\n", "is not YAML: the key 'train' is there twice"),
         (b"", "is no mapping of keys to values"),
         (b"- a\n- b\n", "is no mapping of keys to values"),
         (b"a: \xff", "cannot be read"),

@@ -20,6 +20,21 @@ SHARED = ("model", "seed", "seeds", "limit", "suites", "judge", "gate", "variant
 """What all variants of a configuration have in common, or they could not be compared."""
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is given twice: YAML takes the last one without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"the key {key.value!r} is there twice; put what belongs to it in one place",
+                    problem_mark=key.start_mark,
+                )
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
+
+
 def checked_settings(kind: type[SettingsType], values: dict[str, Any]) -> SettingsType:
     """A section from command-line options. Raises ConfigError with every problem."""
     try:
@@ -43,7 +58,7 @@ def load_configuration(path: Path, overrides: list[str] | None = None, limit: in
         ConfigError: every problem at once, each with the key's full name.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:
         raise ConfigError(str(path), [f"no such file; the configurations at hand: {_at_hand()}"]) from None
     except (OSError, UnicodeDecodeError) as error:
@@ -102,7 +117,7 @@ def _apply(content: dict[str, Any], override: str, problems: list[str]) -> None:
         problems.append(f"override {override!r}: write it as key=value, as in train.epochs=3")
         return
     try:
-        value = yaml.safe_load(text)
+        value = yaml.load(text, _Loader)
     except (yaml.YAMLError, ValueError):
         problems.append(f"override {override!r}: the value is not YAML")
         return
@@ -147,7 +162,12 @@ def _problem(detail: Any) -> str:
     if detail["type"] == "extra_forbidden":
         return f"{key}: unknown key{_nearest_key(detail['loc'])}"
     if detail["type"] == "missing":
-        return f"{key}: is missing"
+        of_suite = "; a suite has a source and a kind: is its name right?" if detail["loc"][0] == "suites" else ""
+        return f"{key}: is missing{of_suite}"
+    if detail["type"] == "too_short":
+        return f"{key}: is empty; name at least one"
+    if detail["type"] == "model_type":
+        return f"{key}: is a section; set its keys, as in {key}.{next(iter(_section(detail['loc']).model_fields))}=..."
     given = detail.get("input")
     shown = f" (it is {given!r})" if isinstance(given, str | int | float | bool) else ""
     message = detail["msg"]
@@ -158,14 +178,19 @@ def _problem(detail: Any) -> str:
     return f"{key}: {message[0].lower()}{message[1:]}{shown}"
 
 
-def _nearest_key(location: tuple[Any, ...]) -> str:
+def _section(location: tuple[Any, ...]) -> type[Settings]:
+    """The section that a key leads to."""
     section: type[Settings] = Configuration
-    for part in location[:-1]:
+    for part in location:
         field = section.model_fields.get(str(part))
         annotation = field.annotation if field else SuiteSettings
         options = [annotation, *getattr(annotation, "__args__", ())]
         section = next((one for one in options if isinstance(one, type) and issubclass(one, Settings)), SuiteSettings)
-    known = list(section.model_fields)
+    return section
+
+
+def _nearest_key(location: tuple[Any, ...]) -> str:
+    known = list(_section(location[:-1]).model_fields)
     close = difflib.get_close_matches(str(location[-1]), known, 1)
     return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
 
@@ -216,7 +241,7 @@ def _guide_problems(section: str, names: list[str]) -> list[str]:
 
 def _limit_sets(content: dict[str, Any]) -> None:
     limit = content.get("limit")
-    if not isinstance(limit, int):
+    if not isinstance(limit, int) or limit < 1:  # which is said of the limit itself
         return
     suites = content.get("suites")
     sets = [content.get("instructions"), content.get("benign"), *(suites.values() if isinstance(suites, dict) else [])]

@@ -93,8 +93,11 @@ class ProbeJudge:
     def __init__(self, name: str = "probe") -> None:
         bundled = BUNDLED.get(name)
         path = bundled_probe_path(bundled) if bundled else Path(name)
-        if not path.exists():
-            raise InputError(f"unknown judge {name!r}; name `probe`, `gate`, or the path of a probe file")
+        if not path.is_file():
+            raise InputError(
+                f"unknown judge {name!r}; name `probe`, `gate`, the path of a probe file, or a model as guard:MODEL, "
+                "local:MODEL or endpoint:MODEL@URL"
+            )
         self.name = f"probe/{path.stem}"
         self.probe = Probe.load(path)
         self._digest = file_digest(path)

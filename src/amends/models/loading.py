@@ -69,7 +69,10 @@ def find_model(name: str) -> ModelSource:
         if (path / "config.json").exists():
             return ModelSource(name, str(path.absolute()))
         if (path / "adapter_config.json").exists():
-            raise ModelError(f"{path}: is an adapter; merge it into its model first (README.md, Limits), and name that")
+            raise ModelError(
+                f"{path}: is an adapter; merge it into its model first (README.md, Limits), and name that (`amends "
+                "respond` also takes it as it is: --adapter)"
+            )
         raise ModelError(f"{path}: no config.json in it, so it is no model directory; name one that has it")
     if name.count("/") == 1 and not name.startswith((".", "/", "~")) and not path.parent.exists():
         return ModelSource(name, name)
