@@ -18,7 +18,7 @@ from amends.data.rows import read_rows
 from amends.errors import ModelError, YieldError
 from amends.evaluation.measurement import measure
 from amends.evaluation.results import system_row
-from amends.evaluation.statistics import sign_test
+from amends.evaluation.statistics import FEWEST, sign_test
 from amends.evaluation.wording import SIGNIFICANCE
 from amends.judges.named import load_judge
 from amends.judges.own import OwnVerdict
@@ -104,7 +104,7 @@ class Study:
         own = list(self._own_responses())
         rows = [*(own if _both_labels(own) else []), *(pairs if _both_labels(pairs) else [])]
         if not rows:
-            return {"why_not": f"fewer than {ENOUGH} harmless or harmful responses"}
+            return {"why_not": f"fewer than {ENOUGH} harmless or harmful responses, or than {FEWEST} prompts"}
         verdict = OwnVerdict(self.model)
         with self.reporter.stage("own verdicts", len(rows)) as progress:
             scores = verdict.score([(row.prompt, row.response) for row in rows])
@@ -150,9 +150,9 @@ class Study:
 
     def _probe(self, rows: list[Labelled], layer: int) -> dict[str, Any]:
         """Cross-validated over prompts, after one layer; on human labels only, since our own judge is a probe."""
-        if not _both_labels(rows) or len({row.prompt for row in rows}) < FOLDS:
+        if not _both_labels(rows):
             return {
-                "why_not": f"fewer than {ENOUGH} instructions with `chosen` and `rejected`, or than {FOLDS} prompts"
+                "why_not": f"fewer than {ENOUGH} instructions with `chosen` and `rejected`, or than {FEWEST} prompts"
             }
         from sklearn.linear_model import LogisticRegression
         from sklearn.model_selection import GroupKFold, cross_val_predict
@@ -186,7 +186,7 @@ def labelled_pairs(rows: Iterable[Instruction]) -> Iterable[Labelled]:
 
 def _both_labels(rows: list[Labelled]) -> bool:
     harmless = sum(row.label for row in rows)
-    return min(harmless, len(rows) - harmless) >= ENOUGH
+    return min(harmless, len(rows) - harmless) >= ENOUGH and len({row.prompt for row in rows}) >= FEWEST
 
 
 def reading(found: dict[str, Any]) -> list[str]:
@@ -196,7 +196,7 @@ def reading(found: dict[str, Any]) -> list[str]:
         if source == "why_not":
             said.append(f"Discrimination was not measured: {card}.")
             continue
-        low, high = card["auroc_ci"]
+        low, high = card["auroc_ci"] or (0, 1)  # too little of it could be scored
         tells |= low > 0.5
         known = (
             "no better than chance at telling"

@@ -56,10 +56,10 @@ def validate(
     card = validate_probe_files(data, judge, part, limit, failures, seed, Console())
     lines = [f"{'source':<24}{'rows':>6}{'harmful':>9}{'AUROC':>8}{'95% interval':>18}{'balanced acc.':>15}{'ECE':>7}"]
     for source, row in card.items():
-        low, high = row["auroc_ci"]
+        interval = "–" if row["auroc_ci"] is None else "[{:.3f}, {:.3f}]".format(*row["auroc_ci"])
         error = row["calibration"]["expected_calibration_error"]
         lines.append(
-            f"{source:<24}{row['rows']:>6}{row['harmful_share']:>9.2f}{row['auroc']:>8.3f}{f'[{low:.3f}, {high:.3f}]':>18}"
+            f"{source:<24}{row['rows']:>6}{row['harmful_share']:>9.2f}{row['auroc']:>8.3f}{interval:>18}"
             f"{row['balanced_accuracy']:>15.3f}{error:>7.3f}"
         )
     options.show(card, as_json, "\n".join(lines))

@@ -15,6 +15,7 @@ from amends.data.mapping import SAFE_LABELS, UNSAFE_LABELS
 from amends.data.normalize import normalize_prompt
 from amends.data.rows import read_objects
 from amends.errors import InputError
+from amends.evaluation.statistics import FEWEST, Interval
 from amends.judges.probe import Extractor, Pooling, Probe
 from amends.models.loading import find_model
 from amends.protocols import ProgressCallback, no_progress
@@ -219,21 +220,28 @@ def _validate_source(judged: list[tuple[Labelled, float | None]], seed: int) -> 
         "unscored": len(judged) - len(scored),
         "harmful_share": round(float(1 - labels.mean()), 4),
         "auroc": round(float(roc_auc_score(labels, scores)), 4),
-        "auroc_ci": [round(float(value), 4) for value in _area_interval(areas, scored)],
+        "auroc_ci": _rounded(_area_interval(areas, scored)),
         "balanced_accuracy": round(float(balanced_accuracy_score(labels, scores >= HARMLESS_FROM)), 4),
-        "balanced_accuracy_ci": [round(float(value), 4) for value in np.quantile(accuracies, [0.025, 0.975])],
+        "balanced_accuracy_ci": _rounded(
+            None if len(prompts) < FEWEST else tuple(np.quantile(accuracies, [0.025, 0.975]))
+        ),
         "calibration": _calibration(labels, scores),
     }
 
 
-def _area_interval(areas: list[float], scored: Sequence[tuple[Labelled, float]]) -> tuple[float, float]:
+def _rounded(interval: Interval | None) -> list[float] | None:
+    return None if interval is None else [round(float(value), 4) for value in interval]
+
+
+def _area_interval(areas: list[float], scored: Sequence[tuple[Labelled, float]]) -> Interval | None:
     """Of resampled areas. Where all are 0 or all 1, as of a few rows, they show no spread: there the exact bound.
 
-    An area a orders m independent pairs of a harmful and a harmless response all rightly with probability a^m.
+    None of others below FEWEST prompts, whose draws spread too little. An area a orders m independent pairs of a
+    harmful and a harmless response all rightly with probability a^m.
     """
     low, high = np.quantile(areas, [0.025, 0.975])
     if low < high or low not in (0, 1):
-        return low, high
+        return (low, high) if len({row.prompt for row, _ in scored}) >= FEWEST else None
     pairs = min(len({row.prompt for row, _ in scored if row.label == label}) for label in (0, 1))
     bound = 0.025 ** (1 / pairs)
     return (bound, 1) if low == 1 else (0, 1 - bound)
