@@ -92,6 +92,7 @@ def test_what_is_wrong_with_a_variant_is_said_before_the_first_starts(
     message = refused(*command, "variants.last={induce.source: origin}")
     assert message.startswith("bundled:redteam/train: no row has `rejected`, so there are no origin mistakes")
     assert "no such directory" in refused(*command, "variants.last={analyze.source: /no/such/model}")
+    assert "set train.max_length to " in refused(*command, "variants.last={train.max_length: 100}")
     assert "variants.last: gate: a variant has none of its own" in refused(*command, "variants.last={gate: other}")
 
 

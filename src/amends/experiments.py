@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from amends.checks import check_sets, refuse_foreign, run_facts
+from amends.checks import check_lengths, check_sets, refuse_foreign, run_facts
 from amends.config import Configuration
 from amends.config_file import variants
+from amends.data.sources import load_instructions
 from amends.errors import SampleError, YieldError
 from amends.evaluation.collect import pooled_results
 from amends.layout import Layout
@@ -34,12 +35,17 @@ def run_experiment(configuration: Configuration, directory: Path, reporter: Repo
     for name, part in parts.items():
         others = [one.directory for earlier in runs.values() for one in earlier]
         runs[name] = [Run(one, place, reporter, others) for place, one in _seeds(part, directory / name).items()]
-    read = [next(iter(parts.values())).training_sets()]  # by the first run itself, before all else
+    first = next(iter(runs))  # which reads its sets itself, before all else
+    read = [parts[first].training_sets()]
     for name, found in runs.items():
         found[0].check()
-        if parts[name].training_sets() not in read:
+        sets = parts[name].training_sets()
+        if sets not in read:
             check_sets(parts[name])
-            read.append(parts[name].training_sets())
+            read.append(sets)
+        if name != first:
+            rows = {key: load_instructions(one) for key, one in sets.items()}
+            check_lengths(parts[name], rows, found[0].base.tokenizer)
         for one in found:
             refuse_foreign(one.configuration, one.directory)
     path = Layout(directory).results
