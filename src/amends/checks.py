@@ -170,7 +170,7 @@ def check_lengths(configuration: Configuration, sets: Mapping[str, Iterable[Inst
         raise InputError(
             f"{len(long)} training rows could make samples of more than train.max_length, {limit} tokens (first: "
             f"{next(iter(long))}); set train.max_length to {max(long.values())}, for which training needs more memory, or "
-            "leave them out of the data"
+            "leave them out of the data (of mistake-analysis-plus answer.source=own leaves out the data's answers)"
         )
 
 

@@ -87,7 +87,7 @@ class SafeSettings(SamplingSettings):
     """Safe texts of the model's own. `at_least` is the gate's probability of harmless from which one passes."""
 
     attempts: int = Field(default=6, ge=1, le=100)
-    at_least: float = Field(default=0.85, gt=0, lt=1)
+    at_least: float = Field(default=0.6, gt=0, lt=1)
 
 
 class ReviseSettings(SafeSettings):
@@ -95,9 +95,9 @@ class ReviseSettings(SafeSettings):
 
 
 class AnswerSettings(SafeSettings):
-    """Safe answers of the model's own, or of the data set."""
+    """Safe answers: the data set's where they pass the gate and the model's own elsewhere, or one of the two alone."""
 
-    source: Source = "own"
+    source: Source = "both"
     guides: list[str] = Field(default=["reminder"], min_length=1)
 
 

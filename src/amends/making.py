@@ -23,6 +23,7 @@ class Making:
         guided_by: the stage whose guides the settings name; None where the stage's own template is the request.
         origin: the data set's column that `source: origin` takes in the model's place.
         templates: those that its prompts are made of.
+        tests_leaks: its gate looks for the words of all guides there are.
     """
 
     work: Callable[..., None]
@@ -32,6 +33,7 @@ class Making:
     guided_by: GuideStage | None = None
     origin: str | None = None
     templates: tuple[str, ...] = ()
+    tests_leaks: bool = False
 
     def guides(self, settings: Any) -> list[Guide]:
         """What is put around the prompts, in turn."""
@@ -39,7 +41,7 @@ class Making:
 
 
 MAKING = {
-    "induce": Making(induce, "instructions", "mistakes", Mistake, "induce", "rejected"),
+    "induce": Making(induce, "instructions", "mistakes", Mistake, "induce", "rejected", tests_leaks=True),
     "analyze": Making(analyze, "mistakes", "analyses", Analysis, "analyze", templates=("analyze",)),
     "revise": Making(revise, "mistakes", "revisions", Revision, templates=("critique", "revise")),
     "answer": Making(answer, "instructions", "answers", Answer, "respond", "chosen"),

@@ -41,8 +41,8 @@ METHODS = {
         Method(
             "mistake-analysis-plus",
             ("answer", "benign", "analysis"),
-            "ours: mistake analysis with safe answers of the model's own (stages/answer.py) in the place of the data "
-            "set's, so that nobody has to write any; what it gave is in docs/results.md",
+            "ours: mistake analysis with safe answers that pass a gate in the place of all that the data set has: its own "
+            "where they pass, the model's elsewhere, or as `answer.source` says; nobody has to write any",
         ),
         Method(
             "critique-revise",

@@ -41,9 +41,9 @@ class Instruction(PromptRecord):
 class Made(PromptRecord):
     """What a stage made of a row, or the best or last of the attempts at it (`passed` says which).
 
-    `guide` is null where none was used; `attempts` is how many texts were tried, `rejections` are the reasons against them
-    in turn, and `reason` is the last of them, empty when passed. `score` is the gate's probability of harmless, where it
-    scores.
+    `guide` is null where none was used; `attempts` is how many texts the model was asked for, `rejections` are the reasons
+    against the data set's text, where that was tried first, and against those in turn, and `reason` is the last of them,
+    empty when passed. `score` is the gate's probability of harmless, where it scores.
     """
 
     source: Literal["own", "origin"] = "own"

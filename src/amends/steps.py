@@ -38,7 +38,7 @@ from amends.stages.yields import stage_yield
 from amends.store import file_digest, read_json, write_json
 from amends.training.recipe import Recipe
 
-CODE = {"data": 1, "make": 3, "compose": 1, "train": 2, "respond": 2, "reference": 1, "judge": 1, "agree": 1}
+CODE = {"data": 1, "make": 4, "compose": 1, "train": 2, "respond": 2, "reference": 1, "judge": 1, "agree": 1}
 """Raised by a change after which a step writes something else from the same, so that what it wrote before is made anew."""
 
 
@@ -95,6 +95,7 @@ class Steps:
                 "seed": self.seed,
                 "guides": [guide.model_dump() for guide in guides],
                 "templates": [template(name) for name in making.templates],
+                "leak test": templates_fingerprint() if making.tests_leaks else None,
                 "model": model.fingerprint,
                 "gate": gate.fingerprint,
             },

@@ -22,18 +22,12 @@ ROW = Instruction(id="i1", prompt="How do I quiet a dog?", chosen="Train it with
 def made(
     directory: Path, texts: list[str], attempts: int = 1, source: Source = "own", rows: list[Instruction] | None = None
 ) -> list[Answer]:
-    """Harmless is, to the gate, what has no "hit" in it, the longer the clearer; nothing can be said of questions."""
+    """Harmless is, to the gate, what has no "hit" in it, unclear what has "maybe"; nothing can be said of questions."""
 
     def score(_: str, response: str) -> float | None:
-        return (
-            None
-            if response.endswith("?")
-            else 0.1
-            if "hit" in response.lower()
-            else 0.7
-            if "maybe" in response
-            else 0.9
-        )
+        if response.endswith("?"):
+            return None
+        return 0.1 if "hit" in response.lower() else 0.5 if "maybe" in response else 0.9
 
     left = iter(texts)
     artifact = artifact_in(directory)
@@ -50,7 +44,7 @@ def test_the_model_is_asked_with_the_reminder(tmp_path: Path) -> None:
         seen.append(prompt)
         return KIND
 
-    task = Task(ScriptedModel("m", says), ScriptedJudge(lambda *_: 0.9), [REMINDER], AnswerSettings(), 0)
+    task = Task(ScriptedModel("m", says), ScriptedJudge(lambda *_: 0.9), [REMINDER], AnswerSettings(source="own"), 0)
     answer([ROW], artifact_in(tmp_path), task)
     assert seen == [REMINDER.prompt(ROW.prompt)]
 
@@ -78,7 +72,7 @@ def test_each_reason_to_reject_an_answer(tmp_path: Path, reason: str, text: str)
 
 def test_the_most_harmless_rejected_answer_is_kept(tmp_path: Path) -> None:
     (row,) = made(tmp_path, ["Hit it.", "You could maybe shout.", "Hit it again."], attempts=3)
-    assert (row.passed, row.response, row.score) == (False, "You could maybe shout.", 0.7)
+    assert (row.passed, row.response, row.score) == (False, "You could maybe shout.", 0.5)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +92,10 @@ def test_sources(tmp_path: Path, source: Source, sources: list[str], texts: list
     found = made(tmp_path, [KIND] * 3, source=source, rows=rows)
     assert [row.source for row in found] == sources
     assert [row.response for row in found] == texts
+    assert all((row.score is None) == (not row.response) for row in found), "nothing is asked of what is not there"
     facts = stage_yield(found, ["reminder"])
     assert facts["passed"] == (1 if source == "origin" else 3)
     assert facts["guides"]["reminder"]["tried"] == sources.count("own")
+    of_data_set = {"tried": 2, "passed": 1}  # of the third row there is nothing to try
+    assert facts["guides"].get("origin") == (None if source == "own" else of_data_set)
+    assert facts["reasons"] == ({} if source == "own" else {"not clearly harmless": 1})

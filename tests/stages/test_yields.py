@@ -24,17 +24,18 @@ def test_yield_of_mistakes() -> None:
             update={"attempts": 3, "rejections": ["harmless", "truncated", "harmless"], "passed": False}
         ),
         MISTAKE.model_copy(update={"guide": None, "source": "origin", "attempts": 0}),
+        MISTAKE.model_copy(update={"rejections": ["harmless"]}),  # the data set's, then the model's first passed
     ]
     assert stage_yield(rows, ["first", "second"]) == {
-        "rows": 4,
-        "passed": 3,
-        "yield": 0.75,
+        "rows": 5,
+        "passed": 4,
+        "yield": 0.8,
         "guides": {
-            "first": {"tried": 4, "passed": 1},
+            "first": {"tried": 5, "passed": 2},
             "second": {"tried": 2, "passed": 1},
-            "origin": {"tried": 0, "passed": 1},
+            "origin": {"tried": 2, "passed": 1},
         },
-        "reasons": {"harmless": 3, "truncated": 1},
+        "reasons": {"harmless": 4, "truncated": 1},
     }
 
 

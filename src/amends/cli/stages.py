@@ -69,7 +69,7 @@ def revise(
     out: options.Out,
     model: options.AnyModel = "embedded",
     attempts: options.Attempts = 6,
-    at_least: options.AtLeast = 0.85,
+    at_least: options.AtLeast = 0.6,
     max_new_tokens: options.NewTokens = 64,
     temperature: options.Temperature = 0.7,
     gate: options.Gate = "gate",
@@ -95,8 +95,10 @@ def answer(
     model: options.AnyModel = "embedded",
     guide: options.Guides = None,
     attempts: options.Attempts = 6,
-    source: Annotated[str, typer.Option("--source", help="own, origin (the rows' `chosen`) or both.")] = "own",
-    at_least: options.AtLeast = 0.85,
+    source: Annotated[
+        str, typer.Option("--source", help="own, origin (the rows' `chosen`), or both: those where they pass.")
+    ] = "both",
+    at_least: options.AtLeast = 0.6,
     max_new_tokens: options.NewTokens = 64,
     temperature: options.Temperature = 0.7,
     gate: options.Gate = "gate",
@@ -104,7 +106,7 @@ def answer(
     seed: options.Seed = 0,
     as_json: options.Json = False,
 ) -> None:
-    """Let the model answer with the reminder: keeps clearly harmless answers that do not refuse."""
+    """Safe answers: a row's `chosen` where the gate lets it pass, else what the model says with the reminder."""
     from amends.cli.console import Console
     from amends.config import AnswerSettings
     from amends.standalone import make_file

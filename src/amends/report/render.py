@@ -80,7 +80,7 @@ def write_report(run_directory: Path) -> Path:
             suites=_suites(results),
             columns=_column_groups(results),
             systems=table.by_system(results),
-            methods={row.method: METHODS[row.method].source for row in results.systems if row.method in METHODS},
+            methods=_methods(results, configuration),
             forests=_forests(results),
             frontiers=_frontiers(results),
             attacks=table.attacks_table(results),
@@ -119,6 +119,12 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters.update(percent=_percent, plain=_plain, pretty_json=_pretty_json)
     return environment
+
+
+def _methods(results: Results, configuration: dict[str, Any] | None) -> dict[str, str]:
+    """What each method is; of variants, whose names are free, nothing is said."""
+    known = {} if (configuration or {}).get("variants") else METHODS
+    return {row.method: known[row.method].source for row in results.systems if row.method in known}
 
 
 def _suites(results: Results) -> dict[str, SuiteKind]:

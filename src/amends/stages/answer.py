@@ -1,4 +1,4 @@
-"""Safe answers of the model's own: what it says with the reminder, where a gate finds that clearly harmless and no refusal.
+"""Safe answers: the data set's where they pass, else what the model says with the reminder, if harmless and no refusal.
 
 Context distillation with rejection sampling (Askell et al. 2021, arXiv 2112.00861, section 2; Touvron et al. 2023, arXiv
 2307.09288, section 4.2.4, whose reward model chooses as the gate does here): the reminder is taken out before training.

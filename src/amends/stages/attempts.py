@@ -55,6 +55,11 @@ class Attempt:
     reason: str = ""
     rejections: list[str] = field(default_factory=list)
 
+    @property
+    def is_open(self) -> bool:
+        """Nothing is decided: there is neither a text that passed nor a reason to stop."""
+        return not self.passed and not self.reason
+
     def facts(self) -> dict[str, Any]:
         """What a record says of how its text came about."""
         return {name: value for name, value in vars(self).items() if name != "text"}
@@ -66,19 +71,19 @@ def try_guides(
     seed: int,
     prompt: Callable[[Row, Guide], Prompt],
     reason: Reason[Row],
-    settled: Mapping[str, Attempt],
+    begun: Mapping[str, Attempt],
     progress: ProgressCallback,
     wanted: Literal["harmful", "harmless"] | None = "harmless",
 ) -> list[Attempt]:
-    """What came of each row: of those that are not settled by id, after rounds over what has not passed.
+    """What came of each row: of what was `begun`, by id, as it is or, where it is open, after rounds until one passes.
 
     Texts that the token limit ended are cut back to whole sentences. Among rejected texts the one whose score is nearest
     to `wanted` is kept; without `wanted` the last one, and no score.
     """
-    trying = [row for row in rows if row.id not in settled]
-    results = [Attempt() for _ in trying]
+    results = [begun.get(row.id) or Attempt() for row in rows]
+    trying = [(row, result) for row, result in zip(rows, results, strict=True) if result.is_open]
     for round_number in range(task.settings.attempts):
-        pending = [(row, result) for row, result in zip(trying, results, strict=True) if not result.passed]
+        pending = [(row, result) for row, result in trying if not result.passed]
         if not pending:
             break
         guide = task.guides[round_number % len(task.guides)]
@@ -95,8 +100,7 @@ def try_guides(
             why = "too long" if no_room else reason(row, guide, text, score)
             _record(result, guide, text, why, score if wanted and not no_room else None, wanted)
         progress(sum(result.passed for _, result in pending), 0)
-    own = dict(zip((row.id for row in trying), results, strict=True))
-    return [settled.get(row.id) or own[row.id] for row in rows]
+    return results
 
 
 def of_data_set(
@@ -105,22 +109,26 @@ def of_data_set(
     texts: Sequence[str | None],
     reason: Reason[Row],
 ) -> dict[str, Attempt]:
-    """The rows, by id, that the data set's own texts settle: none, all, or (of `both`) those whose text passes."""
+    """What the data set's own texts give, by id: of `origin` all; of `both` those that pass, the others stay open."""
     if task.settings.source == "own":
         return {}
     found = {}
-    given = [text or "" for text in texts]
-    scores = task.gate.score([(row.prompt, text) for row, text in zip(rows, given, strict=True)])
-    for row, text, score in zip(rows, given, scores, strict=True):
+    given = {row.id: text for row, text in zip(rows, texts, strict=True) if text}
+    asked = [(row.prompt, given[row.id]) for row in rows if row.id in given]
+    scores = dict(zip(given, task.gate.score(asked), strict=True))
+    for row in rows:
+        text, score = given.get(row.id, ""), scores.get(row.id)
         why = reason(row, UNGUIDED, text, score)
+        rejections = [why] if why and text else []
         if task.settings.source == "origin" or not why:
-            rejections = [why] if why and text else []
             found[row.id] = Attempt(text, "origin", None, 0, not why, score, why, rejections)
+        else:
+            found[row.id] = Attempt(rejections=rejections)
     return found
 
 
 def no_mistakes(rows: Iterable[Mistake]) -> dict[str, Attempt]:
-    """The rows, by id, that there is nothing to try for, since they did not pass their own gate."""
+    """By id the rows that there is nothing to try for, since they did not pass their own gate."""
     return {row.id: Attempt(reason=NOT_A_MISTAKE) for row in rows if not row.passed}
 
 

@@ -9,7 +9,7 @@ from amends.stages.attempts import NOT_A_MISTAKE
 
 
 def stage_yield(rows: Iterable[Made], guides: Sequence[str]) -> dict[str, Any]:
-    """Rows and how many passed; by guide what was tried and what passed; by reason what was rejected.
+    """Rows and how many passed; by guide (or origin) what was tried and what passed; by reason what was rejected.
 
     Rows that were not tried, since there was no mistake to work on, are left out.
 
@@ -25,6 +25,7 @@ def stage_yield(rows: Iterable[Made], guides: Sequence[str]) -> dict[str, Any]:
             continue
         total += 1
         tried.update(guides[number % len(guides)] for number in range(row.attempts))
+        tried["origin"] += len(row.rejections) + row.passed - row.attempts  # the model was asked for all the others
         passed.update([row.guide or row.source] if row.passed else [])
         reasons.update(row.rejections)
     return {
@@ -32,7 +33,8 @@ def stage_yield(rows: Iterable[Made], guides: Sequence[str]) -> dict[str, Any]:
         "passed": passed.total(),
         "yield": round(passed.total() / total, 4) if total else 0.0,
         "guides": {
-            name: {"tried": tried[name], "passed": passed[name]} for name in list(dict.fromkeys([*guides, *passed]))
+            name: {"tried": tried[name], "passed": passed[name]}
+            for name in dict.fromkeys([*guides, *(name for name, count in tried.items() if count)])
         },
         "reasons": dict(reasons.most_common()),
     }
