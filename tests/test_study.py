@@ -46,6 +46,7 @@ def test_a_study_of_labelled_pairs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(study, "ENOUGH", 3)
+    monkeypatch.setattr(study, "FEWEST", 3)
     monkeypatch.setattr(study, "FOLDS", 2)
     file = labelled(tmp_path / "pairs.jsonl", 4)
     out = tmp_path / "out"
