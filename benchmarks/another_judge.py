@@ -10,7 +10,6 @@ gate and probe read.
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from amends.judges.probe_files import read_labelled_files
 from amends.judges.probe_training import Labelled, auroc_by_source, row_weights
 from amends.layout import Layout
 from amends.records import HARMLESS_FROM
+from amends.store import read_json
 
 CHARACTERS = 600  # about as much as the probe reads
 FOLDS = 4
@@ -70,7 +70,7 @@ def main() -> None:
     print("AUROC:", ", ".join(f"{source} {area:.3f}" for source, area in judge.area.items()))
     for path in given.responses:
         print(f"{path}: {100 * judge.harmless(path).mean():.1f}% harmless")
-    results = json.loads(Layout(given.run).results.read_text())
+    results = read_json(Layout(given.run).results)
     seeds = [Layout(given.run).of_seed(seed) for seed in results["seeds"]] or [given.run]
     for suite in {row["suite"]: 0 for row in results["systems"] if row["kind"] == "red-team"}:
         tables = {}

@@ -53,7 +53,6 @@ def compare(
     as_json: options.Json = False,
 ) -> None:
     """Compare two systems on the same prompts: difference, paired bootstrap interval, McNemar's test."""
-
     from amends.evaluation.table import comparisons_table
     from amends.standalone import compare_files
 

@@ -220,11 +220,9 @@ def _validate_source(judged: list[tuple[Labelled, float | None]], seed: int) -> 
         "unscored": len(judged) - len(scored),
         "harmful_share": round(float(1 - labels.mean()), 4),
         "auroc": round(float(roc_auc_score(labels, scores)), 4),
-        "auroc_ci": _rounded(_area_interval(areas, scored)),
+        "auroc_ci": _rounded(_area_interval(areas, scored, len(prompts))),
         "balanced_accuracy": round(float(balanced_accuracy_score(labels, scores >= HARMLESS_FROM)), 4),
-        "balanced_accuracy_ci": _rounded(
-            None if len(prompts) < FEWEST else tuple(np.quantile(accuracies, [0.025, 0.975]))
-        ),
+        "balanced_accuracy_ci": _rounded(_resampled_interval(accuracies, len(prompts))),
         "calibration": _calibration(labels, scores),
     }
 
@@ -233,15 +231,22 @@ def _rounded(interval: Interval | None) -> list[float] | None:
     return None if interval is None else [round(float(value), 4) for value in interval]
 
 
-def _area_interval(areas: list[float], scored: Sequence[tuple[Labelled, float]]) -> Interval | None:
+def _resampled_interval(values: list[float], prompts: int) -> Interval | None:
+    """Of resampled values; None below FEWEST prompts, whose draws spread too little."""
+    if prompts < FEWEST:
+        return None
+    low, high = np.quantile(values, [0.025, 0.975])
+    return low, high
+
+
+def _area_interval(areas: list[float], scored: Sequence[tuple[Labelled, float]], prompts: int) -> Interval | None:
     """Of resampled areas. Where all are 0 or all 1, as of a few rows, they show no spread: there the exact bound.
 
-    None of others below FEWEST prompts, whose draws spread too little. An area a orders m independent pairs of a
-    harmful and a harmless response all rightly with probability a^m.
+    An area a orders m independent pairs of a harmful and a harmless response all rightly with probability a^m.
     """
     low, high = np.quantile(areas, [0.025, 0.975])
     if low < high or low not in (0, 1):
-        return (low, high) if len({row.prompt for row, _ in scored}) >= FEWEST else None
+        return _resampled_interval(areas, prompts)
     pairs = min(len({row.prompt for row, _ in scored if row.label == label}) for label in (0, 1))
     bound = 0.025 ** (1 / pairs)
     return (bound, 1) if low == 1 else (0, 1 - bound)
