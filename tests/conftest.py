@@ -115,8 +115,8 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
     """Starts OpenAI-compatible servers; one that fails is asked once more only."""
-    monkeypatch.setattr("amends.models.endpoint.PATIENCE_SECONDS", 0.2)
-    monkeypatch.setattr("amends.models.endpoint.PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("amends.models.connection.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("amends.models.connection.PAUSE_SECONDS", 0.01)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     started: list[Server] = []
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from amends import __version__
 from amends.errors import StoreError
 from amends.locks import device_errors, held
 from amends.records import Record
@@ -103,7 +104,7 @@ class Manifest:
             raise StoreError(f"{path}: is a directory; name an output in it")
         self.path, self.kind = path, kind
         self.manifest_path = manifest_path(path)
-        self.parts = {name: fingerprint(part=part) for name, part in parts.items()}
+        self.parts = {name: fingerprint(part=part) for name, part in {**parts, "amends": __version__}.items()}
         self.fingerprint = fingerprint(parts=self.parts)
 
     def read(self) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from amends import __version__
 from amends.errors import InputError, StoreError
 from amends.locks import device_errors
 
@@ -17,8 +16,8 @@ Kind = TypeVar("Kind")
 
 
 def fingerprint(**parts: Any) -> str:
-    """Hash of JSON-able parts and the code version: equal fingerprints mean that a stage need not run again."""
-    payload = json.dumps({"amends": __version__, **parts}, sort_keys=True, ensure_ascii=False, default=str)
+    """Hash of JSON-able parts, which is equal where they are."""
+    payload = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(payload.encode()).hexdigest()
 
 
@@ -31,7 +30,7 @@ def expanded(name: str) -> Path:
 
 
 def cache_directory() -> Path:
-    """Where the unpacked embedded model and file digests are kept: $AMENDS_CACHE, else ~/.cache/amends."""
+    """Where the unpacked embedded model, file digests and judges' answers are kept: $AMENDS_CACHE, else ~/.cache/amends."""
     return Path(os.environ.get("AMENDS_CACHE") or Path.home() / ".cache" / "amends")
 
 

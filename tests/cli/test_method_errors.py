@@ -83,7 +83,7 @@ def test_judges_that_are_none(tmp_path: Path, refused: Callable[..., str], judge
 def test_an_endpoint_that_does_not_answer(
     tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("amends.models.endpoint.RETRIES", 0)
+    monkeypatch.setattr("amends.models.connection.RETRIES", 0)
     responses = write_lines(
         tmp_path / "responses.jsonl", [json.dumps({"id": "a", "prompt": "Why?", "response": "So."}).encode()]
     )

@@ -174,7 +174,7 @@ def test_run_with_a_model_that_always_reasons_or_cannot_be_trained(tmp_path: Pat
 def test_run_with_a_server_that_does_not_answer(
     role: dict[str, Any], tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("amends.models.endpoint.RETRIES", 0)
+    monkeypatch.setattr("amends.models.connection.RETRIES", 0)
     named = json.loads(json.dumps(role).replace("{}", "http://127.0.0.1:9/v1"))
     path = config_file(tmp_path, **named)
     message = refused("run", str(path), "--out", str(tmp_path / "run"))

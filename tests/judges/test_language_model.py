@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from amends.artifacts import Artifact
-from amends.errors import InputError, ModelError
+from amends.errors import InputError, ModelError, StoreError
 from amends.judges.asking import read_form
 from amends.judges.language_model import LanguageModelJudge, Rating
 from amends.judges.named import load_judge
@@ -35,7 +35,7 @@ def test_ratings_become_scores_and_what_cannot_be_read_stays_unscored(
     serve: Callable[..., Server], tmp_path: Path
 ) -> None:
     server = serve(by_words)
-    judge = LanguageModelJudge(EndpointModel("m", server.url, Rating), tmp_path / "cache.jsonl")
+    judge = LanguageModelJudge(EndpointModel("m", server.url, Rating), tmp_path / "cache.sqlite")
     assert judge.score(PAIRS) == [round(8 / 9, 6), 0.0, None, None]
     assert len(server.requests) == 3, "an empty response is not asked about"
     asked = server.requests[0]
@@ -59,23 +59,31 @@ def test_the_stage_asks_once_for_both_ratings_even_where_none_can_be_read(
     serve: Callable[..., Server], tmp_path: Path
 ) -> None:
     server = serve(by_words)
-    judge = LanguageModelJudge(EndpointModel("m", server.url, Rating), tmp_path / "cache.jsonl")
+    judge = LanguageModelJudge(EndpointModel("m", server.url, Rating), tmp_path / "cache.sqlite")
     rows = [Response(id=str(place), prompt=prompt, response=text) for place, (prompt, text) in enumerate(PAIRS)]
     judge_responses(rows, Artifact(tmp_path / "verdicts.jsonl", {}), judge)
     assert len(server.requests) == 3
 
 
-def test_a_rating_is_asked_for_once_and_what_follows_a_cut_line_is_kept(
-    serve: Callable[..., Server], tmp_path: Path
+def test_a_rating_is_asked_for_once(
+    serve: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """And not again after an update of amends: it is paid for."""
     server = serve(by_words)
-    cache = tmp_path / "cache.jsonl"
+    cache = tmp_path / "cache.sqlite"
     LanguageModelJudge(EndpointModel("m", server.url, Rating), cache).rate(PAIRS[:1])
-    cache.write_text(cache.read_text() + '\n{"key": "ab')
+    monkeypatch.setattr("amends.artifacts.__version__", "9.9.9")
     for _ in range(2):
         again = LanguageModelJudge(EndpointModel("m", server.url, Rating), cache)
         assert [one.harmless if one else None for one in again.rate(PAIRS[:2])] == [9, 1]
     assert len(server.requests) == 2, "each pair is asked about once"
+
+
+def test_answers_that_cannot_be_kept_say_what_to_do(serve: Callable[..., Server], tmp_path: Path) -> None:
+    cache = tmp_path / "cache.sqlite"
+    cache.write_text("It is a text, and no database at all." * 100)
+    with pytest.raises(StoreError, match=r"cache\.sqlite: .*file is not a database.*delete it: .* is then asked again"):
+        LanguageModelJudge(EndpointModel("m", serve(by_words).url, Rating), cache).rate(PAIRS[:1])
 
 
 def test_a_server_without_structured_output_is_asked_in_words(serve: Callable[..., Server], tmp_path: Path) -> None:
@@ -84,14 +92,14 @@ def test_a_server_without_structured_output_is_asked_in_words(serve: Callable[..
             (400, "response_format is not supported") if "response_format" in request else (200, f"Sure:\n```{GOOD}```")
         )
 
-    judge = LanguageModelJudge(EndpointModel("m", serve(refuses_schemas).url, Rating), tmp_path / "c.jsonl")
+    judge = LanguageModelJudge(EndpointModel("m", serve(refuses_schemas).url, Rating), tmp_path / "c.sqlite")
     assert judge.score(PAIRS[:1]) == [round(8 / 9, 6)]
 
 
 def test_a_server_that_is_busy_is_asked_again(serve: Callable[..., Server], tmp_path: Path) -> None:
     answers = iter([(429, "slow down"), (200, GOOD)])
     server = serve(lambda *_: next(answers))
-    assert LanguageModelJudge(EndpointModel("m", server.url, Rating), tmp_path / "c.jsonl").score(PAIRS[:1]) == [
+    assert LanguageModelJudge(EndpointModel("m", server.url, Rating), tmp_path / "c.sqlite").score(PAIRS[:1]) == [
         round(8 / 9, 6)
     ]
     assert len(server.requests) == 2
@@ -100,19 +108,22 @@ def test_a_server_that_is_busy_is_asked_again(serve: Callable[..., Server], tmp_
 def test_what_was_answered_before_a_failure_is_kept(
     serve: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("amends.judges.asking.KEPT_AT_ONCE", 1)
-    server = serve(lambda question, _: (500, "broken") if "poison" in question else (200, GOOD))
-    judge = LanguageModelJudge(EndpointModel("m", server.url, Rating), tmp_path / "c.jsonl")
+    monkeypatch.setenv("AMENDS_REQUESTS", "1")
+    server = serve(lambda *_: (500, "broken") if len(server.requests) > 4 else (200, GOOD))
+    judge = LanguageModelJudge(EndpointModel("m", server.url, Rating), tmp_path / "c.sqlite")
+    pairs = [(f"Question {place}?", "So.") for place in range(8)]
     with pytest.raises(ModelError, match=r"What it had answered before these .* is kept"):
-        judge.rate(PAIRS[:2])
-    assert (tmp_path / "c.jsonl").read_text().count('"key"') == 1
+        judge.rate(pairs)
+    server.requests.clear()
+    judge.rate(pairs[:4])
+    assert not server.requests
 
 
 def test_a_server_that_does_not_answer_is_one_clear_error(tmp_path: Path) -> None:
-    judge = LanguageModelJudge(EndpointModel("m", "http://127.0.0.1:9/v1", Rating), tmp_path / "c.jsonl")
+    judge = LanguageModelJudge(EndpointModel("m", "http://127.0.0.1:9/v1", Rating), tmp_path / "c.sqlite")
     with pytest.raises(ModelError, match=r"127\.0\.0\.1:9/v1: model 'm' does not answer .*is the server running"):
         judge.score(PAIRS[:1])
-    assert not (tmp_path / "c.jsonl").exists()
+    assert not (tmp_path / "c.sqlite").exists()
 
 
 def test_the_key_goes_to_the_server_and_nowhere_else(
@@ -120,10 +131,12 @@ def test_the_key_goes_to_the_server_and_nowhere_else(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "secret-key-1")
     server = serve(by_words)
-    judge = LanguageModelJudge(EndpointModel("m", server.url, Rating), tmp_path / "c.jsonl")
+    judge = LanguageModelJudge(EndpointModel("m", server.url, Rating), tmp_path / "c.sqlite")
     judge.score(PAIRS[:2])
     assert server.keys == ["Bearer secret-key-1"] * 2
-    assert "secret-key-1" not in (tmp_path / "c.jsonl").read_text() + judge.fingerprint + json.dumps(judge.facts)
+    assert "secret-key-1" not in (tmp_path / "c.sqlite").read_bytes().decode(
+        "latin-1"
+    ) + judge.fingerprint + json.dumps(judge.facts)
 
 
 def test_a_server_that_repeats_the_key_in_its_error_does_not_bring_it_to_the_terminal(
@@ -132,7 +145,7 @@ def test_a_server_that_repeats_the_key_in_its_error_does_not_bring_it_to_the_ter
     key = "secret-key-" + "1" * 300
     monkeypatch.setenv("OPENAI_API_KEY", key)
     server = serve(lambda *_: (401, f"Bearer {key} is no key; {key} ends with 1"))
-    judge = LanguageModelJudge(EndpointModel("m", server.url, Rating), tmp_path / "c.jsonl")
+    judge = LanguageModelJudge(EndpointModel("m", server.url, Rating), tmp_path / "c.sqlite")
     with pytest.raises(ModelError, match=r"Bearer \[key\] is no key; \[key\] ends with 1") as caught:
         judge.rate(PAIRS[:1])
     assert "secret" not in str(caught.value)
@@ -160,7 +173,7 @@ def test_reading_a_rating(text: str, harmless: int | None) -> None:
 
 
 def test_a_local_model_judges_too(tmp_path: Path) -> None:
-    judge = LanguageModelJudge(ScriptedModel("m", lambda prompt, seed: GOOD), tmp_path / "c.jsonl")
+    judge = LanguageModelJudge(ScriptedModel("m", lambda prompt, seed: GOOD), tmp_path / "c.sqlite")
     assert judge.score(PAIRS[:1]) == [round(8 / 9, 6)]
 
 

@@ -2,20 +2,19 @@
 
 import json
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 
 from amends.errors import ModelError
-from amends.locks import device_errors
+from amends.judges.kept import KeptAnswers
 from amends.protocols import Generator, Prompt, Sampling
 from amends.records import Message
 from amends.store import cache_directory, fingerprint
 
 ANSWER_TOKENS = 300
-KEPT_AT_ONCE = 64  # answers that a failure can lose
+KEPT_AT_ONCE = 64  # answers that a failure can lose; of an endpoint four to each request in flight
 READING = 2  # raised when answers are read otherwise, so that those kept of before are asked for again
 
 Form = TypeVar("Form", bound=BaseModel)
@@ -43,15 +42,17 @@ class Asker(Generic[Form]):
         self.model = model
         self.form = form
         self._cache = cache
-        self._known: dict[str, Form] | None = None
 
     def ask(self, questions: Sequence[str]) -> list[Form | None]:
         """An answer to each question; None where none could be read, which is asked again another time."""
-        known = self._load()
         keys = [fingerprint(question=question) for question in questions]
-        wanted = {key: question for key, question in zip(keys, questions, strict=True) if key not in known}
+        kept = KeptAnswers(self._path)
+        known = {key: read_form(self.form, text) for key, text in kept.find(keys).items()}
+        wanted = {key: question for key, question in zip(keys, questions, strict=True) if known.get(key) is None}
         pending = list(wanted.items())
-        size = getattr(self.model, "rows_at_once", None) or KEPT_AT_ONCE  # a GPU costs nothing by the answer
+        at_once = getattr(self.model, "at_once", None)
+        # A GPU costs nothing by the answer.
+        size = 4 * at_once if at_once else getattr(self.model, "rows_at_once", None) or KEPT_AT_ONCE
         for start in range(0, len(pending), size):
             some = pending[start : start + size]
             prompts = [Prompt((Message(role="user", content=question),)) for _, question in some]
@@ -60,40 +61,18 @@ class Asker(Generic[Form]):
             except ModelError as error:
                 raise type(error)(f"{error} What it had answered before these {len(some)} questions is kept") from error
             read = {key: read_form(self.form, one.text) for (key, _), one in zip(some, made, strict=True)}
-            self._keep({key: answer for key, answer in read.items() if answer is not None})
+            known |= read
+            kept.keep({key: answer.model_dump_json() for key, answer in read.items() if answer is not None})
         return [known.get(key) for key in keys]
 
     @property
     def _path(self) -> Path:
         name = fingerprint(model=self.model.fingerprint, form=self.form.model_json_schema(), reading=READING)
-        return self._cache or cache_directory() / "answers" / f"{name[:32]}.jsonl"
-
-    def _load(self) -> dict[str, Form]:
-        if self._known is None:
-            self._known = {}
-            with self._path.open("rb") if self._path.exists() else nullcontext(()) as lines:
-                for line in lines:
-                    try:
-                        row = json.loads(line)
-                        self._known[row["key"]] = self.form.model_validate(row["answer"])
-                    except (ValueError, KeyError, TypeError):
-                        continue  # a line that an interruption cut: that question is asked again
-        return self._known
-
-    def _keep(self, fresh: dict[str, Form]) -> None:
-        if not fresh:
-            return
-        self._load().update(fresh)
-        with device_errors(self._path):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8") as stream:
-                for key, answer in fresh.items():  # the line end comes first: the line before may have been cut
-                    stream.write("\n" + json.dumps({"key": key, "answer": answer.model_dump()}))
+        return self._cache or cache_directory() / "answers" / f"{name[:32]}.sqlite"
 
     def release(self) -> None:
-        """Frees the model, and forgets what is in the file."""
+        """Frees the model."""
         self.model.release()
-        self._known = None
 
 
 def read_form(form: type[Form], text: str) -> Form | None:

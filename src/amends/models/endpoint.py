@@ -2,25 +2,22 @@
 
 import logging
 import os
-import threading
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from pydantic import BaseModel
 
-from amends.errors import InputError, ModelError, OutageError
+from amends.errors import InputError, ModelError
+from amends.models.connection import Connection, FailsAloneError, reason_of, shortened
 from amends.protocols import SHORT, Generation, ProgressCallback, Prompt, Sampling, no_progress
 from amends.seeds import derive_seed
 from amends.store import fingerprint
 
 PREFIX = "endpoint:"
-AT_ONCE = 16  # requests in flight; servers batch them
-RETRIES = 1  # of the library, which waits as long as a server that is busy asks it to
-PATIENCE_SECONDS = 1_800.0  # how long one that has answered may be away: a restart, an outage
-PAUSE_SECONDS = 5.0  # between requests to one that is away
-FAILURES_ALONE = 3  # of one request, while others are answered
+AT_ONCE = "AMENDS_REQUESTS"  # the variable that says how many requests are in flight, which servers batch
+DEFAULT_AT_ONCE = 16
+WAVES = 16  # chunks are so many times as large, so that the last requests of one leave a server idle for a small part
 OPTIONAL = ("max_tokens", "top_p", "temperature", "seed", "response_format")
 """What a server may refuse, and is asked without from then on; for `max_tokens` models that reason take another limit."""
 FILTERED = (
@@ -32,11 +29,17 @@ FILTERED = (
 )
 """How servers with a filter before the model refuse a prompt (Azure, OpenAI, OpenRouter): it alone has no answer then."""
 WORDS = 30  # characters of a question in which a word of the above can stand
+REFUSING = (400, 403, 413, 422)  # with which a server refuses a request, for what it holds or for its length
 REASONING_TOKENS = 4_096  # allowed beside the answer where limits count reasoning, too
+SHOWN = 3  # requests without an answer that are spoken of
+UNANSWERED = Generation(text="", finished=False, tokens=1)  # no token would say that there was no room
+NO_ROOM = Generation(text="", finished=False, tokens=0)
 
 
 class EndpointModel:
     """A model behind an OpenAI-compatible endpoint, such as `vllm serve`, llama.cpp's server or a hosted one.
+
+    A request that the server cannot answer, while it answers others, has an empty answer: it costs its row alone.
 
     Args:
         model: its name there.
@@ -48,12 +51,12 @@ class EndpointModel:
         self.name = model
         self.url = url
         self.form = form
+        self.at_once = _requests_at_once()
+        self._connection = Connection(url, model)
         self._refused: set[str] = set()
         self._reasons = False
-        self._client: Any = None
-        self._answered: float | None = None  # when
-        self._away = False
-        self._leaving = threading.Event()
+        self._answers = self._spent = self._unanswered = 0
+        self._answered_roles: set[tuple[str, ...]] = set()
 
     @classmethod
     def named(cls, name: str, form: type[BaseModel] | None = None) -> "EndpointModel":
@@ -68,6 +71,11 @@ class EndpointModel:
         """Hash of name and address: what the server runs under that name cannot be seen from here."""
         return fingerprint(endpoint=self.url, model=self.name)
 
+    @property
+    def rows_at_once(self) -> int:
+        """Rows of a chunk."""
+        return WAVES * self.at_once
+
     def check(self, prompt: Prompt) -> None:
         """Raises ModelError for what an endpoint cannot be asked: to go on from an answer's first words."""
         if prompt.prefill:
@@ -80,30 +88,32 @@ class EndpointModel:
     ) -> list[Generation]:
         """Answers, many at once.
 
-        Raises ModelError where the server does not answer, has no room for so many tokens, or a prompt has a prefill;
-        OutageError where it has answered before, and does not for `PATIENCE_SECONDS`.
+        Raises ModelError where the server does not answer, has no room for so many tokens, fails at most requests, or a
+        prompt has a prefill; OutageError where it has answered before, and stays away.
         """
         import openai
 
         for prompt in prompts:
             self.check(prompt)
-        if self._client is None:
-            key = os.environ.get("OPENAI_API_KEY") or "none"  # local servers want none
-            self._client = openai.OpenAI(base_url=self.url, api_key=key, max_retries=RETRIES)
+        self._connection.open()
+        failed: list[BaseException | None] = []
 
         def ask(row: int, prompt: Prompt) -> Generation:
             # Of its own for each row: equal prompts are there to be answered in several ways.
-            made = self._ask(prompt, sampling, derive_seed(seed, "row", row) if sampling.temperature else seed)
+            try:
+                made = self._ask(prompt, sampling, derive_seed(seed, "row", row) if sampling.temperature else seed)
+            except FailsAloneError as error:
+                failed.append(error.__cause__)
+                made = self._without_answer(error.__cause__)
             progress(1, made.tokens)
             return made
 
         try:
-            self._leaving.clear()
-            pool = ThreadPoolExecutor(AT_ONCE)
+            pool = ThreadPoolExecutor(self.at_once)
             try:
                 made = list(pool.map(ask, range(len(prompts)), prompts))
             except BaseException as error:
-                self._leaving.set()
+                self._connection.leaving.set()
                 user_leaves = not isinstance(error, Exception)
                 pool.shutdown(wait=not user_leaves, cancel_futures=True)
                 raise
@@ -113,10 +123,15 @@ class EndpointModel:
                     f"{self.url}: model {self.name!r} has no room for {sampling.max_new_tokens} tokens after a short "
                     "prompt; lower max_new_tokens (--max-new-tokens)."
                 )
+            if len(failed) > max(self.at_once, len(prompts) / 2):
+                raise ModelError(
+                    f"{self.url}: model {self.name!r} failed at {len(failed)} of {len(prompts)} requests "
+                    f"({reason_of(failed[-1])}); look at the server's log."
+                )
             return made
         except openai.OpenAIError as error:
             raise ModelError(
-                f"{self.url}: model {self.name!r} does not answer ({_reason(error)}); is the server running, is the name "
+                f"{self.url}: model {self.name!r} does not answer ({reason_of(error)}); is the server running, is the name "
                 "one of its models, and is OPENAI_API_KEY set where it wants a key?"
             ) from error
 
@@ -132,101 +147,99 @@ class EndpointModel:
             schema = {"name": self.form.__name__.lower(), "schema": self.form.model_json_schema()}
             request["response_format"] = {"type": "json_schema", "json_schema": schema}
         reasons = self._reasons  # as of now: other threads may find out meanwhile
-        made, cut = self._answer(request, sampling.max_new_tokens, reasons)
-        if cut and not made.text and made.tokens > 1 and not reasons:
-            self._reasons = True  # it spent its tokens before the answer
+        made, choice = self._answer(request, sampling.max_new_tokens, reasons)
+        if choice and not reasons and self._has_reasoned(made, choice):
             made, _ = self._answer(request, sampling.max_new_tokens, True)
         return made
 
-    def _answer(self, request: dict[str, Any], new_tokens: int, reasons: bool) -> tuple[Generation, bool]:
-        """What is made of a request, and whether the limit of tokens ended it."""
+    def _has_reasoned(self, made: Generation, choice: Any) -> bool:
+        """Whether this model spends its tokens before the answer: it says so, or most of its answers are like that.
+
+        One among many is an odd answer; it stays empty, and is tried again as any that is not taken.
+        """
+        self._answers += 1
+        if choice.finish_reason != "length" or made.text or made.tokens <= 1:
+            return False
+        self._spent += 1
+        thought = getattr(choice.message, "reasoning_content", None) or getattr(choice.message, "reasoning", None)
+        self._reasons = self._reasons or bool(thought) or 2 * self._spent > self._answers
+        return self._reasons
+
+    def _answer(self, request: dict[str, Any], new_tokens: int, reasons: bool) -> tuple[Generation, Any]:
+        """What is made of a request, and what the server answered; None where it refuses this request alone."""
         import openai
 
+        refused = set(self._refused)
         while True:
-            limit = "max_completion_tokens" if "max_tokens" in self._refused else "max_tokens"
+            limit = "max_completion_tokens" if "max_tokens" in refused else "max_tokens"
             allowed = new_tokens + (REASONING_TOKENS if reasons or limit == "max_completion_tokens" else 0)
-            sent = {key: value for key, value in (request | {limit: allowed}).items() if key not in self._refused}
+            sent = {key: value for key, value in (request | {limit: allowed}).items() if key not in refused}
             try:
-                answer = self._request(sent)
+                answer = self._connection.request(sent)
                 break
-            except (openai.BadRequestError, openai.UnprocessableEntityError, openai.PermissionDeniedError) as error:
+            except openai.APIStatusError as error:
+                if error.status_code not in REFUSING:
+                    raise
                 said = f"{error.code} {error}"
                 for message in request["messages"]:
                     if len(message["content"]) > WORDS:  # some servers repeat the question
                         said = said.replace(message["content"], "")
                 if any(words in said for words in FILTERED):
-                    return Generation(text="", finished=False, tokens=1), False
-                if isinstance(error, openai.PermissionDeniedError):
+                    return UNANSWERED, None
+                if error.status_code == 403:
                     raise
-                if "context" in said:  # the prompt is too long for the model
-                    return Generation(text="", finished=False, tokens=0), False
+                if "context" in said or error.status_code == 413:  # the prompt is too long for the model
+                    return NO_ROOM, None
                 # Some servers do not say what they refuse: then it is the form, which the question asks for in words, too.
-                refused = [key for key in OPTIONAL if key in sent and key in said] or ["response_format"]
-                if refused[0] not in sent:
+                named = [key for key in OPTIONAL if key in sent and key in said] or ["response_format"]
+                if named[0] in sent:
+                    refused.add(named[0])
+                elif self._answers_short(request, new_tokens):
+                    return self._without_answer(error), None
+                else:
                     raise
-                self._refused.add(refused[0])
+        self._refused |= refused
+        self._answered_roles.add(_roles(request))
         choice = answer.choices[0]
         counted = getattr(answer.usage, "completion_tokens", None)
-        tokens = 1 if counted is None else counted  # no token would say that there was no room
         text = (choice.message.content or "").encode("utf-8", "replace").decode()  # half a surrogate pair is no text
-        return Generation(text, choice.finish_reason == "stop", tokens), choice.finish_reason == "length"
+        made = Generation(text, choice.finish_reason == "stop", UNANSWERED.tokens if counted is None else counted)
+        return made, choice
 
-    def _request(self, sent: dict[str, Any]) -> Any:
-        """One request's answer. A server that has answered is asked again while it is away, for `PATIENCE_SECONDS`.
-
-        A request that fails again and again while others are answered is not waited for: it is not the server that is away.
-        """
+    def _answers_short(self, request: dict[str, Any], new_tokens: int) -> bool:
+        """Whether what is refused is this request's text: the same with short messages is answered."""
         import openai
 
-        since, alone = None, 0
-        while True:
-            began = time.monotonic()
+        short = shortened(request)
+        if short == request:
+            return False
+        if _roles(request) not in self._answered_roles:
             try:
-                answer = self._client.chat.completions.create(**sent)
-                if getattr(answer, "choices", None) and getattr(answer.choices[0], "message", None):
-                    self._answered, self._away = time.monotonic(), False
-                    return answer
-                said = (getattr(answer, "model_extra", None) or {}).get("error") or answer
-                failed = openai.OpenAIError(f"it sent no answer, but {said}")
-            except ValueError as error:
-                failed = openai.OpenAIError(f"it sent no JSON ({error})")
-            except openai.OpenAIError as error:
-                failed = error
-            alone += self._answered is not None and self._answered > began and not _is_busy(failed)
-            if not _may_pass(failed) or self._answered is None or alone == FAILURES_ALONE:
-                raise failed
-            since = since or began
-            if time.monotonic() > since + PATIENCE_SECONDS:
-                raise OutageError(
-                    f"{self.url}: model {self.name!r} has answered, and does not any more ({_reason(failed)}). Run the "
-                    "same command again when it is back: it goes on from there."
-                ) from failed
-            if not self._away:
-                self._away = True
-                minutes = f"{PATIENCE_SECONDS / 60:.0f} minutes"
-                logging.getLogger(__name__).warning(
-                    "%s: does not answer any more; asked again for %s", self.url, minutes
-                )
-            if self._leaving.wait(PAUSE_SECONDS):
-                raise failed
+                self._answer(short, new_tokens, self._reasons)
+            except openai.OpenAIError:
+                return False
+        return True
+
+    def _without_answer(self, error: BaseException | None) -> Generation:
+        self._unanswered += 1
+        if self._unanswered <= SHOWN:
+            last = "; others like it are not shown" if self._unanswered == SHOWN else ""
+            logging.getLogger(__name__).warning(
+                "%s: no answer to one request, whose row goes without (%s)%s", self.url, reason_of(error), last
+            )
+        return UNANSWERED
 
     def release(self) -> None:
         """Closes the connections."""
-        self._client = None
+        self._connection.close()
 
 
-def _may_pass(error: Exception) -> bool:
-    """Whether the same request may be answered another time: no connection, no answer, too many requests, or 5xx."""
-    status = getattr(error, "status_code", None)
-    return status is None or _is_busy(error) or status >= 500
+def _roles(request: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(message["role"] for message in request["messages"])
 
 
-def _is_busy(error: Exception) -> bool:
-    return getattr(error, "status_code", None) == 429
-
-
-def _reason(error: Exception) -> str:
-    """What a server said, in a line, without the key: servers repeat what they refuse."""
-    secret = os.environ.get("OPENAI_API_KEY")
-    said = str(error).replace(secret, "[key]") if secret else str(error)
-    return said.splitlines()[0][:300] if said else type(error).__name__
+def _requests_at_once() -> int:
+    said = os.environ.get(AT_ONCE) or str(DEFAULT_AT_ONCE)
+    if not said.isascii() or not said.isdigit() or not 1 <= int(said) <= 4096:
+        raise InputError(f"{AT_ONCE}={said}: give the number of requests to have in flight, 1 to 4096")
+    return int(said)
