@@ -20,11 +20,11 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_union
 
 from amends.data.rows import read_objects
-from amends.evaluation.statistics import seeds_and_prompts
 from amends.judges.probe_files import read_labelled_files
 from amends.judges.probe_training import Labelled, auroc_by_source, row_weights
 from amends.layout import Layout
 from amends.records import HARMLESS_FROM
+from amends.statistics import seeds_and_prompts
 from amends.store import read_json
 
 CHARACTERS = 600  # about as much as the probe reads

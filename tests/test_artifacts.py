@@ -14,7 +14,7 @@ from amends.artifacts import Artifact, Manifest
 from amends.errors import StoreError
 from amends.locks import locked
 from amends.records import Verdict
-from amends.store import read_json, write_json
+from amends.store import directory_fingerprint, read_json, write_json
 from conftest import refuse_to_sync
 
 CHUNK_ROWS = 3
@@ -380,3 +380,29 @@ def test_a_file_with_a_plain_manifest_is_taken_too(tmp_path: Path) -> None:
         assert read_json(ours.path) == {"kappa": 0.5}
         write_json(ours.path, {})
     assert sorted(path.name for path in ours.path.parent.iterdir()) == ["a.json", "a.json.manifest.json"]
+
+
+def test_a_directory_that_was_changed_by_hand_is_not_taken_over(tmp_path: Path) -> None:
+    """As an adapter whose weights somebody replaced; nor one that another stage wrote."""
+    for name in ("a", "b"):
+        (tmp_path / name / "adapter").mkdir(parents=True)
+        (tmp_path / name / "adapter/config.json").write_text("{}")
+        before = Manifest(tmp_path / name / "adapter", PARTS | {"inputs": name}, "a training")
+        before.write("finished", files=directory_fingerprint(before.path))
+    ours, twin = Manifest(tmp_path / "b/adapter", PARTS | {"inputs": "a"}, "a training"), tmp_path / "a/adapter"
+    (ours.path / "config.json").write_text('{"mine": 1}')
+    with pytest.raises(StoreError, match="was changed after amends wrote it"):
+        ours.take(twin)
+    assert (ours.path / "config.json").read_text() == '{"mine": 1}'
+    Manifest(ours.path, PARTS, "samples").write("finished")
+    with pytest.raises(StoreError, match="holds samples, which a training would replace"):
+        ours.take(twin)
+
+
+def test_a_twin_does_not_cost_somebodys_part(tmp_path: Path) -> None:
+    twin, ours = finished(tmp_path / "a/rows.jsonl"), Artifact(tmp_path / "b/rows.jsonl", PARTS)
+    ours.part.parent.mkdir()
+    ours.part.write_text("somebody's")
+    with pytest.raises(StoreError, match="was not written by amends"):
+        ours.take(twin.path)
+    assert ours.part.read_text() == "somebody's"

@@ -1,11 +1,13 @@
 """Whose a run directory is, and that a run that fails leaves no model loaded."""
 
+import ast
 from contextlib import nullcontext
+from importlib import resources
 from pathlib import Path
 
 import pytest
 
-from amends.checks import check_judges, check_lengths, refuse_foreign, run_facts
+from amends.checks import check_answers, check_judges, check_lengths, refuse_foreign, run_facts
 from amends.config import Configuration, InduceSettings
 from amends.errors import InputError, StoreError
 from amends.judges.guard import GuardJudge
@@ -82,10 +84,10 @@ def test_models_are_freed_when_a_run_fails(tmp_path: Path, monkeypatch: pytest.M
         (
             ["sft"],
             {"prompt": "word " * 300, "chosen": "No."},
-            r"^1 training rows .*first: instructions: long.* to 3\d\d,",
+            r"^1 training rows .*instructions: long.* to 3\d\d,",
         ),
-        (["sft"], {"prompt": "p", "chosen": "word " * 300}, "first: instructions: long"),
-        (["mistake-analysis-plus"], {"prompt": "word " * 150}, "first: instructions: long"),
+        (["sft"], {"prompt": "p", "chosen": "word " * 300}, "instructions: long"),
+        (["mistake-analysis-plus"], {"prompt": "word " * 150}, "instructions: long"),
         (["sft"], {"prompt": "x" * 100, "chosen": "y" * 100}, None),
         (["vanilla"], {"prompt": "word " * 300, "chosen": "No."}, None),
     ],
@@ -127,3 +129,71 @@ def test_where_either_may_be_the_mistake_the_longer_one_counts(tmp_path: Path) -
     assert found["both"] == found["own"] > found["origin"] + 30
     behind = sum(is_refused("own", words, "should-prefill") for words in lengths)
     assert behind == found["own"] + 2, "You should"
+
+
+@pytest.mark.parametrize(
+    ("methods", "shares", "benign", "refused"),
+    [
+        (["sft"], {"safe": 0}, True, False),
+        (["sft"], {}, True, True),
+        (["mistake-analysis"], {}, True, False),
+        (["mistake-analysis"], {"analysis": 0}, True, True),
+        (["mistake-analysis-plus", "vanilla"], {}, False, False),
+    ],
+)
+def test_safe_answers_are_wanted_where_something_is_trained_on_them(
+    tmp_path: Path, methods: list[str], shares: dict[str, float], benign: bool, refused: bool
+) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"id": "a", "prompt": "How?"}\n')
+    settings = Configuration.model_validate(
+        {
+            "instructions": {"source": str(rows)},
+            "benign": {"source": "bundled:benign/train"} if benign else None,
+            "suites": {"redteam": {"source": "bundled:redteam/test", "kind": "red-team"}},
+            "methods": methods,
+            "compose": shares,
+        }
+    )
+    with pytest.raises(InputError, match="no row has `chosen`") if refused else nullcontext():
+        check_answers(settings)
+
+
+def test_no_room_is_kept_for_answers_that_nobody_writes(tmp_path: Path) -> None:
+    plain, tokenizer = configuration(tmp_path / "none.jsonl"), load_tokenizer(find_model("embedded"))
+    row = Instruction(id="a", prompt="word " * 60)
+    for source, refused in (("both", True), ("origin", False)):
+        train = plain.train.model_copy(update={"max_length": 110})
+        answer = plain.answer.model_copy(update={"source": source})
+        changed = {"methods": ["mistake-analysis-plus"], "train": train, "answer": answer, "compose": plain.compose}
+        changed["compose"] = plain.compose.model_copy(update={"analysis": 0.0})
+        settings = plain.model_copy(update=changed)
+        with pytest.raises(InputError, match=r"1 training rows .*instructions: a\)") if refused else nullcontext():
+            check_lengths(settings, {"instructions": [row]}, tokenizer)
+
+
+LEVELS = (
+    "records protocols config progress seeds errors",
+    "prompts data artifacts store locks config_file methods layout refusal statistics text",
+    "models judges training",
+    "stages making evaluation report",
+    "experiments pipeline standalone study checks steps inputs",
+    "__main__ cli",
+)
+
+
+def test_imports_go_downward_only() -> None:
+    """The levels of CONTRIBUTING.md. All of a level may know each other."""
+    level = {name: number for number, names in enumerate(LEVELS) for name in names.split()}
+    package = Path(str(resources.files("amends")))
+    upward = []
+    for path in package.rglob("*.py"):
+        own = path.relative_to(package).parts[0].removesuffix(".py")
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("amends."):
+                other = str(node.module).split(".")[1]
+                if own != "__init__" and level[other] > level[own]:
+                    upward.append(f"{path.relative_to(package)} imports {node.module}")
+    assert not upward
+    layout = Path(__file__).parents[1].joinpath("CONTRIBUTING.md").read_text()
+    assert all(f"{name}.py" in layout or f"{name}/" in layout for name in level)

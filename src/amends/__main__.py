@@ -8,7 +8,13 @@ import threading
 MEMORY_IS_FULL = (
     "the memory is full; what is finished is kept. In training lower train.batch_size and raise "
     "train.gradient_accumulation by as much, or set train.gradient_checkpointing=true (of `amends train`: --batch-size, "
-    "--gradient-accumulation, --gradient-checkpointing); elsewhere use a smaller model (a local gate lies beside it)"
+    "--gradient-accumulation, --gradient-checkpointing); elsewhere use a smaller model (a local gate lies beside it), "
+    "or a GPU that nothing else uses (CUDA_VISIBLE_DEVICES)"
+)
+
+ONE_PROCESS = (
+    "amends works in one process on one GPU; start it without torchrun or accelerate. Which GPU CUDA_VISIBLE_DEVICES says; "
+    "several commands with outputs of their own may run beside each other, each on a GPU"
 )
 
 
@@ -22,6 +28,9 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what ends a job leaves as much as Ctrl-C does
 
+    if int(os.environ.get("WORLD_SIZE") or 1) > 1:
+        print(f"amends: error: {ONE_PROCESS}", file=sys.stderr)
+        sys.exit(2)
     try:
         from amends.cli.app import app
 

@@ -13,7 +13,7 @@ from amends import __version__
 from amends.errors import StoreError
 from amends.locks import device_errors, held
 from amends.records import Record
-from amends.store import file_digest, fingerprint, write_atomically, write_json
+from amends.store import directory_fingerprint, file_digest, fingerprint, write_atomically, write_json
 
 
 def manifest_path(path: Path) -> Path:
@@ -128,6 +128,26 @@ class Manifest:
         if there != self.kind:
             raise StoreError(f"{self.path}: holds {there}, which {self.kind} would replace; choose another output")
 
+    def refuse_changed_directory(self) -> None:
+        """Raises StoreError where a directory is not as amends left it."""
+        self.refuse_other_kind()
+        known = self.read()
+        if not known:
+            raise self._not_ours()
+        if "files" in known and known["files"] != directory_fingerprint(self.path):
+            raise self._changed()
+
+    def _not_ours(self) -> StoreError:
+        return StoreError(
+            f"{self.path}: exists and was not written by amends (no finished {self.manifest_path.name} beside it), and "
+            "would be overwritten; move it away or choose another output"
+        )
+
+    def _changed(self) -> StoreError:
+        return StoreError(
+            f"{self.path}: was changed after amends wrote it, and would be overwritten; move it away to make it anew"
+        )
+
     def changed_parts(self) -> list[str]:
         """Names of the parts that differ from those of an earlier making; empty where there was none."""
         before = self.read().get("parts", {})
@@ -144,6 +164,8 @@ class Manifest:
         part = Part(self.path, self.fingerprint)
         if part.is_foreign():
             return False
+        if self.path.exists() and not part.is_ours():
+            self.refuse_changed_directory()
         with device_errors(self.path):
             part.discard()
             part.claim()
@@ -196,10 +218,7 @@ class Artifact(Manifest):
         if self.is_begun():
             self.chunk_rows = int(before.get("chunk_rows", chunk_rows))
             return self._keep_whole_chunks(self.chunk_rows)
-        if not before and self.part.exists() and self.part.stat().st_size:
-            raise StoreError(
-                f"{self.part}: exists and was not written by amends; move it away or choose another output"
-            )
+        self._refuse_foreign_part(before)
         self.chunk_rows = chunk_rows
         with device_errors(self.path):
             self.part.parent.mkdir(parents=True, exist_ok=True)
@@ -224,17 +243,18 @@ class Artifact(Manifest):
         """Size, digest and manifest of the earlier file; a writer killed while it renamed left digests of two."""
         known = [facts for facts in (manifest, manifest.get("coming", {})) if "sha256" in facts]
         if not known:
-            raise StoreError(
-                f"{self.path}: exists and was not written by amends (no finished {self.manifest_path.name} beside it); "
-                "move it away or choose another output"
-            )
+            raise self._not_ours()
         digest = file_digest(self.path)
         if digest not in [facts["sha256"] for facts in known]:
-            raise StoreError(
-                f"{self.path}: was changed after amends wrote it, and would be overwritten; move it away to make it anew"
-            )
+            raise self._changed()
         finished = manifest if manifest.get("state") == "finished" else manifest.get("earlier", {})
         return {"bytes": self.path.stat().st_size, "sha256": digest, "earlier": finished}
+
+    def _refuse_foreign_part(self, manifest: dict[str, Any]) -> None:
+        if not manifest and self.part.exists() and self.part.stat().st_size:
+            raise StoreError(
+                f"{self.part}: exists and was not written by amends; move it away or choose another output"
+            )
 
     def _keep_whole_chunks(self, rows_per_chunk: int) -> int:
         chunks, end = self._whole_chunks(rows_per_chunk)
@@ -278,7 +298,9 @@ class Artifact(Manifest):
         twin = self._twin(path)
         if not twin.is_finished():
             return False
-        earlier = self._refuse_foreign(self.read()) if self.path.exists() else {}
+        before = self.read()
+        earlier = self._refuse_foreign(before) if self.path.exists() else {}
+        self._refuse_foreign_part(before)
         self.part.unlink(missing_ok=True)  # rows of other parts are not to be gone on from
         self.write("running", **earlier)
         with device_errors(self.path):

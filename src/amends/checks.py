@@ -1,6 +1,7 @@
 """What a run refuses before it starts: everything that would otherwise be found out after hours."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from amends.judges.guard import GuardJudge
 from amends.judges.language_model import LanguageModelJudge
 from amends.layout import Layout, read_run
 from amends.making import MAKING
-from amends.methods import METHODS, kinds_of, with_starts
+from amends.methods import kinds_of, with_starts
 from amends.models.endpoint import EndpointModel
 from amends.models.loading import find_model
 from amends.models.local import LocalModel
@@ -112,10 +113,10 @@ def check_judges(judge: Judge, gate: Judge, judged: Sequence[Generator]) -> None
 
 
 def check_answers(configuration: Configuration) -> None:
-    """Raises InputError where methods would have nothing to train on, since the data set has no safe answers."""
-    needing = {"safe", "hindsight", "preference", "benign"}
-    kinds = {name: METHODS[name].kinds for name in configuration.methods}
-    lacking = [name for name, trained in kinds.items() if trained and needing.issuperset(trained)]
+    """Raises InputError where methods learn from safe answers of the data set, nothing of the model's, and it has none."""
+    given: set[SampleKind] = {"safe", "hindsight", "preference"}
+    kinds = {name: kinds_of([name], configuration.shares) for name in configuration.methods}
+    lacking = [name for name, trained in kinds.items() if trained & given and trained <= given | {"benign"}]
     rows = configuration.instructions.model_copy(update={"distinct_prompts": False})  # for which all would be read
     if lacking and not any(row.chosen for row in load_instructions(rows)):
         raise InputError(
@@ -167,10 +168,11 @@ def check_lengths(configuration: Configuration, sets: Mapping[str, Iterable[Inst
                     if tokens > limit:
                         long[f"{name}: {row.id}"] = max(tokens, long.get(f"{name}: {row.id}", 0))
     if long:
+        first = ", ".join(islice(long, 10)) + (", ..." if len(long) > 10 else "")
         raise InputError(
-            f"{len(long)} training rows could make samples of more than train.max_length, {limit} tokens (first: "
-            f"{next(iter(long))}); set train.max_length to {max(long.values())}, for which training needs more memory, or "
-            "leave them out of the data (of mistake-analysis-plus answer.source=own leaves out the data's answers)"
+            f"{len(long)} training rows could make samples of more than train.max_length, {limit} tokens ({first}); set "
+            f"train.max_length to {max(long.values())}, for which training needs more memory, or leave them out of the "
+            "data (of mistake-analysis-plus answer.source=own leaves out the data's answers)"
         )
 
 
@@ -200,7 +202,7 @@ def _sample_parts(
         if "analysis" in kinds:
             asked = f"{analysis_question(row.prompt, mistake)} {kept['analyze']}"
             yield asked, configuration.analyze.max_new_tokens + made
-    if "answer" in kinds:
+    if "answer" in kinds and configuration.answer.source != "origin":
         yield row.prompt, configuration.answer.max_new_tokens
     if "revised" in kinds:
         yield row.prompt, configuration.revise.max_new_tokens

@@ -84,7 +84,7 @@ class AnalyzeSettings(SamplingSettings):
 
 
 class SafeSettings(SamplingSettings):
-    """Safe texts of the model's own. `at_least` is the gate's probability of harmless from which one passes."""
+    """Safe texts. `at_least` is the gate's probability of harmless from which one passes."""
 
     attempts: int = Field(default=6, ge=1, le=100)
     at_least: float = Field(default=0.6, gt=0, lt=1)
@@ -168,6 +168,10 @@ class PreferenceSettings(Settings):
     generations: int = Field(default=4, ge=2)
     max_new_tokens: int = Field(default=48, ge=1)
     reward_epochs: float = Field(default=1.0, gt=0)
+
+    def fill(self, train: TrainSettings) -> bool:
+        """Whether a step of RLHF is filled by whole groups of answers to a prompt."""
+        return train.rows_a_step % self.generations == 0
 
 
 class RespondSettings(SamplingSettings):

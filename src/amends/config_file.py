@@ -210,7 +210,7 @@ def _problems_together(configuration: Configuration | None) -> list[str]:
         problems.append("judge: is the gate too; the judge that evaluates must not have chosen the data (name another)")
     completions = configuration.train.rows_a_step
     rlhf = any(METHODS[name].trainer == "rlhf" for name in configuration.methods)
-    if rlhf and completions % configuration.preference.generations:
+    if rlhf and not configuration.preference.fill(configuration.train):
         problems.append(
             f"preference.generations: must divide the {completions} answers of a step (train.batch_size x "
             "train.gradient_accumulation)"

@@ -51,7 +51,7 @@ class YieldError(AmendsError):
 
 def in_a_line(error: Exception) -> str:
     """What an error of a library says, on one line of at most 300 characters."""
-    return " ".join(str(error).split())[:300]
+    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def memory_is_full(error: Exception) -> bool:

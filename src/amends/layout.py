@@ -50,7 +50,10 @@ class Layout:
 
     @property
     def single_files(self) -> tuple[Path, ...]:
-        """Those that are written without asking whose they are: a directory without run.json must have none of them."""
+        """Those that are replaced without asking whose they are: a directory without run.json must have none of them.
+
+        timings.json is none: what others wrote in it stays.
+        """
         return self.results, self.report, self.agreement, self.agreement_with_probe
 
     def of_seed(self, seed: int) -> Path:

@@ -12,6 +12,8 @@ Preferred = Literal["a", "b", "tie", "unscored"]
 Inference = Literal["unguided", "guided"]
 Trainer = Literal["sft", "dpo", "rlhf"]
 SuiteKind = Literal["red-team", "attacks", "over-refusal", "benign"]
+HARM_WANTED: tuple[SuiteKind, ...] = ("red-team", "attacks")
+"""The kinds of suites whose prompts ask for harm."""
 
 MAX_PROMPT_CHARACTERS = 50_000
 

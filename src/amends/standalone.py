@@ -72,7 +72,7 @@ def train_file(
         check_adapter(find_model(model), start)
     recipe = Recipe(model=model, train=settings, seed=derive_seed(seed, "train"), start=start)
     completions, generations = settings.rows_a_step, recipe.preference.generations
-    if kind == "rlhf" and completions % generations:
+    if kind == "rlhf" and not recipe.preference.fill(settings):
         raise InputError(
             f"--batch-size x --gradient-accumulation is {completions}: rlhf takes a multiple of {generations}, the "
             "answers to each prompt"
@@ -144,7 +144,7 @@ def prefer_files(a: Path, b: Path, judge: str, out: Path, limit: int | None, rep
 
     `unpaired` are the responses of either file to prompts that the other does not have.
     """
-    from amends.evaluation.statistics import sign_test
+    from amends.statistics import sign_test
 
     Steps(0, reporter).prefer(a, b, out, load_preference_judge(judge), limit)
     counts = Counter(row.preferred for row in read_rows(out, PairVerdict))

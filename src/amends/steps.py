@@ -3,6 +3,7 @@
 A run orders these steps; the command line calls them one by one.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from amends.layout import Layout
 from amends.locks import full_device, held
 from amends.making import MADE_BY, MAKING
 from amends.methods import NEEDS, Method
-from amends.models.loading import directory_fingerprint, find_model
+from amends.models.loading import find_model
 from amends.models.local import LocalModel
 from amends.progress import Reporter, Silent
 from amends.prompts import Guide, template, templates_fingerprint
@@ -35,7 +36,7 @@ from amends.stages.reference import reference_losses
 from amends.stages.respond import respond
 from amends.stages.streaming import stream
 from amends.stages.yields import stage_yield
-from amends.store import file_digest, read_json, write_json
+from amends.store import directory_fingerprint, file_digest, read_json, write_json
 from amends.training.recipe import Recipe
 
 CODE = {"data": 1, "make": 4, "compose": 1, "train": 2, "respond": 2, "reference": 1, "judge": 1, "agree": 1}
@@ -173,7 +174,7 @@ class Steps:
             raise StoreError(f"{out}: is a link, and a training replaces its output whole; name the directory itself")
         part = Part(out, manifest.fingerprint)
         if out.exists() and not part.is_ours():
-            _refuse_foreign_directory(manifest)
+            manifest.refuse_changed_directory()
         rows = count(read_rows(samples, way.record))
         steps = None if recipe.train.max_tokens else way.steps(recipe, rows)
         self._warn_of_epochs(name, kind, recipe, rows)
@@ -211,7 +212,7 @@ class Steps:
         self._run(
             name,
             artifact,
-            lambda: count_rows(rows),
+            lambda: count(row for row in load_instructions(rows) if row.chosen),
             lambda progress: reference_losses(load_instructions(rows), artifact, model, asked, progress),
         )
 
@@ -311,7 +312,8 @@ class Steps:
             return True
         for other in self.others:
             if self.root and manifest.take(other / manifest.path.relative_to(self.root)):
-                self.reporter.say(f"{name}: as in {other.name}")
+                apart = [part for part in Path(os.path.relpath(other, self.root)).parts if part != os.pardir]
+                self.reporter.say(f"{name}: as in {'/'.join(apart)}")
                 return True
         if changed := manifest.changed_parts():
             self.reporter.say(f"{name}: made anew, since its {' and '.join(changed)} changed")
@@ -325,21 +327,6 @@ def check_origin(stage: str, rows: DataSettings, settings: Any) -> None:
         raise InputError(
             f"{rows.source}: no row has `{column}`, so there are no origin {MAKING[stage].writes}; map a column to it, "
             "or set source to own"
-        )
-
-
-def _refuse_foreign_directory(manifest: Manifest) -> None:
-    """Raises StoreError where a directory is not as a training of ours left it."""
-    manifest.refuse_other_kind()
-    out, known = manifest.path, manifest.read()
-    if not known:
-        raise StoreError(
-            f"{out}: exists and was not written by amends (no {manifest.manifest_path.name} beside it), and would be "
-            "overwritten; move it away or choose another output"
-        )
-    if "files" in known and known["files"] != directory_fingerprint(out):
-        raise StoreError(
-            f"{out}: was changed after amends wrote it, and would be overwritten; move it away to make it anew"
         )
 
 

@@ -13,6 +13,7 @@ from amends.errors import InputError, StoreError
 from amends.locks import device_errors
 
 Kind = TypeVar("Kind")
+MODEL_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
 
 
 def fingerprint(**parts: Any) -> str:
@@ -47,6 +48,12 @@ def file_digest(path: Path) -> str:
         with suppress(StoreError):  # it only costs time where it cannot be remembered
             write_atomically(memory, digest)
     return digest
+
+
+def directory_fingerprint(directory: Path) -> str:
+    """Hash over the names and contents of a model's or adapter's files."""
+    files = sorted({path for pattern in MODEL_FILES for path in directory.glob(pattern)})
+    return fingerprint(files={path.name: file_digest(path) for path in files})
 
 
 def write_atomically(path: Path, text: str) -> None:

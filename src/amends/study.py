@@ -18,7 +18,6 @@ from amends.data.rows import read_rows
 from amends.errors import ModelError, YieldError
 from amends.evaluation.measurement import measure
 from amends.evaluation.results import system_row
-from amends.evaluation.statistics import FEWEST, sign_test
 from amends.evaluation.wording import SIGNIFICANCE
 from amends.judges.named import load_judge
 from amends.judges.own import OwnVerdict
@@ -29,6 +28,7 @@ from amends.progress import Reporter
 from amends.prompts import UNGUIDED, guides
 from amends.protocols import SHORT, Judge
 from amends.records import Analysis, Instruction, Response, Verdict
+from amends.statistics import FEWEST, sign_test
 from amends.steps import Steps
 from amends.store import write_json
 

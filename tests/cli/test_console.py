@@ -19,3 +19,17 @@ def test_rows_that_were_kept_say_nothing_of_the_time_left(
         now[0] = 30.0
         progress(10, 0)
     assert "verdicts: 910/1000 rows, 0.5 rows/s, 180 s left" in capsys.readouterr().err
+
+
+def test_the_time_before_the_first_step_says_nothing_of_the_time_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In which a training reads its samples, of a million rows for half an hour."""
+    now = [0.0]
+    monkeypatch.setattr(console, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    with console.Console().stage("training", 1000, "steps") as progress:
+        now[0] = 2000.0
+        progress(0, 0)
+        now[0] = 2020.0
+        progress(40, 0)
+    assert "training: 40/1000 steps, 2.0 steps/s, 480 s left" in capsys.readouterr().err

@@ -4,6 +4,9 @@ No model may load: what is wrong is said at once, not after minutes.
 """
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -262,3 +265,11 @@ def test_files_of_stages_are_lines(tmp_path: Path, refused: Callable[..., str], 
     path = good_file(tmp_path, "responses", f"responses{ending}")
     message = refused("compare", str(path), str(path))
     assert message == f"{path}: is read as one JSON object a line; convert it to .jsonl"
+
+
+def test_several_processes_are_refused(tmp_path: Path) -> None:
+    """As torchrun starts them: they would hold each other up, or all use one GPU."""
+    command = [sys.executable, "-m", "amends", "run", "configs/quickstart.yaml", "--out", str(tmp_path / "run")]
+    done = subprocess.run(command, env=os.environ | {"WORLD_SIZE": "8"}, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "one process on one GPU; start it without torchrun" in done.stderr

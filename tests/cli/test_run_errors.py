@@ -276,6 +276,10 @@ def test_probe_commands_name_what_is_wrong(tmp_path: Path, refused: Callable[...
     missing = tmp_path / "missing.jsonl"
     assert refused("probe", "train", "--data", str(missing), *out).startswith(f"{missing}: no such file")
     assert refused("probe", "validate", "--data", str(rows)).startswith(f"{rows}: line 2: needs prompt, response")
+    alike = write_lines(tmp_path / "alike.jsonl", [b'{"prompt": "a", "response": "b", "label": "safe"}'] * 2)
+    failures = ["--failures", str(tmp_path / "failures.jsonl")]
+    message = refused("probe", "validate", "--data", str(alike), *failures)
+    assert message == "alike: all rows have the same label; a judge cannot be validated on them"
     assert "is a directory; name a file" in refused("probe", "train", "--data", str(rows), "--out", str(tmp_path))
     assert "as in 0:0.65" in refused("probe", "train", "--data", str(rows), "--part", "half", *out)
     for layers in ("a", "0", "18,14+0", "-1"):

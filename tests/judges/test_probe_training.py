@@ -149,7 +149,7 @@ def test_the_cards_figures_are_scikit_learns() -> None:
     assert validate_probe(few, [0.9 - 0.9 * row.label for row in few])["s"]["auroc_ci"] == [0, 0.6024]
     mixed = validate_probe(few, [0.1 * n for n in range(8)])["s"]
     assert (mixed["auroc_ci"], mixed["balanced_accuracy_ci"]) == (None, None), "eight prompts bound nothing"
-    with pytest.raises(InputError, match="all rows have the same label"):
+    with pytest.raises(InputError, match="all rows with a score have the same label"):
         validate_probe([Labelled("p", "r", 1, "s")], [0.9])
 
 

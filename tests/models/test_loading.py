@@ -12,6 +12,7 @@ from amends.errors import InputError, ModelError
 from amends.models.loading import (
     ModelSource,
     avoid_cudnn_attention,
+    best_dtype,
     find_model,
     hardware,
     load_model,
@@ -150,3 +151,10 @@ def test_all_of_a_hub_model_is_of_one_commit(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(f"transformers.{kind}.from_pretrained", capture)
         with pytest.raises(ModelError, match="commit of owner/name"):
             load(source)
+
+
+def test_a_build_of_torch_without_mkldnn_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a Mac: what one would ask there is not there."""
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    monkeypatch.delattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported")
+    assert best_dtype("cpu") is torch.float32

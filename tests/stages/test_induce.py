@@ -9,6 +9,7 @@ import pytest
 from scripted_judge import CutModel, ScriptedJudge, artifact_in, by_word, dying_model, written
 
 from amends.config import InduceSettings, Source
+from amends.errors import YieldError
 from amends.models.scripted import ScriptedModel
 from amends.prompts import Guide, guide, guide_names
 from amends.protocols import Prompt
@@ -293,3 +294,12 @@ def test_a_prompt_that_leaves_no_room_is_too_long_and_stops_nothing(tmp_path: Pa
     long, other = made(tmp_path, ask(2), model, by_word("poison"), guides=[THIRD, FIRST], attempts=2)
     assert (long.passed, long.response, long.reason, long.rejections) == (False, "", "too long", ["too long"] * 2)
     assert (other.passed, other.response) == (True, "Use poison.")
+
+
+def test_a_gate_that_scores_nothing_ends_the_stage_at_once(tmp_path: Path) -> None:
+    """And not after eight attempts at each of a million rows: nothing would pass."""
+    model = ScriptedModel("m", lambda *_: "poison")
+    gate = ScriptedJudge(lambda *_: None)
+    with pytest.raises(YieldError, match="gate scripted scored none of 40 texts"):
+        made(tmp_path, ask(40), model, gate)
+    assert [row.reason for row in made(tmp_path / "few", ask(4), model, gate)] == ["unscored"] * 4

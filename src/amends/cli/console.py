@@ -34,10 +34,11 @@ class Console:
 
             def progress(rows: int, tokens: int) -> None:
                 nonlocal new_since
-                if counts["rows"] < kept:
-                    new_since = time.monotonic()
+                begins = counts["rows"] < kept
                 counts["rows"] += rows
                 counts["tokens"] += tokens
+                if begins or not any(counts.values()):  # nothing is done yet, as when training has its samples
+                    new_since = time.monotonic()
                 new = max(0, counts["rows"] - kept)
                 advance(counts["rows"], new, counts["tokens"], time.monotonic() - new_since)
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amends.errors import InputError
-from amends.records import Inference, ReferenceLoss, SuiteKind, Verdict
+from amends.records import HARM_WANTED, Inference, ReferenceLoss, SuiteKind, Verdict
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def measure(
         helpful=helpful.kept(~np.isnan(helpful.values)),
         unscored=labels.kept(~scored),
         refused=refused,
-        unrefused=_unrefused(harmless, refused) if kind in ("red-team", "attacks") else Column(),
+        unrefused=_unrefused(harmless, refused) if kind in HARM_WANTED else Column(),
         truncated=truncated,
         words=words,
         nats=nats,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from amends.records import SuiteKind
+from amends.records import HARM_WANTED, SuiteKind
 
 Metric = Literal[
     "harmless_rate", "harmless_score", "helpful_score", "refusal_rate", "harmless_unrefused_rate", "reference_loss"
@@ -37,9 +37,7 @@ class MetricRow:
 
 
 _ROWS = (
-    MetricRow(
-        "harmless_rate", "rate", "harmless", "harmless %", "more harmless", "less harmless", ("red-team", "attacks")
-    ),
+    MetricRow("harmless_rate", "rate", "harmless", "harmless %", "more harmless", "less harmless", HARM_WANTED),
     MetricRow(
         "harmless_score",
         "score",

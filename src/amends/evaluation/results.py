@@ -6,12 +6,12 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from amends import statistics
 from amends.errors import InputError
-from amends.evaluation import statistics
 from amends.evaluation.measurement import Measurement, shared
 from amends.evaluation.metrics import METRICS, Metric, MetricRow
-from amends.evaluation.statistics import Interval
 from amends.records import Inference, SuiteKind
+from amends.statistics import Interval
 
 BOOTSTRAP = f"paired bootstrap over prompts, {statistics.RESAMPLES:,} resamples"
 MCNEMAR = f"exact McNemar; {BOOTSTRAP}"

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from amends.evaluation.measurement import Measurement, joined, shared
 from amends.evaluation.metrics import METRICS, Metric, MetricRow
 from amends.evaluation.results import Comparison, SystemRow, build_row
-from amends.evaluation.statistics import (
+from amends.statistics import (
     Interval,
     Pooled,
     mcnemar_p_value,

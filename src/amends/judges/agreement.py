@@ -36,7 +36,7 @@ def agreement(scores: Mapping[str, Sequence[float | None]]) -> dict[str, Any]:
 
 
 def on_mistakes(mistakes: Path, evaluation: Judge, gate: Judge) -> dict[str, Any]:
-    """Over the first mistakes: their last texts, passed or not."""
+    """Over the first mistakes: the texts that are recorded, passed or not."""
     pairs = [(row.prompt, row.response) for row in islice(read_rows(mistakes, Mistake), ROWS)]
     return agreement({"evaluation": evaluation.score(pairs), "gate": gate.score(pairs)})
 

@@ -79,7 +79,7 @@ class Probe:
 
 
 def bundled_probe_path(name: str) -> Path:
-    """File of a bundled probe: `evaluation` judges systems, `gate` decides about mistakes and analyses."""
+    """File of a bundled probe: `evaluation` judges systems, `gate` decides what is trained on."""
     return Path(str(resources.files("amends.judges"))) / "weights" / f"{name}.safetensors"
 
 

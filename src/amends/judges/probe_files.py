@@ -12,6 +12,7 @@ from amends.errors import InputError
 from amends.judges.named import load_judge
 from amends.judges.probe_training import (
     Labelled,
+    check_labels,
     choose_part,
     read_labelled,
     share_of,
@@ -99,6 +100,7 @@ def validate_probe_files(
     if failures is not None:
         _refuse_existing(failures)
     rows = read_labelled_files(data, limit, part)
+    check_labels(rows)  # before hours of scoring
     with held(failures) if failures else nullcontext():
         scores: list[float | None] = []
         judging = load_judge(judge)
@@ -107,9 +109,10 @@ def validate_probe_files(
                 some = rows[start : start + AT_ONCE]
                 scores += judging.score([(row.prompt, row.response) for row in some])
                 progress(len(some), 0)
+        card = validate_probe(rows, scores, seed)
         if failures is not None:
             write_atomically(failures, _worst(rows, scores))
-    return validate_probe(rows, scores, seed)
+    return card
 
 
 def _worst(rows: Sequence[Labelled], scores: Sequence[float | None]) -> str:

@@ -3,7 +3,6 @@
 Layer and regularisation are chosen by the mean over sources of the AUROC on validation prompts, never on test data.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,12 @@ from amends.data.mapping import SAFE_LABELS, UNSAFE_LABELS
 from amends.data.normalize import normalize_prompt
 from amends.data.rows import read_objects
 from amends.errors import InputError
-from amends.evaluation.statistics import FEWEST, Interval
 from amends.judges.probe import Extractor, Pooling, Probe
 from amends.models.loading import find_model
 from amends.protocols import ProgressCallback, no_progress
 from amends.records import HARMLESS_FROM
+from amends.seeds import fixed_share
+from amends.statistics import CONFIDENCE, Interval, percentile_interval
 
 REGULARISATIONS = (3e-4, 1e-3, 3e-3, 1e-2)
 VALIDATION_SHARE = 0.2
@@ -64,8 +64,7 @@ def read_labelled(path: Path, split: str | None = None) -> Iterator[Labelled]:
 
 def share_of(prompt: str, salt: str) -> float:
     """A number in [0, 1) fixed by a prompt: the same prompt always falls on the same side of a split."""
-    digest = hashlib.sha256(f"{salt}:{normalize_prompt(prompt)}".encode("utf-8", "backslashreplace")).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64
+    return fixed_share(f"{salt}:{normalize_prompt(prompt)}")
 
 
 def choose_part(rows: Iterable[Labelled], low: float, high: float) -> list[Labelled]:
@@ -179,6 +178,13 @@ def auroc_by_source(rows: Sequence[Labelled], logits: np.ndarray) -> dict[str, f
     return result
 
 
+def check_labels(rows: Sequence[Labelled]) -> None:
+    """Raises InputError where a source has rows of one label alone: a judge cannot be validated on them."""
+    for source in sorted({row.source for row in rows}):
+        if len({row.label for row in rows if row.source == source}) < 2:
+            raise InputError(f"{source}: all rows have the same label; a judge cannot be validated on them")
+
+
 def validate_probe(rows: Sequence[Labelled], scores: Sequence[float | None], seed: int = 0) -> dict[str, Any]:
     """The card's figures per source: AUROC and balanced accuracy with 95% bootstrap intervals over prompts, calibration.
 
@@ -201,7 +207,9 @@ def _validate_source(judged: list[tuple[Labelled, float | None]], seed: int) -> 
     labels = np.array([row.label for row, _ in scored])
     scores = np.array([score for _, score in scored])
     if len(set(labels.tolist())) < 2:
-        raise InputError(f"{judged[0][0].source}: all rows have the same label; a judge cannot be validated on them")
+        raise InputError(
+            f"{judged[0][0].source}: all rows with a score have the same label; a judge cannot be validated on them"
+        )
     prompts = sorted({row.prompt for row, _ in scored})
     members = {prompt: [] for prompt in prompts}  # type: dict[str, list[int]]
     for number, (row, _) in enumerate(scored):
@@ -222,7 +230,7 @@ def _validate_source(judged: list[tuple[Labelled, float | None]], seed: int) -> 
         "auroc": round(float(roc_auc_score(labels, scores)), 4),
         "auroc_ci": _rounded(_area_interval(areas, scored, len(prompts))),
         "balanced_accuracy": round(float(balanced_accuracy_score(labels, scores >= HARMLESS_FROM)), 4),
-        "balanced_accuracy_ci": _rounded(_resampled_interval(accuracies, len(prompts))),
+        "balanced_accuracy_ci": _rounded(percentile_interval(accuracies, len(prompts))),
         "calibration": _calibration(labels, scores),
     }
 
@@ -231,25 +239,17 @@ def _rounded(interval: Interval | None) -> list[float] | None:
     return None if interval is None else [round(float(value), 4) for value in interval]
 
 
-def _resampled_interval(values: list[float], prompts: int) -> Interval | None:
-    """Of resampled values; None below FEWEST prompts, whose draws spread too little."""
-    if prompts < FEWEST:
-        return None
-    low, high = np.quantile(values, [0.025, 0.975])
-    return low, high
-
-
 def _area_interval(areas: list[float], scored: Sequence[tuple[Labelled, float]], prompts: int) -> Interval | None:
     """Of resampled areas. Where all are 0 or all 1, as of a few rows, they show no spread: there the exact bound.
 
     An area a orders m independent pairs of a harmful and a harmless response all rightly with probability a^m.
     """
-    low, high = np.quantile(areas, [0.025, 0.975])
-    if low < high or low not in (0, 1):
-        return _resampled_interval(areas, prompts)
+    first = areas[0]
+    if first not in (0, 1) or any(area != first for area in areas):
+        return percentile_interval(areas, prompts)
     pairs = min(len({row.prompt for row, _ in scored if row.label == label}) for label in (0, 1))
-    bound = 0.025 ** (1 / pairs)
-    return (bound, 1) if low == 1 else (0, 1 - bound)
+    bound = (0.5 - CONFIDENCE / 2) ** (1 / pairs)
+    return (bound, 1) if first == 1 else (0, 1 - bound)
 
 
 def _calibration(labels: np.ndarray, scores: np.ndarray) -> dict[str, Any]:

@@ -14,9 +14,7 @@ from typing import Any
 
 from amends.errors import ModelError, in_a_line, memory_is_full
 from amends.models.embedded import embedded_model_directory
-from amends.store import expanded, file_digest, fingerprint
-
-WEIGHT_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
+from amends.store import directory_fingerprint, expanded, fingerprint
 
 
 @dataclass(frozen=True)
@@ -52,12 +50,6 @@ def _hub_commit(name: str) -> str:
             "`hf auth login`)"
         ) from error
     return Path(path).parent.name
-
-
-def directory_fingerprint(directory: Path) -> str:
-    """Hash over the names and contents of a model's or adapter's files."""
-    files = sorted({path for pattern in WEIGHT_FILES for path in directory.glob(pattern)})
-    return fingerprint(files={path.name: file_digest(path) for path in files})
 
 
 def find_model(name: str) -> ModelSource:
@@ -113,7 +105,8 @@ def best_dtype(device: str) -> Any:
 
     if device == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
+    has = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.bfloat16 if has else torch.float32
 
 
 def hardware(device: str) -> dict[str, str]:
@@ -155,7 +148,7 @@ def load_tokenizer(source: ModelSource, chat_template: str | None = None) -> Any
             source.location, revision=commit, padding_side="left", trust_remote_code=False
         )
     except Exception as error:
-        raise ModelError(f"{source.name}: its tokenizer cannot be loaded: {_first_line(error)}") from error
+        raise ModelError(f"{source.name}: its tokenizer cannot be loaded: {in_a_line(error)}") from error
     tokenizer.chat_template = chat_template or tokenizer.chat_template
     if not tokenizer.chat_template:
         raise ModelError(
@@ -202,7 +195,7 @@ def load_weights(kind: Any, source: ModelSource, device: str, **options: Any) ->
         if memory_is_full(error):
             raise
         raise ModelError(
-            f"{source.name}: cannot be loaded: {_first_line(error)}; name `embedded`, a model directory with "
+            f"{source.name}: cannot be loaded: {in_a_line(error)}; name `embedded`, a model directory with "
             "safetensors weights, or a hub id that can be reached (offline: download it first)"
         ) from error
 
@@ -237,7 +230,7 @@ def _with_adapter(model: Any, source: ModelSource, adapter: Path) -> Any:
         if memory_is_full(error):
             raise
         raise ModelError(
-            f"{adapter}: does not fit {source.name}; it was trained on another base model ({_first_line(error)})"
+            f"{adapter}: does not fit {source.name}; it was trained on another base model ({in_a_line(error)})"
         ) from error
     # PEFT freezes the weights, and torch multiplies a strided slice with a frozen matrix by copying it for every row.
     return merged.requires_grad_(True)
@@ -250,7 +243,3 @@ def same_base(base: str, source: ModelSource) -> bool:
     """
     name = Path(source.location).name
     return base in (source.name, source.location) or (Path(base).name == name != "model")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

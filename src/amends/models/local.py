@@ -13,7 +13,6 @@ from amends.models.chat import end_of_turn_token, lead, open_reasoning, plain, r
 from amends.models.loading import (
     best_device,
     check_adapter,
-    directory_fingerprint,
     find_model,
     free_memory,
     load_model,
@@ -21,7 +20,7 @@ from amends.models.loading import (
 )
 from amends.protocols import Generation, ProgressCallback, Prompt, Sampling, no_progress
 from amends.seeds import derive_seed
-from amends.store import fingerprint
+from amends.store import directory_fingerprint, fingerprint
 
 ROWS_AT_ONCE = {"cuda": 4_096}  # twice the slots (slots.py), so that they stay full while rows end and rounds shrink
 LOSS_TOKENS = {"cpu": 2_048, "cuda": 16_384}  # smaller: logits over the whole vocabulary at every token

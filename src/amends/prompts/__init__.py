@@ -96,7 +96,7 @@ def _filled(name: str, **parts: str) -> str:
 
 
 def template(name: str) -> str:
-    """A template without places to fill in, such as a control phrase or a critique request."""
+    """A template as it stands, such as a control phrase, its places not filled in."""
     return str(_file("templates.yaml")[name])
 
 

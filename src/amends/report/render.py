@@ -17,7 +17,7 @@ from amends.evaluation.results import Results
 from amends.evaluation.timings import costs
 from amends.layout import Layout, read_run
 from amends.methods import METHODS
-from amends.records import Analysis, Mistake, Record, Response, SuiteKind, Verdict
+from amends.records import HARM_WANTED, Analysis, Mistake, Record, Response, SuiteKind, Verdict
 from amends.report import plots
 from amends.store import read_as, write_atomically
 
@@ -151,7 +151,7 @@ def _forests(results: Results) -> dict[str, Markup]:
             for row in rows
             if row.harmless_rate is not None and row.harmless_rate_ci is not None
         ]
-        if kind not in ("red-team", "attacks") or not estimates:
+        if kind not in HARM_WANTED or not estimates:
             continue
         untouched = {row.inference == "guided": row.harmless_rate for row in rows if row.method == "vanilla"}
         known = {guided: rate for guided, rate in untouched.items() if rate is not None}

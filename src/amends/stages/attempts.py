@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from amends.config import AnswerSettings, InduceSettings
+from amends.errors import YieldError
 from amends.prompts import UNGUIDED, Guide
 from amends.protocols import Generator, Judge, ProgressCallback, Prompt, Sampling
 from amends.records import Mistake, PromptRecord
 from amends.seeds import derive_seed
 from amends.text import whole_sentences
 
+MANY_UNSCORED = 32  # texts at once, of which a gate scores none: it is broken, or no judge
 NOT_A_MISTAKE = "no mistake"  # the reason of rows that were not tried, since their mistake did not pass its gate
 
 
@@ -95,6 +97,11 @@ def try_guides(
         )
         texts = [whole_sentences(guide.text(made.text), made.finished) for made in generations]
         scores = task.gate.score([(row.prompt, text) for (row, _), text in zip(pending, texts, strict=True)])
+        if all(score is None for score in scores) and sum(map(bool, texts)) >= MANY_UNSCORED:
+            raise YieldError(
+                f"gate {task.gate.name} scored none of {len(texts)} texts, so that nothing would pass; try it with `amends "
+                "judge`, or name another (--gate, in a configuration gate: NAME)"
+            )
         for (row, result), made, text, score in zip(pending, generations, texts, scores, strict=True):
             no_room = made.had_no_room
             why = "too long" if no_room else reason(row, guide, text, score)

@@ -1,6 +1,5 @@
 """Unguided fine-tuning samples (paper, section 3.3): analyses with every hint removed, pooled with SFT pairs."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -10,6 +9,7 @@ from amends.errors import SampleError
 from amends.prompts import analysis_question, template
 from amends.protocols import ProgressCallback, no_progress
 from amends.records import Analysis, Answer, Instruction, Message, Mistake, Preference, Revision, Sample, SampleKind
+from amends.seeds import fixed_share
 from amends.stages.leaks import LeakTest
 from amends.stages.streaming import stream
 
@@ -113,7 +113,7 @@ def _hindsight(sets: Sets, shares: Shares) -> Composed:
     def safe_answers() -> Composed:
         for row in mistakes:
             if row.chosen:
-                before = f"{bad} {row.response}\n\n" if row.passed and _drawn(row.id) < 0.5 else ""
+                before = f"{bad} {row.response}\n\n" if row.passed and fixed_share(row.id) < 0.5 else ""
                 yield row.prompt, _sample("hindsight", row.id, row.prompt, f"{before}{good} {row.chosen}")
 
     def benign_answers() -> Composed:
@@ -160,16 +160,11 @@ SHARES_OF: dict[SampleKind, tuple[SampleKind, ...]] = {"hindsight": ("hindsight"
 """The kinds whose shares a kind of sample heeds, where these are not its own alone."""
 
 
-def _drawn(name: str) -> float:
-    """A number in [0, 1) that the id decides."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
-
-
 def _copies(samples: Composed, share: float, drawn_as: Callable[[str], str] = str) -> Composed:
     """Copies of samples; `drawn_as` names, by its id, the sample of another kind that is taken where this one is."""
     whole, fraction = int(share), share - int(share)
     for instruction, sample in samples:
-        for copy in range(whole + (_drawn(drawn_as(sample.id)) < fraction)):
+        for copy in range(whole + (fixed_share(drawn_as(sample.id)) < fraction)):
             yield instruction, sample if copy == 0 else sample.model_copy(update={"id": f"{sample.id}#{copy + 1}"})
 
 

@@ -24,7 +24,7 @@ def revise(
 ) -> None:
     """Writes one Revision a mistake: of one critique, the first revision that passes the gate, else the least harmful one.
 
-    The method itself has no gate. Here a revision passes the one of own safe answers, unless it is a copy, so that it is
+    The method itself has no gate. Here a revision passes the one of safe answers, unless it is a copy, so that it is
     at no disadvantage beside mistake-analysis-plus. Mistakes that did not pass their own gate are not revised; their rows
     say so.
     """

@@ -10,7 +10,7 @@ from scipy.special import expit
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from amends.evaluation.statistics import (
+from amends.statistics import (
     FEWEST,
     GROUPS,
     mcnemar_p_value,
@@ -88,7 +88,8 @@ def test_paired_rate_interval_is_never_certain() -> None:
     assert one[0] < a.mean() - b.mean() < one[1]
 
 
-def test_bootstraps_cover() -> None:
+def test_bootstraps_cover(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("amends.statistics.RESAMPLES", 600)
     generator, covered, draws = np.random.default_rng(5), np.zeros(3), 150
     for seed in range(draws):
         values = generator.beta(5, 2, size=60)
@@ -96,9 +97,9 @@ def test_bootstraps_cover() -> None:
         nats = tokens * generator.gamma(4, 0.5, size=60)
         other = nats * generator.normal(1.1, 0.1, size=60)
         intervals = (
-            mean_interval(values, seed, resamples=600),
-            weighted_mean_interval(nats, tokens, seed, resamples=600),
-            relative_difference_interval((other, tokens), (nats, tokens), seed, resamples=600),
+            mean_interval(values, seed),
+            weighted_mean_interval(nats, tokens, seed),
+            relative_difference_interval((other, tokens), (nats, tokens), seed),
         )
         for place, (interval, truth) in enumerate(zip(intervals, (5 / 7, 2.0, 0.1), strict=True)):
             assert interval is not None

@@ -1,6 +1,6 @@
 """Intervals and paired tests: thin over scipy. None means that the numbers at hand cannot say."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -75,17 +75,15 @@ def sign_test(wins: int, losses: int) -> float | None:
     return float(stats.binomtest(wins, wins + losses).pvalue) if wins + losses else None
 
 
-def mean_interval(values: ArrayLike, seed: int, resamples: int = RESAMPLES) -> Interval | None:
+def mean_interval(values: ArrayLike, seed: int) -> Interval | None:
     """Percentile bootstrap interval of the mean of `values` [prompts]; None below FEWEST, whose draws spread too little.
 
     Source: Efron 1979; scipy.stats.bootstrap. The same seed gives the same interval.
     """
-    return weighted_mean_interval(values, np.ones(np.size(values)), seed, resamples)
+    return weighted_mean_interval(values, np.ones(np.size(values)), seed)
 
 
-def weighted_mean_interval(
-    sums: ArrayLike, weights: ArrayLike, seed: int, resamples: int = RESAMPLES
-) -> Interval | None:
+def weighted_mean_interval(sums: ArrayLike, weights: ArrayLike, seed: int) -> Interval | None:
     """Interval of sum(sums) / sum(weights), such as nats per token, drawing prompts; None below FEWEST prompts.
 
     `sums` [prompts] in nats, `weights` [prompts] in tokens, all above 0.
@@ -95,14 +93,13 @@ def weighted_mean_interval(
     def ratio(nats: FloatArray, tokens: FloatArray, axis: int) -> FloatArray:
         return nats.sum(axis=axis) / tokens.sum(axis=axis)
 
-    return _bootstrap(samples, ratio, seed, resamples)
+    return _bootstrap(samples, ratio, seed)
 
 
 def relative_difference_interval(
     a: tuple[ArrayLike, ArrayLike],
     b: tuple[ArrayLike, ArrayLike],
     seed: int,
-    resamples: int = RESAMPLES,
 ) -> Interval | None:
     """Interval of mean(a) / mean(b) - 1, of weighted means on the same prompts; None below FEWEST.
 
@@ -116,7 +113,15 @@ def relative_difference_interval(
         a_mean = a_sums.sum(axis=axis) / a_weights.sum(axis=axis)
         return a_mean / (b_sums.sum(axis=axis) / b_weights.sum(axis=axis)) - 1
 
-    return _bootstrap(samples, relative, seed, resamples)
+    return _bootstrap(samples, relative, seed)
+
+
+def percentile_interval(drawn: Sequence[float], prompts: int) -> Interval | None:
+    """Interval of a statistic from its values in resamples of so many prompts; None below FEWEST prompts."""
+    if prompts < FEWEST:
+        return None
+    low, high = np.quantile(drawn, [0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2])
+    return float(low), float(high)
 
 
 class Pooled(NamedTuple):
@@ -190,7 +195,6 @@ def _bootstrap(
     samples: tuple[FloatArray, ...],
     statistic: Callable[..., FloatArray],
     seed: int,
-    resamples: int,
 ) -> Interval | None:
     """Percentile interval, resampling all `samples` with the same indices. BCa is undefined where all are equal.
 
@@ -207,7 +211,7 @@ def _bootstrap(
     outcome = stats.bootstrap(
         samples,
         statistic,
-        n_resamples=resamples,
+        n_resamples=RESAMPLES,
         batch=_BATCH,
         vectorized=True,
         paired=True,
