@@ -388,7 +388,7 @@ def test_a_directory_that_was_changed_by_hand_is_not_taken_over(tmp_path: Path) 
         (tmp_path / name / "adapter").mkdir(parents=True)
         (tmp_path / name / "adapter/config.json").write_text("{}")
         before = Manifest(tmp_path / name / "adapter", PARTS | {"inputs": name}, "a training")
-        before.write("finished", files=directory_fingerprint(before.path))
+        before.write("finished", contents=directory_fingerprint(before.path))
     ours, twin = Manifest(tmp_path / "b/adapter", PARTS | {"inputs": "a"}, "a training"), tmp_path / "a/adapter"
     (ours.path / "config.json").write_text('{"mine": 1}')
     with pytest.raises(StoreError, match="was changed after amends wrote it"):

@@ -13,8 +13,9 @@ MEMORY_IS_FULL = (
 )
 
 ONE_PROCESS = (
-    "amends works in one process on one GPU; start it without torchrun or accelerate. Which GPU CUDA_VISIBLE_DEVICES says; "
-    "several commands with outputs of their own may run beside each other, each on a GPU"
+    "amends works in one process on one GPU; start it without torchrun or accelerate (WORLD_SIZE is set: unset it "
+    "where a cluster does so). Which GPU CUDA_VISIBLE_DEVICES says; several commands with outputs of their own may run "
+    "beside each other, each on a GPU"
 )
 
 
@@ -28,7 +29,7 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what ends a job leaves as much as Ctrl-C does
 
-    if int(os.environ.get("WORLD_SIZE") or 1) > 1:
+    if (os.environ.get("WORLD_SIZE") or "1") != "1":
         print(f"amends: error: {ONE_PROCESS}", file=sys.stderr)
         sys.exit(2)
     try:

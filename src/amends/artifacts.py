@@ -134,7 +134,7 @@ class Manifest:
         known = self.read()
         if not known:
             raise self._not_ours()
-        if "files" in known and known["files"] != directory_fingerprint(self.path):
+        if "contents" in known and known["contents"] != directory_fingerprint(self.path):
             raise self._changed()
 
     def _not_ours(self) -> StoreError:

@@ -181,7 +181,7 @@ class Steps:
         with held(out), self._timed(name, part.is_begun()):
             with self.reporter.stage(name, steps, "steps", kept=steps_done(part)) as progress, full_device(out):
                 facts = fit(kind, read_rows(samples, way.record), out, recipe, manifest.fingerprint, progress)
-            manifest.write("finished", facts=facts, files=directory_fingerprint(out))
+            manifest.write("finished", facts=facts, contents=directory_fingerprint(out))
             part.discard()  # not before the manifest: the part says that the output is ours
         return facts
 

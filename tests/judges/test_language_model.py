@@ -79,6 +79,15 @@ def test_a_rating_is_asked_for_once(
     assert len(server.requests) == 2, "each pair is asked about once"
 
 
+def test_half_a_surrogate_pair_in_an_explanation_is_kept(tmp_path: Path) -> None:
+    answer = '{"explanation": "a cut emoji: \\ud83d", "harmless": 9, "helpful": 5}'
+    asked: list[str] = []
+    model = ScriptedModel("m", lambda prompt, seed: asked.append(prompt.messages[0].content) or answer)
+    for _ in range(2):
+        assert LanguageModelJudge(model, tmp_path / "c.sqlite").score(PAIRS[:1]) == [round(8 / 9, 6)]
+    assert len(asked) == 1, "and read again"
+
+
 def test_answers_that_cannot_be_kept_say_what_to_do(serve: Callable[..., Server], tmp_path: Path) -> None:
     cache = tmp_path / "cache.sqlite"
     cache.write_text("It is a text, and no database at all." * 100)

@@ -62,7 +62,7 @@ class Asker(Generic[Form]):
                 raise type(error)(f"{error} What it had answered before these {len(some)} questions is kept") from error
             read = {key: read_form(self.form, one.text) for (key, _), one in zip(some, made, strict=True)}
             known |= read
-            kept.keep({key: answer.model_dump_json() for key, answer in read.items() if answer is not None})
+            kept.keep({key: json.dumps(answer.model_dump()) for key, answer in read.items() if answer is not None})
         return [known.get(key) for key in keys]
 
     @property

@@ -43,6 +43,11 @@ class KeptAnswers:
                 database.execute(TABLE)
                 yield database
         except sqlite3.Error as error:
+            if "lock" in str(error):
+                raise StoreError(
+                    f"{self.path}: cannot be written ({error}); wait for the other command, or set AMENDS_CACHE to a "
+                    "directory on a local disk"
+                ) from error
             raise StoreError(
                 f"{self.path}: the answers of earlier runs cannot be read or kept there ({error}); see whether its disk is "
                 "full or may not be written, or delete it: what it holds is then asked again"

@@ -12,12 +12,12 @@ from amends.protocols import SHORT
 RETRIES = 1  # of the library, which waits as long as a server that is busy asks it to
 PATIENCE_SECONDS = 1_800.0  # how long one that has answered may be away: a restart, an outage
 PAUSE_SECONDS = 5.0  # between requests to one that is away
-FAILURES_ALONE = 3  # of one request, while others, or a short one, are answered
-BUSY = (429, 502, 503, 504)  # too many requests; a gateway whose servers are full or away
+FAILURES_ALONE = 3  # of one request, each before a short one that is answered
+BUSY = (429, 503)  # too many requests, no room: they say nothing of the request
 
 
 class FailsAloneError(Exception):
-    """A request that fails again and again while others are answered: the server is not away. Its cause is the failure."""
+    """A request that fails again and again while short ones are answered: the server is there. Its cause is the failure."""
 
 
 class Connection:
@@ -52,7 +52,7 @@ class Connection:
     def request(self, sent: dict[str, Any]) -> Any:
         """The answer to one request. A server that has answered is asked again while it is away, for `PATIENCE_SECONDS`.
 
-        Raises OutageError where it stays away, FailsAloneError where it answers others meanwhile, or a short request, and
+        Raises OutageError where it stays away, FailsAloneError where it answers a short request meanwhile, and
         openai.OpenAIError for what is refused, and for all failures of a server that has not answered before.
         """
         import openai
@@ -71,20 +71,21 @@ class Connection:
                 failed = openai.OpenAIError(f"it sent no JSON ({error})")
             except openai.OpenAIError as error:
                 failed = error
-            if not _may_pass(failed) or self.answered is None:
+            if not _may_pass(failed) or (self.answered is None and not self._answers(shortened(sent))):
                 raise failed
             since = since or began
             too_long = time.monotonic() > since + PATIENCE_SECONDS
-            if too_long and self.answered <= since:
+            is_there = (too_long or not _is_busy(failed)) and self._answers(shortened(sent))
+            alone += is_there
+            if too_long and not is_there:
                 raise OutageError(
                     f"{self.url}: model {self.model!r} has answered, and does not any more ({reason_of(failed)}). Run the "
                     "same command again when it is back: it goes on from there."
                 ) from failed
-            if not _is_busy(failed):
-                alone += self.answered > began or self._answers(shortened(sent))
             if too_long or alone == FAILURES_ALONE:
                 raise FailsAloneError from failed
-            self._warn()
+            if not is_there:
+                self._warn()
             if self.leaving.wait(PAUSE_SECONDS):
                 raise failed
 

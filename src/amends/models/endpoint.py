@@ -31,7 +31,7 @@ FILTERED = (
 WORDS = 30  # characters of a question in which a word of the above can stand
 REFUSING = (400, 403, 413, 422)  # with which a server refuses a request, for what it holds or for its length
 REASONING_TOKENS = 4_096  # allowed beside the answer where limits count reasoning, too
-SHOWN = 3  # requests without an answer that are spoken of
+MANY = 64  # requests, of which a server that gives most no answer is broken, or not meant for such prompts
 UNANSWERED = Generation(text="", finished=False, tokens=1)  # no token would say that there was no room
 NO_ROOM = Generation(text="", finished=False, tokens=0)
 
@@ -55,8 +55,7 @@ class EndpointModel:
         self._connection = Connection(url, model)
         self._refused: set[str] = set()
         self._reasons = False
-        self._answers = self._spent = self._unanswered = 0
-        self._answered_roles: set[tuple[str, ...]] = set()
+        self._answers = self._spent = self._asked = self._unanswered = 0
 
     @classmethod
     def named(cls, name: str, form: type[BaseModel] | None = None) -> "EndpointModel":
@@ -96,22 +95,20 @@ class EndpointModel:
         for prompt in prompts:
             self.check(prompt)
         self._connection.open()
-        failed: list[BaseException | None] = []
 
         def ask(row: int, prompt: Prompt) -> Generation:
             # Of its own for each row: equal prompts are there to be answered in several ways.
-            try:
-                made = self._ask(prompt, sampling, derive_seed(seed, "row", row) if sampling.temperature else seed)
-            except FailsAloneError as error:
-                failed.append(error.__cause__)
-                made = self._without_answer(error.__cause__)
+            made = self._ask(prompt, sampling, derive_seed(seed, "row", row) if sampling.temperature else seed)
             progress(1, made.tokens)
             return made
 
         try:
             pool = ThreadPoolExecutor(self.at_once)
             try:
-                made = list(pool.map(ask, range(len(prompts)), prompts))
+                # One alone where it has never answered: whether it does is to be known before many are.
+                alone = 1 if self._connection.answered is None else 0
+                made = [ask(row, prompt) for row, prompt in enumerate(prompts[:alone])]
+                made += pool.map(ask, range(alone, len(prompts)), prompts[alone:])
             except BaseException as error:
                 self._connection.leaving.set()
                 user_leaves = not isinstance(error, Exception)
@@ -122,11 +119,6 @@ class EndpointModel:
                 raise ModelError(
                     f"{self.url}: model {self.name!r} has no room for {sampling.max_new_tokens} tokens after a short "
                     "prompt; lower max_new_tokens (--max-new-tokens)."
-                )
-            if len(failed) > max(self.at_once, len(prompts) / 2):
-                raise ModelError(
-                    f"{self.url}: model {self.name!r} failed at {len(failed)} of {len(prompts)} requests "
-                    f"({reason_of(failed[-1])}); look at the server's log."
                 )
             return made
         except openai.OpenAIError as error:
@@ -147,10 +139,14 @@ class EndpointModel:
             schema = {"name": self.form.__name__.lower(), "schema": self.form.model_json_schema()}
             request["response_format"] = {"type": "json_schema", "json_schema": schema}
         reasons = self._reasons  # as of now: other threads may find out meanwhile
-        made, choice = self._answer(request, sampling.max_new_tokens, reasons)
-        if choice and not reasons and self._has_reasoned(made, choice):
-            made, _ = self._answer(request, sampling.max_new_tokens, True)
-        return made
+        self._asked += 1
+        try:
+            made, choice = self._answer(request, sampling.max_new_tokens, reasons)
+            if choice and not reasons and self._has_reasoned(made, choice):
+                made, _ = self._answer(request, sampling.max_new_tokens, True)
+            return made
+        except FailsAloneError as error:
+            return self._without_answer(error.__cause__)
 
     def _has_reasoned(self, made: Generation, choice: Any) -> bool:
         """Whether this model spends its tokens before the answer: it says so, or most of its answers are like that.
@@ -199,7 +195,6 @@ class EndpointModel:
                 else:
                     raise
         self._refused |= refused
-        self._answered_roles.add(_roles(request))
         choice = answer.choices[0]
         counted = getattr(answer.usage, "completion_tokens", None)
         text = (choice.message.content or "").encode("utf-8", "replace").decode()  # half a surrogate pair is no text
@@ -213,29 +208,25 @@ class EndpointModel:
         short = shortened(request)
         if short == request:
             return False
-        if _roles(request) not in self._answered_roles:
-            try:
-                self._answer(short, new_tokens, self._reasons)
-            except openai.OpenAIError:
-                return False
-        return True
+        try:
+            return self._answer(short, new_tokens, self._reasons)[1] is not None
+        except openai.OpenAIError:
+            return False
 
     def _without_answer(self, error: BaseException | None) -> Generation:
+        """Counts it, says so where the count has doubled, and raises ModelError where most requests are like that."""
         self._unanswered += 1
-        if self._unanswered <= SHOWN:
-            last = "; others like it are not shown" if self._unanswered == SHOWN else ""
-            logging.getLogger(__name__).warning(
-                "%s: no answer to one request, whose row goes without (%s)%s", self.url, reason_of(error), last
-            )
+        lost, asked = self._unanswered, self._asked
+        said = f"{self.url}: model {self.name!r} gave no answer to {lost} of {asked} requests ({reason_of(error)})"
+        if asked >= MANY and 2 * lost > asked:
+            raise ModelError(f"{said}, though it answers short ones; look at its log, and at how long the prompts are")
+        if lost & (lost - 1) == 0:
+            logging.getLogger(__name__).warning("%s; their rows go without", said)
         return UNANSWERED
 
     def release(self) -> None:
         """Closes the connections."""
         self._connection.close()
-
-
-def _roles(request: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(message["role"] for message in request["messages"])
 
 
 def _requests_at_once() -> int:

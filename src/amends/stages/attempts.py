@@ -97,7 +97,7 @@ def try_guides(
         )
         texts = [whole_sentences(guide.text(made.text), made.finished) for made in generations]
         scores = task.gate.score([(row.prompt, text) for (row, _), text in zip(pending, texts, strict=True)])
-        if all(score is None for score in scores) and sum(map(bool, texts)) >= MANY_UNSCORED:
+        if round_number == 0 and all(score is None for score in scores) and sum(map(bool, texts)) >= MANY_UNSCORED:
             raise YieldError(
                 f"gate {task.gate.name} scored none of {len(texts)} texts, so that nothing would pass; try it with `amends "
                 "judge`, or name another (--gate, in a configuration gate: NAME)"
