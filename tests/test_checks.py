@@ -190,10 +190,12 @@ def test_imports_go_downward_only() -> None:
     for path in package.rglob("*.py"):
         own = path.relative_to(package).parts[0].removesuffix(".py")
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("amends."):
-                other = str(node.module).split(".")[1]
-                if own != "__init__" and level[other] > level[own]:
-                    upward.append(f"{path.relative_to(package)} imports {node.module}")
+            named = [f"{node.module}.{one.name}" for one in node.names] if isinstance(node, ast.ImportFrom) else []
+            named += [one.name for one in node.names] if isinstance(node, ast.Import) else []
+            for module in (name for name in named if name.startswith("amends.")):
+                other = level.get(module.split(".")[1], 0)  # 0: a name of the package itself, as its version
+                if own != "__init__" and other > level[own]:
+                    upward.append(f"{path.relative_to(package)} imports {module}")
     assert not upward
     layout = Path(__file__).parents[1].joinpath("CONTRIBUTING.md").read_text()
     assert all(f"{name}.py" in layout or f"{name}/" in layout for name in level)
