@@ -66,9 +66,7 @@ class Part:
     def refuse_foreign(self) -> None:
         """Raises StoreError where it is somebody else's."""
         if self.is_foreign():
-            raise StoreError(
-                f"{self.path}: exists and was not written by amends; move it away or choose another output"
-            )
+            raise _foreign_part(self.path)
 
     def claim(self) -> None:
         """Makes it this making's; what another one left in it is thrown away."""
@@ -128,8 +126,10 @@ class Manifest:
         if there != self.kind:
             raise StoreError(f"{self.path}: holds {there}, which {self.kind} would replace; choose another output")
 
-    def refuse_changed_directory(self) -> None:
-        """Raises StoreError where a directory is not as amends left it."""
+    def refuse_changed(self) -> None:
+        """Raises StoreError where what is there, a directory mostly, is not as amends left it."""
+        if not self.path.exists() or Part(self.path, self.fingerprint).is_ours():
+            return
         self.refuse_other_kind()
         known = self.read()
         if not known:
@@ -164,8 +164,7 @@ class Manifest:
         part = Part(self.path, self.fingerprint)
         if part.is_foreign():
             return False
-        if self.path.exists() and not part.is_ours():
-            self.refuse_changed_directory()
+        self.refuse_changed()
         with device_errors(self.path):
             part.discard()
             part.claim()
@@ -252,9 +251,7 @@ class Artifact(Manifest):
 
     def _refuse_foreign_part(self, manifest: dict[str, Any]) -> None:
         if not manifest and self.part.exists() and self.part.stat().st_size:
-            raise StoreError(
-                f"{self.part}: exists and was not written by amends; move it away or choose another output"
-            )
+            raise _foreign_part(self.part)
 
     def _keep_whole_chunks(self, rows_per_chunk: int) -> int:
         chunks, end = self._whole_chunks(rows_per_chunk)
@@ -335,3 +332,7 @@ class Artifact(Manifest):
 def _facts(manifest: dict[str, Any]) -> dict[str, Any]:
     """What a finished manifest says beside its state."""
     return {key: value for key, value in manifest.items() if key not in ("state", "fingerprint", "parts", "kind")}
+
+
+def _foreign_part(path: Path) -> StoreError:
+    return StoreError(f"{path}: exists and was not written by amends; move it away or choose another output")

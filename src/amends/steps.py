@@ -173,8 +173,7 @@ class Steps:
         if out.is_symlink():
             raise StoreError(f"{out}: is a link, and a training replaces its output whole; name the directory itself")
         part = Part(out, manifest.fingerprint)
-        if out.exists() and not part.is_ours():
-            manifest.refuse_changed_directory()
+        manifest.refuse_changed()
         rows = count(read_rows(samples, way.record))
         steps = None if recipe.train.max_tokens else way.steps(recipe, rows)
         self._warn_of_epochs(name, kind, recipe, rows)

@@ -61,14 +61,7 @@ class Connection:
         while True:
             began = time.monotonic()
             try:
-                answer = self._client.chat.completions.create(**sent)
-                if getattr(answer, "choices", None) and getattr(answer.choices[0], "message", None):
-                    self.answered = time.monotonic()
-                    return answer
-                said = (getattr(answer, "model_extra", None) or {}).get("error") or answer
-                failed = openai.OpenAIError(f"it sent no answer, but {said}")
-            except ValueError as error:
-                failed = openai.OpenAIError(f"it sent no JSON ({error})")
+                return self._send(sent)
             except openai.OpenAIError as error:
                 failed = error
             if not _may_pass(failed) or (self.answered is None and not self._answers(shortened(sent))):
@@ -89,17 +82,29 @@ class Connection:
             if self.leaving.wait(PAUSE_SECONDS):
                 raise failed
 
-    def _answers(self, sent: dict[str, Any]) -> bool:
-        """Whether a short request is answered now."""
+    def _send(self, sent: dict[str, Any]) -> Any:
+        """The answer to one request, sent once. Raises openai.OpenAIError where what comes is none."""
         import openai
 
         try:
-            found = bool(getattr(self._client.chat.completions.create(**sent), "choices", None))
-        except (openai.OpenAIError, ValueError):
+            answer = self._client.chat.completions.create(**sent)
+        except ValueError as error:
+            raise openai.OpenAIError(f"it sent no JSON ({error})") from error
+        if not (getattr(answer, "choices", None) and getattr(answer.choices[0], "message", None)):
+            said = (getattr(answer, "model_extra", None) or {}).get("error") or answer
+            raise openai.OpenAIError(f"it sent no answer, but {said}")
+        self.answered = time.monotonic()
+        return answer
+
+    def _answers(self, sent: dict[str, Any]) -> bool:
+        """Whether a request is answered now."""
+        import openai
+
+        try:
+            self._send(sent)
+        except openai.OpenAIError:
             return False
-        if found:
-            self.answered = time.monotonic()
-        return found
+        return True
 
     def _warn(self) -> None:
         """Once an absence, and no more often than one may last: a server that is full is away for many requests."""
