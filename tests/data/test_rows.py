@@ -99,6 +99,34 @@ def test_bad_row_is_refused_with_place_and_remedy(path: Path, line: str, expecte
     assert len(message) < 1000
 
 
+def test_other_bad_rows_are_counted_and_the_first_ones_named(path: Path) -> None:
+    empty, twice = '{"id": "e", "prompt": " "}', GOOD
+    path.write_text("\n".join([GOOD, empty, '{"id": "b", "prompt": "x"}', twice, *[empty] * 12]))
+    message = refusal(path)
+    assert "line 2: column 'prompt' is empty" in message
+    assert message.endswith(
+        "13 other rows cannot be used either: " + ", ".join(f"line {n}" for n in range(4, 14)) + ", ..."
+    )
+
+
+def test_one_bad_row_is_all_that_is_said_of(path: Path) -> None:
+    path.write_text(f'{{"id": "a"}}\n{GOOD}\n')
+    assert "other row" not in refusal(path)
+
+
+def test_what_cannot_be_read_behind_a_bad_row_is_said_too(path: Path) -> None:
+    path.write_text(f'{{"id": "a"}}\n{GOOD}\n{{broken\n')
+    message = refusal(path)
+    assert (
+        "line 1: column 'prompt' is missing" in message and "1 other row" in message and "line 3: not JSON" in message
+    )
+
+
+def test_counting_bad_rows_ends(path: Path) -> None:
+    path.write_text('{"id": "a"}\n' * 5000)
+    assert "1,000 or more other rows cannot be used either: line 2, line 3," in refusal(path)
+
+
 def test_prompt_at_the_limit_is_read_and_a_longer_one_is_refused(path: Path) -> None:
     write(path, {"id": "a", "prompt": "x" * MAX_PROMPT_CHARACTERS})
     assert len(next(read_rows(path, Instruction)).prompt) == MAX_PROMPT_CHARACTERS

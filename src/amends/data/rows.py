@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BufferedReader
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -20,6 +21,8 @@ T = TypeVar("T", bound=Record)
 # A file without line ends must not be read into memory whole. The longest prompt, escaped, takes 0.6 MiB.
 MAX_LINE_BYTES = 16 * 1024 * 1024
 MAX_COLUMNS_NAMED = 20
+MAX_ROWS_NAMED = 10
+MAX_ROWS_COUNTED = 1000  # where no row has a column, the whole file need not be read to say so
 OTHER_ENDINGS = (".parquet", ".csv", ".tsv")
 
 
@@ -43,21 +46,69 @@ def read_rows(path: Path, model: type[T]) -> Iterator[T]:
     return validate_rows(read_objects(path), model, str(path))
 
 
-def validate_rows(rows: Iterable[RawRow], model: type[T], source: str) -> Iterator[T]:
-    """Makes records of raw rows, whatever kind of file they come from. `source` is named when there are none.
+def validate_rows(
+    rows: Iterable[RawRow],
+    model: type[T],
+    source: str,
+    convert: Callable[[RawRow], RawRow] = lambda row: row,
+    reads_on: bool = True,
+) -> Iterator[T]:
+    """Makes records of raw rows, whatever kind of file they come from.
+
+    Args:
+        rows: as they are read.
+        model: the class of the records.
+        source: what is named when there are no rows.
+        convert: what is done to each row before; it may refuse one.
+        reads_on: whether the rows behind one that cannot be used are read, to say which others cannot be.
 
     Raises:
-        InputError: a row does not fit `model`, its id was seen before, or there is no row at all.
+        InputError: a row does not fit `model`, its id was seen before, or there is no row at all. Names the first such
+            row with its remedy, how many more there are, and where the next ones are.
     """
     ids: set[str] = set()
-    for row in rows:
-        record = _validate(row, model)
+
+    def record_of(row: RawRow) -> T:
+        record = _validate(convert(row), model)
         if record.id in ids:
             raise InputError(f"{row.place}: id '{record.id}' is already that of an earlier row; make the ids distinct")
         ids.add(record.id)
+        return record
+
+    rows = iter(rows)
+    for row in rows:
+        try:
+            record = record_of(row)
+        except InputError as error:
+            raise InputError(f"{error}{_others(rows, record_of) if reads_on else ''}") from None
         yield record
     if not ids:
         raise InputError(f"{source}: there are no rows; it needs at least one")
+
+
+def _others(rows: Iterator[RawRow], record_of: Callable[[RawRow], Record]) -> str:
+    """How many of the rows that are left cannot be used either, and where the first of them are."""
+    places = list(islice(_bad_places(rows, record_of), MAX_ROWS_COUNTED))
+    if not places:
+        return ""
+    named = ", ".join(places[:MAX_ROWS_NAMED]) + (", ..." if len(places) > MAX_ROWS_NAMED else "")
+    count = f"{len(places):,}{' or more' if len(places) == MAX_ROWS_COUNTED else ''}"
+    return f". {count} other row{'s' if len(places) > 1 else ''} cannot be used either: {named}"
+
+
+def _bad_places(rows: Iterator[RawRow], record_of: Callable[[RawRow], Record]) -> Iterator[str]:
+    while True:
+        try:
+            row = next(rows, None)
+        except InputError as error:  # from here on nothing can be read
+            yield str(error)
+            return
+        if row is None:
+            return
+        try:
+            record_of(row)
+        except InputError:
+            yield row.place.rpartition(": ")[2]
 
 
 def read_objects(path: Path) -> Iterator[RawRow]:

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -56,7 +56,13 @@ def load_instructions(settings: DataSettings) -> Iterator[Instruction]:
         else:
             rows = _reader(origin.path)(origin.path)
             rows = rows if origin.split is None else _of_split(rows, origin.split, source)
-        return validate_rows(_mapped(rows, settings.columns), Instruction, source)
+        return validate_rows(rows, Instruction, source, mapped, reads_on=origin.path is not None)
+
+    def mapped(row: RawRow) -> RawRow:
+        try:
+            return RawRow(row.number, row.place, map_row(row.values, settings.columns, row.number))
+        except InputError as error:
+            raise InputError(f"{row.place}: {error}") from None
 
     return islice(_distinct(read) if settings.distinct_prompts else read(), settings.limit)
 
@@ -189,14 +195,6 @@ def _of_split(rows: Iterable[RawRow], split: str, source: str) -> Iterator[RawRo
             others.add(printable(value))
     if others and not found:
         raise InputError(f"{source}: no row has the split '{split}'; there are {', '.join(sorted(others))}")
-
-
-def _mapped(rows: Iterable[RawRow], columns: Mapping[str, str] | None) -> Iterator[RawRow]:
-    for row in rows:
-        try:
-            yield RawRow(row.number, row.place, map_row(row.values, columns, row.number))
-        except InputError as error:
-            raise InputError(f"{row.place}: {error}") from None
 
 
 def _distinct(read: Callable[[], Iterator[Instruction]]) -> Iterator[Instruction]:
