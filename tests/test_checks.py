@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from amends.checks import check_answers, check_judges, check_lengths, refuse_foreign, run_facts
-from amends.config import Configuration, InduceSettings
+from amends.config import Configuration, InduceSettings, RespondSettings
 from amends.errors import InputError, StoreError
 from amends.judges.guard import GuardJudge
 from amends.judges.language_model import LanguageModelJudge
@@ -60,6 +60,15 @@ def test_one_model_is_not_judge_and_gate_under_two_names() -> None:
     guard.model = judge.model  # type: ignore[assignment]
     with pytest.raises(InputError, match="judge and gate both ask m"):
         check_judges(guard, judge, [])
+
+
+def test_a_reminder_does_not_take_the_place_of_the_deployments_system_prompt(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"prompt": "Hello?", "chosen": "Hi."}\n')
+    update = {"system_prompt": "Be brief.", "respond": RespondSettings(guide="reminder-system")}
+    asked = configuration(rows).model_copy(update=update)
+    with pytest.raises(InputError, match="'reminder-system' is a system turn, and system_prompt"):
+        Run(asked, tmp_path / "run").check()
 
 
 def test_models_are_freed_when_a_run_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,9 @@ import pytest
 
 from amends.data.rows import read_rows
 from amends.judges.probe import Probe, bundled_probe_path
-from amends.records import Analysis, Mistake, Sample
+from amends.models.chat import render
+from amends.models.loading import find_model, load_tokenizer
+from amends.records import Analysis, Message, Mistake, Sample
 from conftest import CONFIGS, TINY, run_amends
 
 QUICKSTART = str(CONFIGS / "quickstart.yaml")
@@ -84,6 +86,20 @@ def test_all_weights_are_trained_and_measured_without_benign_rows(tmp_path: Path
     assert (tmp_path / "run/sft/model/model.safetensors").exists()
     assert not (tmp_path / "run/sft/adapter").exists()
     assert {row["method"] for row in results_of(tmp_path / "run")["systems"]} == {"sft"}
+
+
+def test_what_the_model_is_deployed_with_is_trained_on_and_measured_with(finished_run: Path, tmp_path: Path) -> None:
+    prompt, out = "You answer the mail of a garden centre.", tmp_path / "run"
+    asked = [Message(role="user", content="Hello.")]
+    told, untold = (load_tokenizer(find_model("embedded", text)) for text in (prompt, None))
+    longer = len(told(render(asked, told, True)).input_ids) - len(untold(render(asked, untold, True)).input_ids)
+    more = ["methods=[sft]", "suites.overrefusal=null", "suites.benign=null", "respond.inference=[unguided]"]
+    assert run_amends("run", QUICKSTART, *TINY, *more, f"system_prompt={prompt}", "--out", str(out)) == 0
+    tokens = [json.loads((one / "sft/training.json").read_text()) for one in (out, finished_run)]
+    assert tokens[0]["tokens_per_epoch"] - tokens[1]["tokens_per_epoch"] == tokens[0]["samples"] * longer != 0
+    answers = [(one / "sft/unguided.redteam.responses.jsonl").read_bytes() for one in (out, finished_run)]
+    assert answers[0] != answers[1]
+    assert json.loads((out / "run.json").read_text())["configuration"]["system_prompt"] == prompt
 
 
 def test_changed_setting_redoes_its_stage_and_says_so(

@@ -94,7 +94,7 @@ def check_judges(judge: Judge, gate: Judge, judged: Sequence[Generator]) -> None
     model, gate_model = (getattr(one, "model", None) for one in (judge, gate))  # of those that ask one
     if model and gate_model and model.fingerprint == gate_model.fingerprint:
         raise InputError(f"judge and gate both ask {model.name}: what chose the training data cannot judge the systems")
-    if model and model.fingerprint in [one.fingerprint for one in judged]:
+    if model and model.fingerprint in [_without_system_prompt(one).fingerprint for one in judged]:
         raise InputError(f"judge {model.name} is the model that is judged, or that writes the analyses: name another")
     for one in judge, gate:
         if isinstance(one, LanguageModelJudge) and isinstance(one.model, EndpointModel):
@@ -112,6 +112,10 @@ def check_judges(judge: Judge, gate: Judge, judged: Sequence[Generator]) -> None
             maker.generate([SHORT], Sampling(max_new_tokens=1, temperature=0.0), 0)
 
 
+def _without_system_prompt(model: Generator) -> Generator:
+    return LocalModel(model.name, model.adapter) if isinstance(model, LocalModel) else model
+
+
 def check_answers(configuration: Configuration) -> None:
     """Raises InputError where methods learn from safe answers of the data set, nothing of the model's, and it has none."""
     given: set[SampleKind] = {"safe", "hindsight", "preference"}
@@ -122,6 +126,15 @@ def check_answers(configuration: Configuration) -> None:
         raise InputError(
             f"{configuration.instructions.source}: no row has `chosen`, a safe answer to train on, for the methods "
             f"{', '.join(lacking)}; map a column to it, or name methods that need none (mistake-analysis-plus)"
+        )
+
+
+def check_reminder(configuration: Configuration, asked: Guide) -> None:
+    """Raises InputError where the reminder of guided inference would take the place of what the model is deployed with."""
+    if configuration.system_prompt and asked.system:
+        raise InputError(
+            f"respond.guide: {asked.name!r} is a system turn, and system_prompt would not stand in it; choose "
+            "`reminder`, or write both into system_prompt"
         )
 
 

@@ -184,12 +184,14 @@ class RespondSettings(SamplingSettings):
 class Configuration(Settings):
     """A whole experiment: one model, one set of training instructions, several methods, several suites.
 
+    `system_prompt` is what the model is deployed with: the system turn of all that it is asked and trained on.
     `limit` caps the rows of every set, for a quick try.
     With `seeds`, all of it once for each seed, and results over all of them; `seed` is then not used. With `variants`, all
     of it once for each: a name, and the keys that differ, as in `unguided: {analyze.guides: [unguided]}`.
     """
 
     model: str = "embedded"
+    system_prompt: str | None = Field(default=None, pattern=r"\S")
     seed: Seed = 0
     seeds: list[Seed] = []
     limit: int | None = Field(default=None, ge=1)

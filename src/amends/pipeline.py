@@ -10,6 +10,7 @@ from amends.checks import (
     check_guides,
     check_judges,
     check_lengths,
+    check_reminder,
     check_sources,
     refuse_foreign,
     run_facts,
@@ -57,7 +58,7 @@ class Run:
         self.directory, self.files = directory, Layout(directory)
         self.reporter = reporter or Silent()
         self.steps = Steps(configuration.seed, self.reporter, directory, others)
-        self.base = LocalModel(configuration.model)
+        self.base = LocalModel(configuration.model, system_prompt=configuration.system_prompt)
         source = configuration.analyze.source
         self.analyst = self.base if source == "self" else load_generator(source)
         self.judge = load_judge(configuration.judge)
@@ -105,11 +106,13 @@ class Run:
             settings = getattr(self.configuration, stage)
             check_origin(stage, self.configuration.instructions, settings)
             asked[f"{stage}.guides"] = MAKING[stage].guides(settings), self._maker(stage)
-        asked["respond.guide"] = [answering_guide(self.configuration.respond, True)], self.base
+        reminder = answering_guide(self.configuration.respond, True)
+        check_reminder(self.configuration, reminder)
+        asked["respond.guide"] = [reminder], self.base
         check_guides(asked)
         trainers = [METHODS[name].trainer for name in self.configuration.methods if METHODS[name].kinds]
         if trainers:
-            Recipe(self.configuration.model, self.configuration.train).check(rewards="rlhf" in trainers)
+            self._recipe().check(rewards="rlhf" in trainers)
 
     def _data(self) -> None:
         for name, settings in self.configuration.training_sets().items():
@@ -155,17 +158,20 @@ class Run:
         sets = {name: self._set(name) for name in names if name != "benign" or self.configuration.benign}
         self.steps.compose(method, sets, samples, self.configuration.compose)
         self.base.release()
-        recipe = Recipe(
+        out = self._trained(method)
+        facts = self.steps.train(method.training, samples, out, method.trainer, self._recipe(start))
+        write_json(self.files.training(method.name), facts)
+        return out
+
+    def _recipe(self, start: Path | None = None) -> Recipe:
+        return Recipe(
             model=self.configuration.model,
             train=self.configuration.train,
             preference=self.configuration.preference,
             seed=derive_seed(self.configuration.seed, "train"),
             start=start,
+            system_prompt=self.configuration.system_prompt,
         )
-        out = self._trained(method)
-        facts = self.steps.train(method.training, samples, out, method.trainer, recipe)
-        write_json(self.files.training(method.name), facts)
-        return out
 
     def _trained(self, method: Method) -> Path:
         return self.files.trained(method.name, full=self.configuration.train.adapter == "full")
@@ -173,9 +179,10 @@ class Run:
     def _system(self, method: Method) -> LocalModel:
         if not method.kinds:
             return self.base
+        trained, told = self._trained(method), self.configuration.system_prompt
         if self.configuration.train.adapter == "full":
-            return LocalModel(str(self._trained(method)))
-        return LocalModel(self.configuration.model, adapter=self._trained(method))
+            return LocalModel(str(trained), system_prompt=told)
+        return LocalModel(self.configuration.model, adapter=trained, system_prompt=told)
 
     def _respond(self, method: Method) -> None:
         system = self._system(method)

@@ -13,9 +13,9 @@ from amends.inputs import answering_guide
 from amends.judges.named import load_judge, load_preference_judge
 from amends.making import MAKING
 from amends.methods import METHODS
+from amends.models.endpoint import EndpointModel
 from amends.models.loading import check_adapter, find_model
 from amends.models.local import LocalModel
-from amends.models.named import load_generator
 from amends.progress import Reporter
 from amends.prompts import nearest
 from amends.records import PairVerdict, Response, Sample, Trainer, Verdict
@@ -29,7 +29,7 @@ def make_file(
     stage: str,
     source: str | Path,
     out: Path,
-    model: str,
+    maker: LocalModel | EndpointModel,
     gate: str,
     settings: Any,
     limit: int | None,
@@ -37,7 +37,7 @@ def make_file(
     reporter: Reporter,
 ) -> dict[str, Any]:
     """Writes what a stage of `making.MAKING` makes of a file, and returns its yield."""
-    rows, maker = DataSettings(source=str(source), limit=limit), load_generator(model)
+    rows = DataSettings(source=str(source), limit=limit)
     check_guides({"--guide": (MAKING[stage].guides(settings), maker)})
     return Steps(seed, reporter).make(stage, rows, out, maker, load_judge(gate), settings)
 
@@ -56,6 +56,7 @@ def train_file(
     samples: Path,
     out: Path,
     model: str,
+    system_prompt: str | None,
     kind: str,
     start: Path | None,
     settings: TrainSettings,
@@ -70,7 +71,7 @@ def train_file(
         find_model(str(start))
     elif start:
         check_adapter(find_model(model), start)
-    recipe = Recipe(model=model, train=settings, seed=derive_seed(seed, "train"), start=start)
+    recipe = Recipe(model, settings, seed=derive_seed(seed, "train"), start=start, system_prompt=system_prompt)
     completions, generations = settings.rows_a_step, recipe.preference.generations
     if kind == "rlhf" and not recipe.preference.fill(settings):
         raise InputError(
@@ -84,8 +85,7 @@ def train_file(
 def respond_file(
     prompts: str,
     out: Path,
-    model: str,
-    adapter: Path | None,
+    system: LocalModel | EndpointModel,
     guided: bool,
     settings: RespondSettings,
     limit: int | None,
@@ -94,7 +94,6 @@ def respond_file(
 ) -> int:
     """Writes responses and returns how many there are."""
     rows, asked = DataSettings(source=prompts, limit=limit), answering_guide(settings, guided)
-    system = LocalModel(model, adapter) if adapter else load_generator(model)
     check_guides({"--guided": ([asked], system)})
     Steps(seed, reporter).respond("responses", rows, out, system, asked, settings.sampling())
     with out.open("rb") as lines:

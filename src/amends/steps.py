@@ -163,7 +163,7 @@ class Steps:
                 "preference": recipe.preference.model_dump(mode="json", include=set(way.told)),
                 "seed": recipe.seed,
                 "trainer": kind,
-                "model": find_model(recipe.model).fingerprint(),
+                "model": find_model(recipe.model, recipe.system_prompt).fingerprint(),
                 "start": directory_fingerprint(recipe.start) if recipe.start else None,
             },
             "a training",

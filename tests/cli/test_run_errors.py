@@ -324,7 +324,7 @@ class Lenient:
 def test_no_yield_exits_with_1_and_keeps_the_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("amends.standalone.load_generator", lambda name: ScriptedModel(name, lambda *_: "Fine."))
+    monkeypatch.setattr("amends.models.named.load_generator", lambda name, _: ScriptedModel(name, lambda *_: "Fine."))
     monkeypatch.setattr("amends.standalone.load_judge", lambda name: Lenient())
     out = tmp_path / "mistakes.jsonl"
     command = ["induce", "--instructions", str(good_file(tmp_path)), "--attempts", "2", "--out", str(out)]

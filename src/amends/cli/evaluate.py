@@ -12,6 +12,7 @@ def respond(
     prompts: Annotated[str, typer.Option("--prompts", help="JSONL, Parquet, bundled:NAME/SPLIT or a hub id.")],
     out: options.Out,
     model: options.AnyModel = "embedded",
+    system_prompt: options.SystemPrompt = None,
     adapter: options.Adapter = None,
     guided: Annotated[bool, typer.Option("--guided", help="Remind the model in the prompt to be harmless.")] = False,
     max_new_tokens: options.NewTokens = 64,
@@ -24,10 +25,12 @@ def respond(
     from amends.cli.console import Console
     from amends.config import RespondSettings
     from amends.config_file import checked_settings
+    from amends.models.named import load_generator
     from amends.standalone import respond_file
 
+    system = load_generator(model, system_prompt, adapter)
     settings = checked_settings(RespondSettings, {"max_new_tokens": max_new_tokens, "temperature": temperature})
-    rows = respond_file(prompts, out, model, adapter, guided, settings, limit, seed, Console())
+    rows = respond_file(prompts, out, system, guided, settings, limit, seed, Console())
     options.show({"out": str(out), "rows": rows}, as_json, f"{out}: {rows} responses")
 
 
@@ -87,6 +90,7 @@ def prefer(
 
 def study(
     model: Annotated[str, typer.Argument(help="`embedded`, a model directory or a hub id.")] = "embedded",
+    system_prompt: options.SystemPrompt = None,
     instructions: Annotated[
         str, typer.Option("--instructions", help="Best with `chosen` and `rejected`: then labels are not our judge's.")
     ] = "bundled:redteam/train",
@@ -109,7 +113,8 @@ def study(
     from amends.study import Study
 
     rows = DataSettings(source=instructions, limit=limit)
-    found = Study(LocalModel(model), rows, out, seed, Console(), load_judge(judge), load_judge(gate)).run()
+    studied = LocalModel(model, system_prompt=system_prompt)
+    found = Study(studied, rows, out, seed, Console(), load_judge(judge), load_judge(gate)).run()
     options.show(found, as_json, "\n".join([*_study_lines(found), "", *found["reading"], str(out / "study.json")]))
 
 

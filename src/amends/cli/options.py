@@ -20,6 +20,9 @@ Model = Annotated[str, typer.Option("--model", help="`embedded`, a model directo
 AnyModel = Annotated[
     str, typer.Option("--model", help="`embedded`, a model directory, a hub id, or endpoint:MODEL@URL (a server).")
 ]
+SystemPrompt = Annotated[
+    str | None, typer.Option("--system-prompt", help="What the model is deployed with: its system turn, everywhere.")
+]
 Instructions = Annotated[
     str,
     typer.Option(

@@ -12,6 +12,7 @@ def induce(
     instructions: options.Instructions,
     out: options.Out,
     model: options.AnyModel = "embedded",
+    system_prompt: options.SystemPrompt = None,
     guide: options.Guides = None,
     attempts: options.Attempts = 8,
     source: Annotated[str, typer.Option("--source", help="own, origin (the rows' `rejected`) or both.")] = "own",
@@ -25,8 +26,10 @@ def induce(
     """Bring a model to answer harmfully: writes one mistake for each instruction."""
     from amends.cli.console import Console
     from amends.config import InduceSettings
+    from amends.models.named import load_generator
     from amends.standalone import make_file
 
+    maker = load_generator(model, system_prompt)
     settings = _settings(
         InduceSettings,
         source=source,
@@ -35,7 +38,7 @@ def induce(
         temperature=temperature,
         guides=guide,
     )
-    facts = make_file("induce", instructions, out, model, gate, settings, limit, seed, Console())
+    facts = make_file("induce", instructions, out, maker, gate, settings, limit, seed, Console())
     options.show(facts, as_json, options.yield_text(out, facts))
 
 
@@ -43,6 +46,7 @@ def analyze(
     mistakes: Annotated[Path, typer.Option("--mistakes", help="What `amends induce` wrote.")],
     out: options.Out,
     model: options.AnyModel = "embedded",
+    system_prompt: options.SystemPrompt = None,
     guide: options.Guides = None,
     attempts: options.Attempts = 6,
     max_new_tokens: options.NewTokens = 64,
@@ -55,12 +59,14 @@ def analyze(
     """Let the model explain why its answers are harmful: writes one analysis for each mistake."""
     from amends.cli.console import Console
     from amends.config import AnalyzeSettings
+    from amends.models.named import load_generator
     from amends.standalone import make_file
 
+    maker = load_generator(model, system_prompt)
     settings = _settings(
         AnalyzeSettings, attempts=attempts, max_new_tokens=max_new_tokens, temperature=temperature, guides=guide
     )
-    facts = make_file("analyze", mistakes, out, model, gate, settings, limit, seed, Console())
+    facts = make_file("analyze", mistakes, out, maker, gate, settings, limit, seed, Console())
     options.show(facts, as_json, options.yield_text(out, facts))
 
 
@@ -68,6 +74,7 @@ def revise(
     mistakes: Annotated[Path, typer.Option("--mistakes", help="What `amends induce` wrote.")],
     out: options.Out,
     model: options.AnyModel = "embedded",
+    system_prompt: options.SystemPrompt = None,
     attempts: options.Attempts = 6,
     at_least: options.AtLeast = 0.6,
     max_new_tokens: options.NewTokens = 64,
@@ -80,12 +87,14 @@ def revise(
     """Let the model criticise and rewrite its mistakes: what the baseline critique-revise trains on."""
     from amends.cli.console import Console
     from amends.config import ReviseSettings
+    from amends.models.named import load_generator
     from amends.standalone import make_file
 
+    maker = load_generator(model, system_prompt)
     settings = _settings(
         ReviseSettings, attempts=attempts, at_least=at_least, max_new_tokens=max_new_tokens, temperature=temperature
     )
-    facts = make_file("revise", mistakes, out, model, gate, settings, limit, seed, Console())
+    facts = make_file("revise", mistakes, out, maker, gate, settings, limit, seed, Console())
     options.show(facts, as_json, options.yield_text(out, facts))
 
 
@@ -93,6 +102,7 @@ def answer(
     instructions: options.Instructions,
     out: options.Out,
     model: options.AnyModel = "embedded",
+    system_prompt: options.SystemPrompt = None,
     guide: options.Guides = None,
     attempts: options.Attempts = 6,
     source: Annotated[
@@ -109,8 +119,10 @@ def answer(
     """Safe answers: a row's `chosen` where the gate lets it pass, else what the model says with the reminder."""
     from amends.cli.console import Console
     from amends.config import AnswerSettings
+    from amends.models.named import load_generator
     from amends.standalone import make_file
 
+    maker = load_generator(model, system_prompt)
     settings = _settings(
         AnswerSettings,
         source=source,
@@ -120,7 +132,7 @@ def answer(
         temperature=temperature,
         guides=guide,
     )
-    facts = make_file("answer", instructions, out, model, gate, settings, limit, seed, Console())
+    facts = make_file("answer", instructions, out, maker, gate, settings, limit, seed, Console())
     options.show(facts, as_json, options.yield_text(out, facts))
 
 
@@ -139,6 +151,7 @@ def compose(
     answers: Annotated[str | None, typer.Option("--answers", help="What `amends answer` wrote.")] = None,
     preview: Annotated[int, typer.Option("--preview", min=0, help="Show that many samples, token by token.")] = 0,
     model: options.Model = "embedded",
+    system_prompt: options.SystemPrompt = None,
     limit: options.Limit = None,
     as_json: options.Json = False,
 ) -> None:
@@ -147,7 +160,8 @@ def compose(
     from amends.models.local import LocalModel
     from amends.standalone import compose_files, preview_samples
 
-    tokenizer = LocalModel(model).tokenizer if preview else None  # first, so that an unknown model writes nothing
+    # First, so that an unknown model writes nothing.
+    tokenizer = LocalModel(model, system_prompt=system_prompt).tokenizer if preview else None
     sources = {
         "instructions": instructions,
         "benign": benign,
@@ -167,6 +181,7 @@ def train(
     samples: Annotated[Path, typer.Option("--samples", help="What `amends compose` wrote.")],
     out: Annotated[Path, typer.Option("--out", help="The adapter (or, with --full, model) directory to write.")],
     model: options.Model = "embedded",
+    system_prompt: options.SystemPrompt = None,
     trainer: Annotated[str, typer.Option("--trainer", help="sft; dpo or rlhf for preferences.")] = "sft",
     start: Annotated[
         Path | None, typer.Option("--start", help="The adapter (with --full, model) to go on from.")
@@ -204,7 +219,7 @@ def train(
         max_length=max_length,
         save_steps=save_steps,
     )
-    facts = train_file(samples, out, model, trainer, start, settings, seed, Console())
+    facts = train_file(samples, out, model, system_prompt, trainer, start, settings, seed, Console())
     summary = {key: value for key, value in facts.items() if key != "log"}
     options.show(facts, as_json, f"{out}: " + ", ".join(f"{key} {value}" for key, value in summary.items()))
 

@@ -5,6 +5,7 @@ close turns.
 """
 
 import functools
+import json
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -46,6 +47,24 @@ def opens_with_more(tokenizer: Any) -> bool:
     """Whether `render` opens the model's turn with more than the template does."""
     question = [Message(role="user", content="Hello.")]
     return render(question, tokenizer, True) != _apply(question, tokenizer, True)
+
+
+def template_with(system_prompt: str, tokenizer: Any) -> str:
+    """The tokenizer's chat template, which begins conversations without a system turn with this one.
+
+    Raises ModelError where it does not write system turns.
+    """
+    text = plain(system_prompt.strip(), tokenizer)
+    turns = [Message(role="system", content=text), Message(role="user", content="Hello.")]
+    try:
+        written = text in _apply(turns, tokenizer, False)
+    except ModelError:
+        written = False
+    if not written:
+        raise ModelError("its chat template writes no system turn; leave the system prompt out")
+    turn = f"{{'role': 'system', 'content': {json.dumps(text, ensure_ascii=False)}}}"
+    opening = f"{{% if messages[0].role != 'system' %}}{{% set messages = [{turn}] + messages %}}{{% endif %}}"
+    return f"{opening}\n{tokenizer.chat_template}"  # the line end goes with the block before it
 
 
 def lead(tokenizer: Any) -> str:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from amends.errors import InputError, ModelError
 from amends.models.connection import Connection, FailsAloneError, reason_of, shortened
 from amends.protocols import SHORT, Generation, ProgressCallback, Prompt, Sampling, no_progress
+from amends.records import Message
 from amends.seeds import derive_seed
 from amends.store import fingerprint
 
@@ -45,12 +46,16 @@ class EndpointModel:
         model: its name there.
         url: the base address, with `/v1` where the server has it.
         form: what an answer has to look like, where the server can be told so; any text by default.
+        system_prompt: the system turn of all conversations that have none of their own.
     """
 
-    def __init__(self, model: str, url: str, form: type[BaseModel] | None = None) -> None:
+    def __init__(
+        self, model: str, url: str, form: type[BaseModel] | None = None, system_prompt: str | None = None
+    ) -> None:
         self.name = model
         self.url = url
         self.form = form
+        self.system_prompt = system_prompt
         self.at_once = _requests_at_once()
         self._connection = Connection(url, model)
         self._refused: set[str] = set()
@@ -58,17 +63,18 @@ class EndpointModel:
         self._answers = self._spent = self._asked = self._unanswered = 0
 
     @classmethod
-    def named(cls, name: str, form: type[BaseModel] | None = None) -> "EndpointModel":
+    def named(cls, name: str, form: type[BaseModel] | None = None, system_prompt: str | None = None) -> "EndpointModel":
         """From `endpoint:MODEL@URL`. Raises InputError where it is not of this form."""
         model, _, url = name.removeprefix(PREFIX).rpartition("@")
         if not model or not url.startswith(("http://", "https://")):
             raise InputError(f"{name!r}: write it as endpoint:MODEL@URL, as in endpoint:judge@http://localhost:8000/v1")
-        return cls(model, url.rstrip("/"), form)
+        return cls(model, url.rstrip("/"), form, system_prompt)
 
     @property
     def fingerprint(self) -> str:
-        """Hash of name and address: what the server runs under that name cannot be seen from here."""
-        return fingerprint(endpoint=self.url, model=self.name)
+        """Hash of name, address and system prompt: what the server runs under that name cannot be seen from here."""
+        told = {"system_prompt": self.system_prompt} if self.system_prompt else {}
+        return fingerprint(endpoint=self.url, model=self.name, **told)
 
     @property
     def rows_at_once(self) -> int:
@@ -130,7 +136,7 @@ class EndpointModel:
     def _ask(self, prompt: Prompt, sampling: Sampling, seed: int) -> Generation:
         request: dict[str, Any] = {
             "model": self.name,
-            "messages": [message.model_dump() for message in prompt.messages],
+            "messages": [message.model_dump() for message in self._conversation(prompt)],
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "seed": seed,
@@ -147,6 +153,11 @@ class EndpointModel:
             return made
         except FailsAloneError as error:
             return self._without_answer(error.__cause__)
+
+    def _conversation(self, prompt: Prompt) -> tuple[Message, ...]:
+        if not self.system_prompt or prompt.messages[0].role == "system":
+            return prompt.messages
+        return (Message(role="system", content=self.system_prompt), *prompt.messages)
 
     def _has_reasoned(self, made: Generation, choice: Any) -> bool:
         """Whether this model spends its tokens before the answer: it says so, or most of its answers are like that.

@@ -13,22 +13,30 @@ from pathlib import Path
 from typing import Any
 
 from amends.errors import ModelError, in_a_line, memory_is_full
+from amends.models.chat import template_with
 from amends.models.embedded import embedded_model_directory
 from amends.store import directory_fingerprint, expanded, fingerprint
 
 
 @dataclass(frozen=True)
 class ModelSource:
-    """Where a model comes from: `name` as the user wrote it, `location` for from_pretrained."""
+    """Where a model comes from: `name` as the user wrote it, `location` for from_pretrained.
+
+    `system_prompt` is the system turn of all its conversations that have none of their own.
+    """
 
     name: str
     location: str
+    system_prompt: str | None = None
 
     def fingerprint(self) -> str:
-        """Hash over the model's files, or over hub id and commit. Raises ModelError where the hub has no such model."""
-        if commit := self.commit():
-            return fingerprint(hub=self.location, commit=commit)
-        return directory_fingerprint(Path(self.location))
+        """Hash over the model's files, or over hub id and commit, and its system prompt, where it has one.
+
+        Raises ModelError where the hub has no such model.
+        """
+        commit = self.commit()
+        files = fingerprint(hub=self.location, commit=commit) if commit else directory_fingerprint(Path(self.location))
+        return fingerprint(model=files, system_prompt=self.system_prompt) if self.system_prompt else files
 
     def commit(self) -> str | None:
         """The commit of a hub's model, the same as long as it is in the cache; None of a directory."""
@@ -52,14 +60,18 @@ def _hub_commit(name: str) -> str:
     return Path(path).parent.name
 
 
-def find_model(name: str) -> ModelSource:
+def find_model(name: str, system_prompt: str | None = None) -> ModelSource:
     """Resolves `embedded`, a model directory or a hub id. Raises ModelError for anything else."""
+    return ModelSource(name, _location(name), system_prompt)
+
+
+def _location(name: str) -> str:
     if name == "embedded":
-        return ModelSource(name, str(embedded_model_directory()))
+        return str(embedded_model_directory())
     path = expanded(name)
     if path.is_dir():
         if (path / "config.json").exists():
-            return ModelSource(name, str(path.absolute()))
+            return str(path.absolute())
         if (path / "adapter_config.json").exists():
             raise ModelError(
                 f"{path}: is an adapter; merge it into its model first (README.md, Limits), and name that (`amends "
@@ -67,7 +79,7 @@ def find_model(name: str) -> ModelSource:
             )
         raise ModelError(f"{path}: no config.json in it, so it is no model directory; name one that has it")
     if name.count("/") == 1 and not name.startswith((".", "/", "~")) and not path.parent.exists():
-        return ModelSource(name, name)
+        return name
     what = f"{name}: no such directory" if "/" in name else f"unknown model {name!r}"
     raise ModelError(f"{what}; name `embedded`, an existing model directory or a hub id (owner/name)")
 
@@ -137,7 +149,7 @@ def avoid_cudnn_attention(device: str) -> None:
 def load_tokenizer(source: ModelSource, chat_template: str | None = None) -> Any:
     """The model's own tokenizer, padding on the left, with another chat template where one is given.
 
-    Raises ModelError where it has none.
+    Raises ModelError where it has none, or one without a place for the model's system prompt.
     """
     from transformers import AutoTokenizer
 
@@ -157,6 +169,11 @@ def load_tokenizer(source: ModelSource, chat_template: str | None = None) -> Any
         )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
+    if source.system_prompt:
+        try:
+            tokenizer.chat_template = template_with(source.system_prompt, tokenizer)
+        except ModelError as error:
+            raise ModelError(f"{source.name}: {error}") from None
     return tokenizer
 
 

@@ -35,6 +35,7 @@ class LocalModel:
         adapter: a PEFT adapter directory trained on that model.
         device: `cpu` or `cuda`; the best there is by default.
         template_options: what the chat template is given beside the messages, as guard models' templates want.
+        system_prompt: the system turn of all conversations that have none of their own.
 
     Raises ModelError at once where the model is unknown, or the adapter is none or another model's.
     """
@@ -45,9 +46,10 @@ class LocalModel:
         adapter: Path | None = None,
         device: str | None = None,
         template_options: Mapping[str, Any] | None = None,
+        system_prompt: str | None = None,
     ) -> None:
         self.name = name
-        self.source = find_model(name)
+        self.source = find_model(name, system_prompt)
         self.adapter = adapter
         if adapter is not None:
             check_adapter(self.source, adapter)

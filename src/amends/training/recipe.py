@@ -29,18 +29,23 @@ LOGGED = 1_000  # points of a loss curve, nearly
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train: `start` is the adapter (or, with `train.adapter` full, the model) directory to go on from."""
+    """How to train: `start` is the adapter (or, with `train.adapter` full, the model) directory to go on from.
+
+    `system_prompt` is the system turn of all samples that have none of their own.
+    """
 
     model: str
     train: TrainSettings = field(default_factory=TrainSettings)
     preference: PreferenceSettings = field(default_factory=PreferenceSettings)
     seed: int = 0
     start: Path | None = None
+    system_prompt: str | None = None
 
     @property
     def source(self) -> ModelSource:
         """The model that is trained, or that adapters lie on."""
-        return find_model(str(self.start) if self.start and self.train.adapter == "full" else self.model)
+        begun = str(self.start) if self.start and self.train.adapter == "full" else self.model
+        return find_model(begun, self.system_prompt)
 
     def load(self, longest: int) -> Any:
         """The model to train on samples of at most `longest` tokens: with the adapter of `start`, trainable, if any."""
