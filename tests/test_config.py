@@ -176,6 +176,20 @@ def test_overrides_are_yaml_and_reach_into_sections(path: Path) -> None:
     assert configuration.benign.source == "b.jsonl"
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["# Ann\n\n- You are: kind #1\n", "yes", "12", "{% raw %}", "'quoted' \"twice\"", "a: [b", "Be brief.  # no"],
+)
+def test_a_system_prompt_is_text_as_it_is(path: Path, text: str) -> None:
+    assert loaded(path, f"system_prompt={text}").system_prompt == text
+
+
+def test_a_system_prompt_can_be_taken_away(path: Path) -> None:
+    path.write_text(MINIMAL + "system_prompt: Be brief.")
+    assert load_configuration(path, []).system_prompt == "Be brief."
+    assert load_configuration(path, ["system_prompt=null"]).system_prompt is None
+
+
 def test_a_later_override_wins(path: Path) -> None:
     assert loaded(path, "seed=1", "seed=2").seed == 2
 
@@ -196,6 +210,9 @@ def test_a_later_override_wins(path: Path) -> None:
         ("train.epochs=many", "train.epochs: input should be a valid number"),
         ("train=3", "train: is a section; set its keys, as in train.adapter=..."),
         ("suites=", "suites: input should be a valid dictionary"),
+        ("system_prompt=", "system_prompt: is empty; is the file there that it comes from?"),
+        ("system_prompt= \n", "system_prompt: is empty; is the file there that it comes from?"),
+        ("system_prompt=caf\udce9", "system_prompt: is not UTF-8; save the file that it comes from as UTF-8"),
     ],
 )
 def test_bad_overrides(path: Path, override: str, expected: str) -> None:

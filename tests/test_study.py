@@ -50,8 +50,10 @@ def test_a_study_of_labelled_pairs(
     monkeypatch.setattr(study, "FOLDS", 2)
     file = labelled(tmp_path / "pairs.jsonl", 4)
     out = tmp_path / "out"
-    assert run_amends("study", "embedded", "--instructions", str(file), "--out", str(out), "--json") == 0
+    told = ["--system-prompt", "Be brief."]
+    assert run_amends("study", "embedded", "--instructions", str(file), "--out", str(out), "--json", *told) == 0
     found = json.loads(capsys.readouterr().out)
+    assert found["system_prompt"] == "Be brief."
     assert found == json.loads((out / "study.json").read_text())
     generation = found["generation"]
     assert generation["responses"] == 4

@@ -16,6 +16,8 @@ SettingsType = TypeVar("SettingsType", bound=Settings)
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 NAME_RULE = "names are letters, digits, - and _ and begin with a letter or digit (they become file names)"
+TEXTS = ("system_prompt",)
+"""Keys whose values on the command line are no YAML."""
 SHARED = ("model", "seed", "seeds", "limit", "suites", "judge", "gate", "variants")
 """What all variants of a configuration have in common, or they could not be compared."""
 
@@ -50,7 +52,8 @@ def checked_settings(kind: type[SettingsType], values: dict[str, Any]) -> Settin
 
 
 def load_configuration(path: Path, overrides: list[str] | None = None, limit: int | None = None) -> Configuration:
-    """Reads a YAML file and applies `key=value` overrides (`train.epochs=3`; values are YAML).
+    """Reads a YAML file and applies `key=value` overrides (`train.epochs=3`; values are YAML, but for `system_prompt`,
+    which is text as it is).
 
     `limit` caps the rows of every set.
 
@@ -117,7 +120,11 @@ def _apply(content: dict[str, Any], override: str, problems: list[str]) -> None:
         problems.append(f"override {override!r}: write it as key=value, as in train.epochs=3")
         return
     try:
-        value = yaml.load(text, _Loader)
+        override.encode()
+        value = _as_it_is(text) if key in TEXTS else yaml.load(text, _Loader)
+    except UnicodeEncodeError:
+        problems.append(f"{key}: is not UTF-8; save the file that it comes from as UTF-8")
+        return
     except (yaml.YAMLError, ValueError):
         problems.append(f"override {override!r}: the value is not YAML")
         return
@@ -126,6 +133,11 @@ def _apply(content: dict[str, Any], override: str, problems: list[str]) -> None:
     if of_suite and value is None and isinstance(suites, dict) and name not in suites:
         problems.append(f"override {override!r}: there is no such suite; known: {', '.join(suites)}")
     _put(content, key, value, f"override {override!r}", problems)
+
+
+def _as_it_is(text: str) -> str | None:
+    """Text that YAML would cut at a `#`, fold or refuse: a page of Markdown, mostly. `null` means none."""
+    return None if text == "null" else text
 
 
 def _merge(content: dict[str, Any], key: str, value: Any, problems: list[str]) -> None:
@@ -164,6 +176,8 @@ def _problem(detail: Any) -> str:
     if detail["type"] == "missing":
         of_suite = "; a suite has a source and a kind: is its name right?" if detail["loc"][0] == "suites" else ""
         return f"{key}: is missing{of_suite}"
+    if detail["type"] == "string_pattern_mismatch":
+        return f"{key}: is empty; is the file there that it comes from? (null, or leaving it out, means none)"
     if detail["type"] == "too_short":
         return f"{key}: is empty; name at least one"
     if detail["type"] == "model_type":

@@ -68,8 +68,9 @@ class Study:
         self.steps.data("instructions", self.rows, instructions)
         pairs = list(labelled_pairs(read_rows(instructions, Instruction)))
         try:
-            found = {
+            found: dict[str, Any] = {
                 "model": self.model.name,
+                "system_prompt": self.model.source.system_prompt,
                 "judges": {"evaluation": self.judge.facts, "gate": self.gate.facts},
                 "generation": self._generation(instructions),
                 "discrimination": self._discrimination(pairs),

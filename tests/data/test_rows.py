@@ -115,11 +115,17 @@ def test_one_bad_row_is_all_that_is_said_of(path: Path) -> None:
 
 
 def test_what_cannot_be_read_behind_a_bad_row_is_said_too(path: Path) -> None:
-    path.write_text(f'{{"id": "a"}}\n{GOOD}\n{{broken\n')
+    path.write_text(f'{{"id": "a"}}\n{GOOD}\n{{broken\n[1]\n{GOOD}\n{{"id": "b"}}\n')
+    assert refusal(path).endswith("4 other rows cannot be used either: line 3, line 4, line 5, line 6")
+
+
+def test_where_reading_ends_behind_a_bad_row_is_said_too(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl.gz"
+    whole = gzip.compress(f'{{"id": "a"}}\n{GOOD}\n{{broken\n'.encode())
+    path.write_bytes(whole[:-4])
     message = refusal(path)
-    assert (
-        "line 1: column 'prompt' is missing" in message and "1 other row" in message and "line 3: not JSON" in message
-    )
+    assert "line 1: column 'prompt' is missing" in message
+    assert f"either: line 3. From there on nothing can be read: {path}: cannot be read after line 3" in message
 
 
 def test_counting_bad_rows_ends(path: Path) -> None:

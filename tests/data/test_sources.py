@@ -95,6 +95,17 @@ def test_columns_are_mapped_and_their_absence_named(tmp_path: Path) -> None:
     )
 
 
+def test_all_rows_that_cannot_be_read_are_counted_and_those_behind_the_limit_left_alone(tmp_path: Path) -> None:
+    rows = [ROWS[0] | {"split": "train"}, {"prompt": "x", "split": 3}, ROWS[1] | {"split": "test"}]
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps([*rows, 1, [2]]))
+    message = refusal(path, split="train")
+    assert "row 2: column 'split' holds no text" in message
+    assert message.endswith("2 other rows cannot be used either: row 4, row 5")
+    assert [row.id for row in load(path, split="train", limit=1)] == ["a"]
+    assert len(list(load(path, limit=3))) == 3
+
+
 def test_parquet_is_read_in_batches_with_running_row_numbers(tmp_path: Path) -> None:
     rows = [{"prompt": f"Question {number}"} for number in range(600)]
     path = write(tmp_path / "x.parquet", rows)

@@ -70,6 +70,40 @@ def test_a_template_without_a_place_for_it_is_refused(template: str) -> None:
         template_with("Be brief.", tokenizer)
 
 
+def test_a_template_that_drops_it_before_an_answer_is_refused() -> None:
+    """As Mistral's of 2024 do: the system turn stands in the last user turn, and with an answer behind it nowhere."""
+    tokenizer = load_tokenizer(find_model("embedded"))
+    tokenizer.chat_template = (
+        "{% set told = messages[0].content if messages[0].role == 'system' else '' %}"
+        "{% for one in messages if one.role != 'system' %}"
+        "{{ told if loop.last and one.role == 'user' else '' }}{{ one.content }}{% endfor %}"
+    )
+    with pytest.raises(ModelError, match="writes no system turn before an answer; leave the system prompt out"):
+        template_with("Be brief.", tokenizer)
+
+
+def test_of_several_templates_the_default_is_told() -> None:
+    tokenizer = load_tokenizer(find_model("embedded"))
+    own = tokenizer.chat_template
+    tokenizer.chat_template = {"default": own, "rag": "{{ messages[0].content }}"}
+    assert template_with("Be brief.", tokenizer).endswith(own)
+
+
+def test_one_that_fills_the_context_is_refused() -> None:
+    model = LocalModel("embedded", system_prompt="Be very brief. " * 4000)
+    with pytest.raises(InputError, match="the system prompt leaves no room for an answer; shorten it"):
+        model.generate([SHORT], Sampling(8), 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [(" \n", "is empty; is the file there that it comes from?"), ("caf\udce9", "is not UTF-8; save the file")],
+)
+def test_a_file_without_text_is_no_system_prompt(refused: Callable[..., str], text: str, problem: str) -> None:
+    options = ["--system-prompt", text, "--instructions", "bundled:redteam/train", "--out", "out.jsonl"]
+    assert f"--system-prompt {problem}" in refused("induce", *options)
+
+
 def test_models_told_otherwise_are_other_models() -> None:
     found = [LocalModel("embedded", system_prompt=text).fingerprint for text in (None, "Be brief.", "Be kind.")]
     assert len(set(found)) == 3 and found[0] == LocalModel("embedded").fingerprint

@@ -32,9 +32,10 @@ def write_samples(path: Path, **more: object) -> Path:
 def test_a_model_is_trained_whole_and_dpo_goes_on_from_it(tmp_path: Path) -> None:
     samples = write_samples(tmp_path / "samples.jsonl")
     pairs = write_samples(tmp_path / "pairs.jsonl", rejected=[{"role": "assistant", "content": "Go away."}])
+    told = ["--system-prompt", "Be brief."]
     common = ["--full", "--max-steps", "2", "--batch-size", "2", "--learning-rate", "1e-4"]
     first, second = tmp_path / "first", tmp_path / "second"
-    assert run_amends("train", "--samples", str(samples), "--out", str(first), *common) == 0
+    assert run_amends("train", "--samples", str(samples), "--out", str(first), *common, *told) == 0
     go_on = ["--trainer", "dpo", "--start", str(first)]
     assert run_amends("train", "--samples", str(pairs), "--out", str(second), *common, *go_on) == 0
     name = "model.embed_tokens.weight"
@@ -45,6 +46,7 @@ def test_a_model_is_trained_whole_and_dpo_goes_on_from_it(tmp_path: Path) -> Non
     assert not torch.equal(before, after), "the first of the two steps warms up, and moves nothing"
     assert 0 < (later - after).abs().max() < 10 * (after - before).abs().max(), "it went on from the first"
     prompt = Prompt((Message(role="user", content="Name a colour."),))
+    assert LocalModel(str(first)).render(prompt) == LocalModel("embedded").render(prompt), "told again where it is used"
     assert LocalModel(str(second)).generate([prompt], Sampling(4, 0), 0)[0].tokens
 
 

@@ -16,12 +16,30 @@ def rows_file(path: Path) -> Path:
     return path
 
 
+def text_given(text: str | None) -> str | None:
+    """A text of the command line, mostly a file's. Raises InputError where the file was empty or no text."""
+    from amends.errors import InputError
+
+    if text is None:
+        return None
+    if not text.strip():
+        raise InputError("--system-prompt is empty; is the file there that it comes from? leave it out for none")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise InputError("--system-prompt is not UTF-8; save the file that it comes from as UTF-8")
+    return text
+
+
 Model = Annotated[str, typer.Option("--model", help="`embedded`, a model directory or a hub id (owner/name).")]
 AnyModel = Annotated[
     str, typer.Option("--model", help="`embedded`, a model directory, a hub id, or endpoint:MODEL@URL (a server).")
 ]
 SystemPrompt = Annotated[
-    str | None, typer.Option("--system-prompt", help="What the model is deployed with: its system turn, everywhere.")
+    str | None,
+    typer.Option(
+        "--system-prompt",
+        callback=text_given,
+        help='What the model is deployed with: its system turn, everywhere (from a file: "$(cat FILE)").',
+    ),
 ]
 Instructions = Annotated[
     str,

@@ -28,11 +28,18 @@ OTHER_ENDINGS = (".parquet", ".csv", ".tsv")
 
 @dataclass(frozen=True, slots=True)
 class RawRow:
-    """A row before validation: its number from 1, where it is ("file: line 7"), and its columns."""
+    """A row before validation: its number from 1, where it is ("file: line 7"), and its columns or why it has none."""
 
     number: int
     place: str
-    values: dict[str, Any]
+    found: dict[str, Any] | InputError
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Its columns. Raises InputError where there are none: then the rows behind it can still be read."""
+        if isinstance(self.found, InputError):
+            raise self.found
+        return self.found
 
 
 def read_rows(path: Path, model: type[T]) -> Iterator[T]:
@@ -88,7 +95,16 @@ def validate_rows(
 
 def _others(rows: Iterator[RawRow], record_of: Callable[[RawRow], Record]) -> str:
     """How many of the rows that are left cannot be used either, and where the first of them are."""
-    places = list(islice(_bad_places(rows, record_of), MAX_ROWS_COUNTED))
+    places: list[str] = []
+    end = ""
+    try:
+        places.extend(islice(_bad_places(rows, record_of), MAX_ROWS_COUNTED))
+    except InputError as error:
+        end = f". From there on nothing can be read: {error}"
+    return _told(places) + end
+
+
+def _told(places: Sequence[str]) -> str:
     if not places:
         return ""
     named = ", ".join(places[:MAX_ROWS_NAMED]) + (", ..." if len(places) > MAX_ROWS_NAMED else "")
@@ -97,14 +113,7 @@ def _others(rows: Iterator[RawRow], record_of: Callable[[RawRow], Record]) -> st
 
 
 def _bad_places(rows: Iterator[RawRow], record_of: Callable[[RawRow], Record]) -> Iterator[str]:
-    while True:
-        try:
-            row = next(rows, None)
-        except InputError as error:  # from here on nothing can be read
-            yield str(error)
-            return
-        if row is None:
-            return
+    for row in rows:
         try:
             record_of(row)
         except InputError:
@@ -153,11 +162,18 @@ def parse_json(raw: bytes, place: str) -> Any:
     raise InputError(f"{place}: not JSON ({reason}); correct it (a file with one object a line is named .jsonl)")
 
 
-def require_object(value: Any, place: str) -> dict[str, Any]:
-    """The value itself, when it is a JSON object; raises InputError otherwise."""
-    if not isinstance(value, dict):
-        raise InputError(f'{place}: not a JSON object but {_kind(value)}; write rows as {{"id": ..., "prompt": ...}}')
-    return value
+def _object_in(raw: bytes, place: str) -> dict[str, Any] | InputError:
+    try:
+        return object_or_why_not(parse_json(raw, place), place)
+    except InputError as error:
+        return error
+
+
+def object_or_why_not(value: Any, place: str) -> dict[str, Any] | InputError:
+    """The value itself, when it is a JSON object, or what is wrong with it."""
+    if isinstance(value, dict):
+        return value
+    return InputError(f'{place}: not a JSON object but {_kind(value)}; write rows as {{"id": ..., "prompt": ...}}')
 
 
 def missing_columns(names: Sequence[str], row: Mapping[str, Any]) -> str:
@@ -189,7 +205,7 @@ def _read_lines(path: Path) -> Iterator[RawRow]:
                     limit = MAX_LINE_BYTES // 1024**2
                     raise InputError(f"{place}: longer than {limit} MiB; write one JSON object a line")
                 if raw.strip():
-                    yield RawRow(number, place, require_object(parse_json(raw, place), place))
+                    yield RawRow(number, place, _object_in(raw, place))
     except (OSError, EOFError, zlib.error) as error:
         remedy = "check that it is complete and readable" + (" and really gzip" if _is_gzip(path) else "")
         raise InputError(f"{path}: cannot be read after line {number} ({error}); {remedy}") from error

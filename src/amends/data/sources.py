@@ -10,7 +10,7 @@ from pathlib import Path
 from amends.config import DataSettings
 from amends.data.mapping import map_row
 from amends.data.normalize import prompt_key
-from amends.data.rows import RawRow, parse_json, printable, read_objects, require_file, require_object, validate_rows
+from amends.data.rows import RawRow, object_or_why_not, parse_json, printable, read_objects, require_file, validate_rows
 from amends.errors import InputError
 from amends.records import Instruction
 from amends.store import expanded
@@ -56,11 +56,13 @@ def load_instructions(settings: DataSettings) -> Iterator[Instruction]:
         else:
             rows = _reader(origin.path)(origin.path)
             rows = rows if origin.split is None else _of_split(rows, origin.split, source)
+        rows = rows if settings.distinct_prompts else islice(rows, settings.limit)  # what is behind is not looked at
         return validate_rows(rows, Instruction, source, mapped, reads_on=origin.path is not None)
 
     def mapped(row: RawRow) -> RawRow:
+        values = row.values
         try:
-            return RawRow(row.number, row.place, map_row(row.values, settings.columns, row.number))
+            return RawRow(row.number, row.place, map_row(values, settings.columns, row.number))
         except InputError as error:
             raise InputError(f"{row.place}: {error}") from None
 
@@ -144,7 +146,7 @@ def _read_list(path: Path) -> Iterator[RawRow]:
         raise InputError(f"{path}: not a list of objects; if it has one object a line, name it .jsonl")
     for number, value in enumerate(values, start=1):
         place = f"{path}: row {number}"
-        yield RawRow(number, place, require_object(value, place))
+        yield RawRow(number, place, object_or_why_not(value, place))
 
 
 def _read_parquet(path: Path) -> Iterator[RawRow]:
@@ -183,12 +185,11 @@ def _of_split(rows: Iterable[RawRow], split: str, source: str) -> Iterator[RawRo
     others: set[str] = set()
     found = False
     for row in rows:
-        value = row.values.get("split")
+        value = row.found.get("split") if isinstance(row.found, dict) else split  # what cannot be read is told later
         if not isinstance(value, str):
-            raise InputError(
-                f"{row.place}: column 'split' holds no text; leave split out (`split=null`) to take all rows"
-            )
-        if value == split:
+            remedy = "leave split out (`split=null`) to take all rows"
+            yield RawRow(row.number, row.place, InputError(f"{row.place}: column 'split' holds no text; {remedy}"))
+        elif value == split:
             found = True
             yield row
         else:

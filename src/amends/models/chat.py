@@ -52,19 +52,23 @@ def opens_with_more(tokenizer: Any) -> bool:
 def template_with(system_prompt: str, tokenizer: Any) -> str:
     """The tokenizer's chat template, which begins conversations without a system turn with this one.
 
-    Raises ModelError where it does not write system turns.
+    Raises ModelError where it does not write system turns, or not before an answer (Mistral's of 2024 drop them there).
     """
     text = plain(system_prompt.strip(), tokenizer)
-    turns = [Message(role="system", content=text), Message(role="user", content="Hello.")]
-    try:
-        written = text in _apply(turns, tokenizer, False)
-    except ModelError:
-        written = False
-    if not written:
-        raise ModelError("its chat template writes no system turn; leave the system prompt out")
     turn = f"{{'role': 'system', 'content': {json.dumps(text, ensure_ascii=False)}}}"
     opening = f"{{% if messages[0].role != 'system' %}}{{% set messages = [{turn}] + messages %}}{{% endif %}}"
-    return f"{opening}\n{tokenizer.chat_template}"  # the line end goes with the block before it
+    told = f"{opening}\n{tokenizer.get_chat_template()}"  # the line end goes with the block before it
+    itself, question = Message(role="system", content=text), Message(role="user", content="Hello.")
+    answer = Message(role="assistant", content="Hi.")
+    for turns, where in (([question], ""), ([question, answer], " before an answer")):
+        try:
+            written = _apply([itself, *turns], tokenizer, False)
+            faithful = text in written and written == _apply(turns, tokenizer, False, chat_template=told)
+        except ModelError:
+            faithful = False
+        if not faithful:
+            raise ModelError(f"its chat template writes no system turn{where}; leave the system prompt out")
+    return told
 
 
 def lead(tokenizer: Any) -> str:

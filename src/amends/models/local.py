@@ -18,7 +18,7 @@ from amends.models.loading import (
     load_model,
     load_tokenizer,
 )
-from amends.protocols import Generation, ProgressCallback, Prompt, Sampling, no_progress
+from amends.protocols import SHORT, Generation, ProgressCallback, Prompt, Sampling, no_progress
 from amends.seeds import derive_seed
 from amends.store import directory_fingerprint, fingerprint
 
@@ -149,7 +149,10 @@ class LocalModel:
         context = getattr(self.model.config.get_text_config(), "max_position_embeddings", None) or math.inf
         if new_tokens >= context:
             raise InputError(f"{self.name}: {new_tokens} new tokens are all of its context; lower max_new_tokens")
-        return [row for row, ids in enumerate(encoded) if len(ids) + new_tokens <= context]
+        fitting = [row for row, ids in enumerate(encoded) if len(ids) + new_tokens <= context]
+        if not fitting and self.source.system_prompt and len(self._encode(SHORT)) + new_tokens > context:
+            raise InputError(f"{self.name}: the system prompt leaves no room for an answer; shorten it")
+        return fitting
 
     def answer_losses(self, pairs: Sequence[tuple[Prompt, str]], ended: bool = True) -> list[tuple[float, int]]:
         """Negative log-likelihood in nats, summed over each answer's tokens, and their number.

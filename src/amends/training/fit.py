@@ -3,7 +3,7 @@
 import gc
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,8 @@ def fit(
             f"{len(tokenized.rows)} samples made no whole step; lower train.batch_size (--batch-size) or add some"
         )
     check_finite(trainer.model)
-    _write_output(trainer, tokenizer, part, full=recipe.train.adapter == "full")
+    untold = load_tokenizer(replace(recipe.source, system_prompt=None))  # it is asked for again wherever it belongs
+    _write_output(trainer, untold, part, full=recipe.train.adapter == "full")
     facts = _facts(tokenized, trainer) | _pairs(tokenized, way)
     del trainer
     gc.collect()
@@ -150,7 +151,6 @@ def _curve(entry: dict[str, Any]) -> dict[str, float]:
 def _write_output(trainer: Any, tokenizer: Any, part: Part, full: bool) -> None:
     if full:
         trainer.model.save_pretrained(part.finished)
-        tokenizer.padding_side = "left"
         tokenizer.save_pretrained(part.finished)
     else:
         trainer.model.save_pretrained(part.finished, selected_adapters=["default"])  # not the frozen reference's copy
