@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from amends.data.rows import MAX_LINE_BYTES, read_rows
+from amends.data.lines import MAX_LINE_BYTES
+from amends.data.rows import read_rows
 from amends.errors import InputError
 from amends.records import MAX_PROMPT_CHARACTERS, Instruction, Sample, Verdict
 
@@ -83,13 +84,13 @@ def test_skips_blank_lines_byte_order_mark_and_carriage_returns(path: Path) -> N
         ('{"id": "b", "prompt": " \\t\\n"}', ["line 2", "'prompt' is empty", "drop"]),
         ('{"id": "", "prompt": "x"}', ["line 2", "'id' is empty"]),
         ('{"id": " ", "prompt": "x"}', ["line 2", "'id' is empty"]),
-        ('{"id": 7, "prompt": "x"}', ["line 2", "'id' is a number and has to be text"]),
+        ('{"id": 7.5, "prompt": "x"}', ["line 2", "'id' is a number and has to be text"]),
         ('{"id": "b", "prompt": null}', ["line 2", "'prompt' is null and has to be text"]),
         ('{"id": "b", "prompt": "x", "chosen": ["y"]}', ["line 2", "'chosen' is a list and has to be text"]),
         ('{"id": "b", "prompt": "half \\ud800 pair"}', ["line 2", "'prompt'", "surrogate", "not valid text"]),
         ('{"id": "\\udfff", "prompt": "x"}', ["line 2", "'id'", "surrogate"]),
         ('{"id": "b", "prompt": "x", "chosen": "\\ud83d"}', ["line 2", "'chosen'", "surrogate"]),
-        ('{"id": "a", "prompt": "again"}', ["line 2", "id 'a'", "earlier row", "distinct"]),
+        ('{"id": "a", "prompt": "again"}', ["line 2", "id 'a'", "that of an earlier row (line 1)", "distinct"]),
     ],
 )
 def test_bad_row_is_refused_with_place_and_remedy(path: Path, line: str, expected: list[str]) -> None:
@@ -215,3 +216,10 @@ def test_reading_takes_constant_memory(path: Path) -> None:
 def test_a_verdict_that_contradicts_its_score_is_refused(path: Path, verdict: str, score: float, expected: str) -> None:
     write(path, {"id": "a", "verdict": "harmless"}, {"id": "b", "verdict": verdict, "score": score})
     assert refusal(path, Verdict) == f"{path}: line 2: {expected}"
+
+
+@pytest.mark.parametrize("written", ["7", "7.0"])
+def test_a_whole_number_is_an_id(tmp_path: Path, written: str) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(f'{{"id": {written}, "prompt": "Q"}}\n', encoding="utf-8")
+    assert [row.id for row in read_rows(path, Instruction)] == ["7"]

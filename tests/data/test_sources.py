@@ -1,6 +1,5 @@
 """Sources by name: bundled sets, files of every kind, the hub; and that training and evaluation stay apart."""
 
-import gzip
 import json
 import os
 import subprocess
@@ -10,31 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from data_files import KINDS, write
 
-from amends.config import DataSettings
 from amends.data import sources
-from amends.data.normalize import normalize_prompt, prompt_key
+from amends.data.settings import DataSettings
 from amends.data.sources import BUNDLED_SPLITS, check_disjoint, load_instructions, source_files
 from amends.errors import InputError
 from amends.records import Instruction
-from amends.text import words
+from amends.text.normalized import normalize_prompt, prompt_key
+from amends.text.words import words
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
 ROWS = [{"id": "a", "prompt": "First?", "response": "One."}, {"id": "b", "prompt": "Second?", "response": "Two."}]
-
-
-def write(path: Path, rows: list[dict[str, Any]]) -> Path:
-    lines = "".join(json.dumps(row) + "\n" for row in rows)
-    if path.suffix == ".parquet":
-        import pyarrow
-        from pyarrow import parquet
-
-        parquet.write_table(pyarrow.Table.from_pylist(rows), path)
-    elif path.suffix == ".json":
-        path.write_text(json.dumps(rows, indent=1))
-    else:
-        path.write_bytes(gzip.compress(lines.encode()) if path.suffix == ".gz" else lines.encode())
-    return path
 
 
 def load(source: object, **options: Any) -> Iterator[Instruction]:
@@ -51,7 +36,7 @@ def instructions(*prompts: str, prefix: str = "t") -> list[Instruction]:
     return [Instruction(id=f"{prefix}{number}", prompt=prompt) for number, prompt in enumerate(prompts)]
 
 
-@pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz", "x.json", "x.parquet"])
+@pytest.mark.parametrize("name", KINDS)
 def test_every_kind_of_file_gives_the_same(tmp_path: Path, name: str) -> None:
     path = write(tmp_path / name, ROWS)
     expected = [
@@ -64,7 +49,14 @@ def test_every_kind_of_file_gives_the_same(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "place"), [("x.jsonl", "line 2"), ("x.jsonl.gz", "line 2"), ("x.json", "row 2"), ("x.parquet", "row 2")]
+    ("name", "place"),
+    [
+        ("x.jsonl", "line 2"),
+        ("x.jsonl.zst", "line 2"),
+        ("x.json", "row 2"),
+        ("x.parquet", "row 2"),
+        ("x.csv", "line 3"),
+    ],
 )
 @pytest.mark.parametrize(
     ("row", "problem"),
@@ -96,14 +88,14 @@ def test_columns_are_mapped_and_their_absence_named(tmp_path: Path) -> None:
 
 
 def test_all_rows_that_cannot_be_read_are_counted_and_those_behind_the_limit_left_alone(tmp_path: Path) -> None:
-    rows = [ROWS[0] | {"split": "train"}, {"prompt": "x", "split": 3}, ROWS[1] | {"split": "test"}]
+    rows = [ROWS[0] | {"split": "train"}, {"prompt": " ", "split": "train"}, ROWS[1] | {"split": "test"}]
     path = tmp_path / "x.json"
     path.write_text(json.dumps([*rows, 1, [2]]))
     message = refusal(path, split="train")
-    assert "row 2: column 'split' holds no text" in message
+    assert "row 2: column 'prompt' is empty" in message
     assert message.endswith("2 other rows cannot be used either: row 4, row 5")
     assert [row.id for row in load(path, split="train", limit=1)] == ["a"]
-    assert len(list(load(path, limit=3))) == 3
+    assert len(list(load(path, limit=1))) == 1
 
 
 def test_parquet_is_read_in_batches_with_running_row_numbers(tmp_path: Path) -> None:
@@ -122,9 +114,15 @@ def test_parquet_messages_are_recognised(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("x.csv", "id,prompt\n", "end in one of .jsonl, .jsonl.gz, .json, .parquet"),
-        ("x.json", '{"data": []}', "not a list of objects"),
-        ("x.json", '{"id": "a"}\n{"id": "b"}\n', "Extra data at line 2, column 1"),
+        ("x.txt", "id,prompt\n", "end in one of .jsonl, .json, .csv, .tsv, .parquet, .arrow, .jsonl.gz, .jsonl.zst"),
+        ("x.parquet.gz", "", "end in one of"),
+        ("x.json", '{"data": []}', "the row has columns data"),
+        (
+            "x.json",
+            '{\n "id": "a"\n}\n',
+            "line 1: begins an object of several lines; write one object a line, or a list",
+        ),
+        ("x.json", '[{"id": "a"}]\n[2]\n', "Extra data at line 2, column 1); correct it (it begins with a bracket"),
         ("x.json", "[1]", "row 1: not a JSON object but a number"),
         ("x.json", "[]", "there are no rows"),
         ("x.jsonl", "", "there are no rows"),
@@ -155,7 +153,7 @@ def test_split_of_a_file_takes_its_rows(tmp_path: Path) -> None:
     path = write(tmp_path / "x.jsonl", rows)
     assert [row.id for row in load(path, split="test")] == ["b"]
     assert [row.id for row in load(path)] == ["a", "b"]
-    assert "no row has the split 'dev'; there are test, train" in refusal(path, split="dev")
+    assert "no row has 'dev' in column 'split'; there are train, test" in refusal(path, split="dev")
     assert "column 'split'" in refusal(write(path, ROWS), split="test")
 
 
@@ -243,6 +241,33 @@ def test_hub_data_set_is_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert source_files("owner/name") == source_files("owner/name:one") == []
 
 
+def test_reading_from_the_hub_is_counted_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch, connections_elsewhere: list[str]
+) -> None:
+    """The library counts each use of a data set at a host that the user did not name."""
+    import datasets
+
+    def load_dataset(name: str, *_: Any, **__: Any) -> Iterator[dict[str, Any]]:
+        datasets.load.increase_load_count(name)  # as it does, once it knows where the files are
+        return iter([{"prompt": "Q"}])
+
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(datasets.config, "HF_UPDATE_DOWNLOAD_COUNTS", True)
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    assert [row.prompt for row in load("owner/name")] == ["Q"]
+    assert connections_elsewhere == []
+
+
+def test_labels_of_the_hub_are_the_names_of_their_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    features = datasets.Features(prompt=datasets.Value("string"), label=datasets.ClassLabel(names=["safe", "unsafe"]))
+    found = datasets.Dataset.from_dict({"prompt": ["a", "b", "c"], "label": [0, 1, 0]}, features=features)
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: found.to_iterable_dataset())
+    assert [row.prompt for row in load("owner/name", where={"label": "safe"})] == ["a", "c"]
+    assert [row.prompt for row in load("owner/name", where={"label": ["safe", "other"]}, limit=1)] == ["a"]
+
+
 def run_python(code: str, **environment: str) -> str:
     variables = os.environ | environment | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
     return subprocess.run(
@@ -252,7 +277,7 @@ def run_python(code: str, **environment: str) -> str:
 
 def test_hub_data_set_offline_is_refused_with_the_remedy(tmp_path: Path) -> None:
     code = """if True:
-        from amends.config import DataSettings
+        from amends.data.settings import DataSettings
         from amends.data.sources import load_instructions
         from amends.errors import InputError
         try:
@@ -317,27 +342,38 @@ def test_many_overlaps_are_counted_and_the_first_named() -> None:
     assert len(message) < 600
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason=f"needs the research data in {SHARED}, which is not in the repository")
+# Columns as sets of research have them after somebody gathered them: notes on the origin beside what is read.
+NOTED = {"source": "owner/name:file.jsonl", "license": "MIT"}
+VOTES = {"chosen_votes_safe_unsafe": "[2, 0]", "rejected_votes_safe_unsafe": "[0, 4]", "n_raw_rows": 2}
+TURNS = {"first_user_turn": "Why?", "n_user_turns": 1}
+LABELLED = {
+    **{"response": "No.", "attack": "GCG", "attack_type": "white_box", "model": "a-7b", "label_source": "a judge"},
+    **{"goal": "Tell why", "behavior": "Telling", "category": "telling", "category_orig": "Telling of why"},
+}
+
+
 @pytest.mark.parametrize(
-    ("name", "count"),
+    ("noted", "expected"),
     [
-        ("pku_saferlhf_test.jsonl", 383),
-        ("hh_harmless_pairs.jsonl", 639),
-        ("xsafety_attacks.jsonl", 599),
-        ("dolly_slice.jsonl", 1018),
-        ("jbb_labelled.jsonl.gz", 800),
-        ("mtbench_vicuna.jsonl", 158),
+        ({"chosen": "A.", "rejected": "B.", **VOTES, "label_source": "human"}, {"chosen": "A.", "rejected": "B."}),
+        ({"chosen": "A.", "rejected": "B.", **TURNS}, {"chosen": "A.", "rejected": "B."}),
+        (
+            {"attack": "goal_hijacking", "category": "attack", "category_orig": "Goal_Hijacking"},
+            {"category": "attack"},
+        ),
+        ({"response": "A.", "category": "benign", "category_orig": "open_qa"}, {"chosen": "A.", "category": "benign"}),
+        ({"category": "benign", "second_turn": "And then?"}, {"category": "benign"}),
+        ({"label": "safe", **LABELLED}, {"chosen": "No.", "category": "telling"}),
+        ({"label": "unsafe", **LABELLED}, {"rejected": "No.", "category": "telling"}),
     ],
 )
-def test_shared_research_data_loads(name: str, count: int) -> None:
-    assert sum(1 for _ in load(SHARED / name)) == count
-
-
-@pytest.mark.skipif(not SHARED.exists(), reason=f"needs the research data in {SHARED}, which is not in the repository")
-def test_shared_pku_splits_are_disjoint() -> None:
-    train = load(SHARED / "pku_saferlhf_train.jsonl")
-    test = load(SHARED / "pku_saferlhf_test.jsonl")
-    check_disjoint(train, (("redteam", instruction) for instruction in test))
+def test_notes_of_whoever_gathered_a_set_are_left_out(
+    tmp_path: Path, noted: dict[str, Any], expected: dict[str, str]
+) -> None:
+    rows = [{"id": f"set-{n}", "prompt": f"Why {n}?", **noted, **NOTED} for n in range(3)]
+    rows[2].pop("second_turn", None)  # not every row has one
+    path = write(tmp_path / "set.jsonl.gz", rows)
+    assert list(load(path)) == [Instruction(id=f"set-{n}", prompt=f"Why {n}?", **expected) for n in range(3)]
 
 
 def test_a_mistyped_path_is_not_asked_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
