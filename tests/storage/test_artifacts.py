@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from amends import artifacts
-from amends.artifacts import Artifact, Manifest
 from amends.errors import StoreError
-from amends.locks import locked
 from amends.records import Verdict
-from amends.store import directory_fingerprint, read_json, write_json
+from amends.storage import manifest_content, manifests
+from amends.storage.artifacts import Artifact
+from amends.storage.files import directory_fingerprint, fingerprint, read_json, write_json
+from amends.storage.locks import locked
+from amends.storage.manifest_content import DamagedError
+from amends.storage.manifests import Manifest
 from conftest import refuse_to_sync
 
 CHUNK_ROWS = 3
@@ -153,37 +155,89 @@ def test_not_finished_when_a_part_changed(tmp_path: Path) -> None:
     finished(path)
     changed = Artifact(path, {"settings": {"seed": 1}, "inputs": "abc"})
     assert not changed.is_finished()
-    assert changed.changed_parts() == ["settings"]
+    assert changed.changes() == ([], ["settings"])
 
 
-def test_not_finished_when_the_size_changed_or_the_file_is_gone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("parts", [PARTS, {**PARTS, "inputs": "changed"}])
+def test_other_bytes_are_said_and_a_file_that_is_gone_is_not_finished(tmp_path: Path, parts: dict[str, Any]) -> None:
+    """Of the same size, too; and whatever the next writer makes it from."""
     artifact = finished(tmp_path / "rows.jsonl")
-    with artifact.path.open("ab") as stream:
-        stream.write(b"{}\n")
-    assert not artifact.is_finished()
+    whole = artifact.path.read_bytes()
+    for damaged in (whole + b"{}\n", whole[:-2] + b"X\n", b"\0" * len(whole), b""):
+        artifact.path.write_bytes(damaged)
+        with pytest.raises(
+            DamagedError, match=r"rows\.jsonl: was damaged, or edited, .*Delete .*rows\.jsonl to make it"
+        ):
+            Artifact(artifact.path, parts).is_finished()
+        assert artifact.path.read_bytes() == damaged
     artifact.path.unlink()
     assert not artifact.is_finished()
 
 
-def test_not_finished_while_running_or_with_a_damaged_manifest(tmp_path: Path) -> None:
+def test_a_manifest_that_cannot_be_believed_is_said(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     artifact = Artifact(path, PARTS)
     assert not artifact.is_finished()
     artifact.begin(CHUNK_ROWS)
     assert not artifact.is_finished()
-    finished(path)
-    for damaged in (b"", b'{"state": "fini', b"[]", b"\xff"):
+    whole = finished(path).manifest_path.read_bytes()
+    deep, long = b'{"state": ' + b"[" * 100_000, b'{"state": "finished", "chunk_rows": ' + b"1" * 5_000 + b"}"
+    wrong = [
+        b'{"state": "finished", "%s": 3}' % name for name in (b"parts", b"earlier", b"coming", b"facts", b"sha256")
+    ]
+    nested = b'{"state": "running", "earlier": {"parts": [1]}}'
+    digit = whole.replace(b'"rows": 11', b'"rows": 12')
+    assert digit != whole
+    for damaged in (
+        b"",
+        b'{"state": "fini',
+        b"[]",
+        b"{}",
+        b"\xff",
+        deep,
+        long,
+        nested,
+        *wrong,
+        digit,
+        b"\0" * len(whole),
+    ):
         artifact.manifest_path.write_bytes(damaged)
-        assert not artifact.is_finished(), damaged
+        with pytest.raises(DamagedError, match=r"rows\.jsonl\.manifest\.json: is damaged. Delete it and rows\.jsonl"):
+            artifact.is_finished()
 
 
-def test_what_another_version_made_is_not_taken_for_finished(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The version is one of the parts, so that a change of it alone is seen as such."""
+def test_any_byte_of_a_manifest_counts(tmp_path: Path) -> None:
+    """Also one of a name in it, by which it could pass for a manifest of an earlier release."""
     artifact = finished(tmp_path / "rows.jsonl")
-    monkeypatch.setattr("amends.artifacts.__version__", "999")
-    other = Artifact(artifact.path, PARTS)
-    assert not other.is_finished()
-    assert other.changed_parts() == ["amends"]
+    whole = artifact.manifest_path.read_bytes()
+    for place in range(0, len(whole) - 1):
+        if not whole[place : place + 1].isalnum():
+            continue
+        artifact.manifest_path.write_bytes(whole[:place] + b"Q" + whole[place + 1 :])
+        with pytest.raises(DamagedError):
+            artifact.is_finished()
+
+
+def test_a_release_alone_makes_nothing_anew(tmp_path: Path) -> None:
+    """Manifests of before hold the version as one of the parts, and neither settings nor a digest of their own."""
+    artifact = finished(tmp_path / "rows.jsonl")
+    before = {name: value for name, value in artifact.read().items() if name != "settings"}
+    parts = before["parts"] | {"amends": fingerprint(part="0.1.0")}
+    write_json(artifact.manifest_path, before | {"parts": parts, "fingerprint": fingerprint(parts=parts)})
+    assert Artifact(artifact.path, PARTS).is_finished()
+    other = Artifact(artifact.path, {"settings": {"seed": 1}, "inputs": "other"}, settings={"settings": {"seed": 1}})
+    assert other.changes() == (["settings"], ["inputs"]), "it does not say which ones"
+
+
+def test_what_differs_is_said_with_old_and_new(tmp_path: Path) -> None:
+    made = {"settings": {"seed": 0, "rate": {"low": 0.5}}, "code": 1, "inputs": "abc", "model": "hash"}
+    said = {"settings": made["settings"], "inputs": {"rows": "a.jsonl"}, "model": "m"}
+    write_all(Artifact(tmp_path / "rows.jsonl", made, settings=said))
+    other = {"settings": {"seed": 0, "rate": {"low": 0.25}}, "code": 2, "inputs": "abd", "model": "another"}
+    again = Artifact(tmp_path / "rows.jsonl", other, settings=said | {"settings": other["settings"]})
+    assert again.changes() == (["low 0.5 -> 0.25"], ["code", "inputs", "model"]), "as named they are what they were"
+    moved = Artifact(tmp_path / "rows.jsonl", other, settings=said | {"inputs": {"rows": "b.jsonl"}, "model": None})
+    assert moved.changes()[0] == ["rows a.jsonl -> b.jsonl", "model m -> none"]
 
 
 def test_changed_inputs_replace_an_own_file_only_when_finished(tmp_path: Path) -> None:
@@ -192,23 +246,37 @@ def test_changed_inputs_replace_an_own_file_only_when_finished(tmp_path: Path) -
     before = path.read_bytes()
     changed = Artifact(path, {**PARTS, "inputs": "changed"})
     write_all(changed, stop_before=2)
-    assert path.read_bytes() == before, "the earlier file stays until the new one is whole"
+    assert not path.exists(), "nothing lies there that is not what was asked for last"
+    assert changed.backup.read_bytes() == before, "the earlier file stays until the new one is whole"
     write_all(Artifact(path, {**PARTS, "inputs": "changed again"}))
     assert changed.read()["state"] == "finished"
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["rows.jsonl", "rows.jsonl.manifest.json"]
 
 
 def test_another_setting_that_was_only_tried_leaves_a_finished_file_finished(tmp_path: Path) -> None:
     artifact = finished(tmp_path / "rows.jsonl")
     manifest = artifact.read()
     for inputs in ("changed", "changed again"):
-        write_all(Artifact(artifact.path, {**PARTS, "inputs": inputs}), stop_before=1)
+        write_all(Artifact(artifact.path, {**PARTS, "inputs": inputs}), stop_before=0)
     assert not Artifact(artifact.path, {**PARTS, "inputs": "changed"}).is_finished()
     with locked(tmp_path / ".rows.jsonl.lock", artifact.path), pytest.raises(StoreError, match="held by process"):
         artifact.is_finished()
     assert artifact.part.exists(), "somebody may be writing it"
     assert artifact.is_finished()
     assert artifact.read() == manifest
-    assert not artifact.part.exists()
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["rows.jsonl", "rows.jsonl.manifest.json"]
+
+
+def test_rows_of_another_setting_are_given_up_only_when_that_is_said(tmp_path: Path) -> None:
+    artifact = finished(tmp_path / "rows.jsonl")
+    other = Artifact(artifact.path, {**PARTS, "inputs": "changed"}, settings={"inputs": "b"})
+    write_all(other, stop_before=1)
+    again = Artifact(artifact.path, PARTS, settings={"inputs": "a"})
+    assert not again.is_finished()
+    assert again.changes() == (["inputs b -> a"], [])
+    assert other.kept_rows() == CHUNK_ROWS
+    again.overwrite = True
+    assert again.is_finished(), "what was finished before is not made again"
 
 
 def test_what_was_replaced_is_finished_no_more(tmp_path: Path) -> None:
@@ -265,11 +333,17 @@ def test_a_manifest_of_before_says_no_kind_and_stays_valid(tmp_path: Path) -> No
 def test_nothing_is_left_of_a_step_that_wrote_no_row(tmp_path: Path) -> None:
     artifact = Artifact(tmp_path / "rows.jsonl", PARTS)
     artifact.begin(CHUNK_ROWS)
-    artifact.discard_if_empty()
+    artifact.withdraw()
     assert list(tmp_path.iterdir()) == []
     write_all(artifact, stop_before=1)
-    artifact.discard_if_empty()
+    artifact.withdraw()
     assert artifact.part.stat().st_size > 0, "rows that are there are kept for resuming"
+    write_all(artifact)
+    whole, changed = artifact.path.read_bytes(), Artifact(artifact.path, {**PARTS, "inputs": "changed"})
+    changed.begin(CHUNK_ROWS)
+    changed.withdraw()
+    assert artifact.path.read_bytes() == whole
+    assert artifact.is_finished()
 
 
 def test_full_device_while_appending(tmp_path: Path) -> None:
@@ -282,7 +356,7 @@ def test_full_device_while_appending(tmp_path: Path) -> None:
     changed.part.symlink_to("/dev/full")
     with pytest.raises(StoreError, match=r"rows\.jsonl: no space left on the device.*run the same command again"):
         changed.append(CHUNKS[0])
-    assert artifact.path.read_bytes() == before
+    assert artifact.backup.read_bytes() == before
 
 
 def test_full_device_is_resumed_once_there_is_space(
@@ -345,7 +419,7 @@ def test_an_interrupted_copy_is_made_again(tmp_path: Path, monkeypatch: pytest.M
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(artifacts.shutil if call == "copyfile" else artifacts, call, interrupt)
+        patch.setattr(manifests.shutil if call == "copyfile" else manifest_content, call, interrupt)
         with pytest.raises(KeyboardInterrupt):
             ours.take(twin.path)
     assert not ours.is_finished()
@@ -378,7 +452,9 @@ def test_a_file_with_a_plain_manifest_is_taken_too(tmp_path: Path) -> None:
         assert ours.take(twin.path)
         assert ours.is_finished()
         assert read_json(ours.path) == {"kappa": 0.5}
-        write_json(ours.path, {})
+        ours.path.write_text("{}")
+        Manifest(ours.path, {"inputs": "older"}).write("finished", **manifest_content.contents(ours.path))
+    ours.take(twin.path)
     assert sorted(path.name for path in ours.path.parent.iterdir()) == ["a.json", "a.json.manifest.json"]
 
 

@@ -1,19 +1,21 @@
 """Files and locks: whole or as they were, one holder at a time, and devices that are full or refuse."""
 
 import errno
+import fcntl
 import hashlib
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from amends.artifacts import Artifact
 from amends.errors import StoreError
-from amends.locks import full_device, locked
-from amends.store import file_digest, read_json, write_atomically, write_json
+from amends.storage.artifacts import Artifact
+from amends.storage.files import REMEMBERED_BYTES, file_digest, read_as, read_json, write_atomically, write_json
+from amends.storage.locks import full_device, locked
 from conftest import HOLDER, refuse_to_sync
 
 
@@ -59,12 +61,12 @@ def test_lock_is_free_after_an_exception(tmp_path: Path) -> None:
 
 
 def test_many_processes_hold_a_lock_one_after_the_other(tmp_path: Path) -> None:
-    """The lock file goes each time it is let go; none may hold a file that is gone beside one that holds its successor."""
+    """The lock file goes each time it is let go; nobody may hold one that is gone beside its successor's holder."""
     code = """
 import sys, time
 from pathlib import Path
 from amends.errors import StoreError
-from amends.locks import locked
+from amends.storage.locks import locked
 lock, inside = Path(sys.argv[1]) / "lock", Path(sys.argv[1]) / "inside"
 held = 0
 while held < 40:
@@ -79,6 +81,35 @@ while held < 40:
     processes = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) for _ in range(4)]
     assert [process.wait(60) for process in processes] == [0, 0, 0, 0]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK])
+def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    """A lock that is only a file that is there would outlive whoever was killed."""
+
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(StoreError, match="its file system has no locks"), locked(tmp_path / ".lock", tmp_path):
+        pytest.fail("held without a lock")
+
+
+def test_a_lock_file_that_was_taken_away_meanwhile_holds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over a network it lives on under another name as long as somebody has it open."""
+    lock, flock, renamed = tmp_path / ".lock", fcntl.flock, tmp_path / ".nfs0001"
+
+    def lock_it_late(descriptor: int, operation: int) -> None:
+        if not renamed.exists():
+            lock.rename(renamed)
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", lock_it_late)
+    with locked(lock, tmp_path):
+        assert lock.read_text() == str(os.getpid())
+        assert renamed.read_text() == ""
 
 
 def test_full_device_while_writing_atomically(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +142,7 @@ def test_path_through_a_file_is_said_in_words(tmp_path: Path, name: str) -> None
         (Path("/proc/x/rows.jsonl"), "its directory cannot be made; choose another output"),
         (Path("/sys/x/rows.jsonl"), "; choose another output"),
         (Path("n" * 300) / "rows.jsonl", "a name in this path is too long; choose a shorter one"),
-        (Path("n" * 240 + ".jsonl"), "a name in this path is too long; choose a shorter one"),
+        (Path("n" * 245 + ".jsonl"), "a name in this path is too long; choose a shorter one"),
     ],
 )
 def test_where_nothing_can_be_written_is_said_in_words(tmp_path: Path, path: Path, message: str) -> None:
@@ -179,24 +210,48 @@ def test_file_digest_is_of_the_bytes(tmp_path: Path) -> None:
 def test_file_digest_of_a_large_file_is_remembered_until_it_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """An edit of the same size counts, whatever time of modification the file is given then."""
     monkeypatch.setenv("AMENDS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("amends.storage.files.TICK_NANOSECONDS", 0)
     path = tmp_path / "weights"
-    content = b"\0" * ((1 << 24) + 1)
+    content = b"\0" * REMEMBERED_BYTES
     path.write_bytes(content)
     os.utime(path, ns=(1_000, 1_000))
     first = file_digest(path)
     assert first == hashlib.sha256(content).hexdigest()
-    memories = list((tmp_path / "cache" / "digests").iterdir())
-    assert [memory.read_text() for memory in memories] == [first]
+    (memory,) = (tmp_path / "cache" / "digests").iterdir()
 
     def read_again(*_: object) -> None:
-        pytest.fail("read gigabytes again")
+        raise AssertionError("read gigabytes again")
 
     with monkeypatch.context() as unread:
         unread.setattr(hashlib, "file_digest", read_again)
         assert file_digest(path) == first
-    path.write_bytes(b"\1" + content[1:])
+        memory.write_text(memory.read_text().replace(first, "0" * 64))
+        with pytest.raises(AssertionError):
+            file_digest(path)
+    time.sleep(0.02)  # more than the kernel's tick
+    with path.open("r+b") as stream:
+        stream.write(b"\1")
+    os.utime(path, ns=(1_000, 1_000))
     assert file_digest(path) == hashlib.sha256(b"\1" + content[1:]).hexdigest()
+
+
+def test_what_was_changed_a_moment_ago_is_not_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change within the same tick of the kernel's clock would leave the same times."""
+    monkeypatch.setenv("AMENDS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("amends.storage.files.TICK_NANOSECONDS", 60 * 10**9)
+    (tmp_path / "weights").write_bytes(b"\0" * REMEMBERED_BYTES)
+    file_digest(tmp_path / "weights")
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("damaged", [b"[" * 100_000, b"1" * 5_000, b'{"a": ', b"\xff", b""])
+def test_what_is_no_json_is_one_line(tmp_path: Path, damaged: bytes) -> None:
+    (tmp_path / "timings.json").write_bytes(damaged)
+    with pytest.raises(StoreError, match=r"timings\.json: not readable as JSON") as refused:
+        read_as(dict[str, float], tmp_path / "timings.json")
+    assert "\n" not in str(refused.value)
 
 
 def test_file_digest_of_a_large_file_needs_no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,6 +266,7 @@ def test_file_digest_of_a_large_file_needs_no_cache(tmp_path: Path, monkeypatch:
     [
         OSError(errno.ENOSPC, "No space left on device"),
         RuntimeError("[enforce fail at inline_container.cc] PytorchStreamWriter failed: file write failed"),
+        RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 8267648 vs 8267540"),
         ValueError("Error while serializing: I/O error: No space left on device (os error 28)"),
     ],
 )

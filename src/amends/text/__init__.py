@@ -1,0 +1,1 @@
+"""Words of any script, refusals, reasoning and normalised prompts."""
