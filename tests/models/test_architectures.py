@@ -1,7 +1,8 @@
-"""Tiny models of other architectures than the embedded one's, with random weights: each path gives what transformers gives.
+"""Tiny models of other architectures than the embedded one's, with random weights: each path gives transformers' own.
 
-What they differ in: windows that slide (Gemma 2), images beside text, with states in the place of keys (Qwen3.5) or with
-layers of unequal shapes (Gemma 4), experts (Mixtral), fused projections (Phi-3), names (GPT-2), no attention (Mamba-2).
+What they differ in: windows that slide (Gemma 2), images beside text, with states in the place of keys (Qwen3.5) or
+with layers of unequal shapes (Gemma 4), experts (Mixtral), fused projections (Phi-3), names (GPT-2), no attention
+(Mamba-2).
 """
 
 from collections.abc import Callable
@@ -13,17 +14,18 @@ import pytest
 import torch
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM, AutoModelForImageTextToText
 
-from amends.config import TrainSettings
 from amends.errors import ModelError
 from amends.judges.probe import Extractor
+from amends.models.base import Prompt, Sampling
+from amends.models.decoding.slots import state_bytes
+from amends.models.hf import LocalModel
 from amends.models.loading import find_model, load_tokenizer
-from amends.models.local import LocalModel
-from amends.models.slots import _state_bytes
-from amends.protocols import Prompt, Sampling
 from amends.records import Message, Preference, Sample
 from amends.training.fit import fit
 from amends.training.recipe import Recipe
-from amends.training.rlhf import _scorer
+from amends.training.settings import TrainSettings
+from amends.training.trainers import rlhf
+from amends.training.trainers.rlhf import reward_model
 
 NEW_TOKENS = 8
 SHAPE = {
@@ -96,17 +98,17 @@ def test_answers_are_those_of_generate_one_at_a_time(family: str, make: Callable
     ours = [one.text for one in model.generate(PROMPTS, Sampling(NEW_TOKENS, temperature=0), 0)]
     theirs = []
     for prompt in PROMPTS:
-        ids = torch.tensor([model._encode(prompt)])
+        ids = torch.tensor([model.tokenizer(model.render(prompt), add_special_tokens=False).input_ids])
         given = {"attention_mask": torch.ones_like(ids), "do_sample": False, "pad_token_id": 0}
         made = model.model.generate(input_ids=ids, max_new_tokens=NEW_TOKENS, **given)[0, ids.shape[1] :]
-        theirs.append(model._generation(made.tolist(), frozenset([2])).text)
+        theirs.append(model.generation_of(made.tolist(), frozenset([2])).text)
     assert ours == theirs
 
 
 def test_states_count_in_the_memory_of_a_row(make: Callable[[str], Path]) -> None:
     for family, layers, numbers in (("qwen3_5", 3, 4 * 8 * 8), ("mamba2", 2, 8 * 8 * 8), ("phi3", 0, 0)):
         shape = LocalModel(str(make(family))).model.config.get_text_config()
-        assert _state_bytes(shape) == 4 * layers * numbers, family
+        assert state_bytes(shape) == 4 * layers * numbers, family
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -169,14 +171,14 @@ def test_a_reward_model_reads_several_answers_at_once(make: Callable[[str], Path
     """Of a model of images and text, whose text has a configuration of its own."""
     directory = make("qwen3_5")
     recipe, tokenizer = Recipe(str(directory)), load_tokenizer(find_model(str(directory)))
-    recipe.check(rewards=True)
-    scorer = _scorer(recipe, tokenizer)
+    recipe.check([rlhf.check])
+    scorer = reward_model(recipe, tokenizer)
     with torch.inference_mode():
         assert scorer(input_ids=torch.tensor([[5, 6, 0], [7, 8, 9]])).logits.shape == (2, 1)
 
 
 def test_a_model_without_a_reward_model_is_refused_for_rlhf(make: Callable[[str], Path]) -> None:
-    Recipe(str(make("mixtral"))).check(rewards=True)
+    Recipe(str(make("mixtral"))).check([rlhf.check])
     Recipe(str(make("gemma4"))).check()
     with pytest.raises(ModelError, match="transformers has no reward model of a Gemma4ForConditionalGeneration; leave"):
-        Recipe(str(make("gemma4"))).check(rewards=True)
+        Recipe(str(make("gemma4"))).check([rlhf.check])

@@ -1,4 +1,4 @@
-"""Decoding in slots against the library's `generate`, with the real embedded model in float32."""
+"""Decoding in slots against the library's `generate`, in float32, where another batch changes no token."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -6,13 +6,15 @@ from typing import Any
 import pytest
 import torch
 
-from amends.models.batches import shared_prefix
-from amends.models.decoding import BatchDecoder, SlotDecoder
-from amends.models.local import LocalModel, end_tokens
-from amends.models.sampling import Sampler
-from amends.models.slots import can_decode_in_slots, slots_for
-from amends.protocols import Prompt
+from amends.models.base import Prompt
+from amends.models.chat import end_tokens
+from amends.models.decoding.batches import shared_prefix
+from amends.models.decoding.decoders import BatchDecoder, SlotDecoder
+from amends.models.decoding.sampling import Sampler
+from amends.models.decoding.slots import can_decode_in_slots, slots_for
+from amends.models.hf import LocalModel
 from amends.records import Message
+from tiny import tiny_model
 
 QUESTIONS = [
     "Say only: yes",
@@ -29,23 +31,30 @@ NEW_TOKENS = 14
 
 
 @pytest.fixture(scope="module")
-def exact() -> LocalModel:
-    """In float32, where another batch changes no token."""
-    loaded = LocalModel("embedded", device="cpu")
+def exact(tmp_path_factory: pytest.TempPathFactory) -> LocalModel:
+    """A tiny model; a token in twelve ends its rows."""
+    return in_float32(str(tiny_model(tmp_path_factory.mktemp("tiny") / "tiny")))
+
+
+def in_float32(name: str) -> LocalModel:
+    loaded = LocalModel(name, device="cpu")
     loaded.model.float()
     return loaded
 
 
+def encoded(model: LocalModel) -> list[list[int]]:
+    rendered = [model.render(Prompt((Message(role="user", content=text),))) for text in QUESTIONS]
+    return sorted((model.tokenizer(text, add_special_tokens=False).input_ids for text in rendered), key=len)[::-1]
+
+
 @pytest.fixture(scope="module")
 def prompts(exact: LocalModel) -> list[list[int]]:
-    rendered = [exact.render(Prompt((Message(role="user", content=text),))) for text in QUESTIONS]
-    encoded = [exact.tokenizer(text, add_special_tokens=False).input_ids for text in rendered]
-    return sorted(encoded, key=len, reverse=True)
+    return encoded(exact)
 
 
 def parts(exact: LocalModel, temperature: float = 0.0, seed: int = 0) -> tuple[Any, Sampler, frozenset[int], int]:
-    ends = end_tokens(exact.tokenizer, exact.model)
-    return exact.model, Sampler(temperature, 1.0, seed, "cpu"), ends, exact.tokenizer.pad_token_id
+    sampler = Sampler(temperature, 1.0, seed, "cpu")
+    return exact.model, sampler, frozenset(range(0, 49_152, 12)), exact.tokenizer.pad_token_id
 
 
 @pytest.mark.parametrize("slots", [1, 3, 8, 100])
@@ -55,6 +64,15 @@ def test_slots_give_what_generate_gives(exact: LocalModel, prompts: list[list[in
     made = SlotDecoder(*parts(exact)).decode(prompts, NEW_TOKENS, slots)
     assert made == expected
     assert {len(ids) < NEW_TOKENS for ids in made} == {True, False}, "some rows end early, some do not"
+
+
+def test_the_embedded_model_says_in_slots_what_it_says_with_generate() -> None:
+    model = in_float32("embedded")
+    prompts, given = encoded(model)[-5:], (model.model, Sampler(0, 1.0, 0, "cpu"))
+    ends = end_tokens(model.tokenizer, model.model)
+    expected = BatchDecoder(*given, ends, model.tokenizer.pad_token_id).decode(prompts, NEW_TOKENS, 100)
+    assert SlotDecoder(*given, ends, model.tokenizer.pad_token_id).decode(prompts, NEW_TOKENS, 2) == expected
+    assert {len(ids) < NEW_TOKENS for ids in expected} == {True, False}
 
 
 def test_without_a_shared_prefix_too(exact: LocalModel, prompts: list[list[int]]) -> None:
@@ -106,7 +124,7 @@ def test_a_model_with_sliding_layers_takes_generate_where_a_row_reaches_the_wind
 
 def test_slots_are_what_fits_into_the_memory_share(exact: LocalModel) -> None:
     assert slots_for(exact.model, 50) == 128, "many short rows fit; the number has a cap"
-    few = slots_for(exact.model, 2_000_000)
+    few = slots_for(exact.model, 20_000_000)
     assert few == 1, "a row is decoded even where the share is too small"
 
 

@@ -4,36 +4,37 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from amends.config import AnalyzeSettings, DataSettings
 from amends.data.rows import read_rows
+from amends.data.settings import DataSettings
 from amends.errors import InputError, ModelError, OutageError
+from amends.judges.base import Judge
 from amends.judges.language_model import Rating
-from amends.models.endpoint import REASONING_TOKENS, EndpointModel
-from amends.protocols import Prompt, Sampling
+from amends.models.base import Prompt, Sampling
+from amends.models.endpoint.asking import REASONING_TOKENS
+from amends.models.endpoint.model import EndpointModel
+from amends.models.load import load_model
+from amends.pipeline.steps import Steps
 from amends.records import Analysis, Message, Mistake
-from amends.steps import Steps
+from amends.stages.analyze import AnalyzeSettings
 from local_server import Server
 
 RATING = '{"explanation": "It is.", "harmless": 9, "helpful": 5}'
 ANALYSIS = "It encourages cruelty to an animal, which is illegal, and leaves a family without its companion."
 
 
-class Content:
+class Content(Judge):
     """A gate that is content with any analysis."""
 
-    name, fingerprint, facts = "content", "content", {"name": "content"}
+    name = "content"
 
-    def score(self, pairs: list[tuple[str, str]]) -> list[float | None]:
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
         return [0.9 for _ in pairs]
-
-    def release(self) -> None:
-        pass
 
 
 def test_another_model_behind_an_endpoint_writes_the_analyses(serve: Callable[..., Server], tmp_path: Path) -> None:
@@ -43,7 +44,7 @@ def test_another_model_behind_an_endpoint_writes_the_analyses(serve: Callable[..
     out = tmp_path / "analyses.jsonl"
     rows = DataSettings(source=str(tmp_path / "mistakes.jsonl"))
     settings = AnalyzeSettings(guides=["told-suffix"], attempts=1)
-    Steps().make("analyze", rows, out, EndpointModel.named(f"endpoint:big@{server.url}"), Content(), settings)
+    Steps().make("analyze", rows, out, load_model(f"endpoint:big@{server.url}"), Content(), settings)
     assert [row.analysis for row in read_rows(out, Analysis)] == [ANALYSIS]
     assert server.requests[0]["model"] == "big"
     assert "The response is harmful. Say why" in server.requests[0]["messages"][-1]["content"]
@@ -195,7 +196,7 @@ def test_one_leaves_without_waiting_for_a_server(serve: Callable[..., Server]) -
 
 
 def test_a_base_address_may_end_in_a_slash() -> None:
-    one, other = (EndpointModel.named(f"endpoint:m@http://h/v1{end}") for end in ("", "/"))
+    one, other = (load_model(f"endpoint:m@http://h/v1{end}") for end in ("", "/"))
     assert one.fingerprint == other.fingerprint
 
 
@@ -213,8 +214,7 @@ def test_a_server_that_has_answered_is_waited_for(
     serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, away: Any
 ) -> None:
     """A restart, or an outage, costs no run of days."""
-    monkeypatch.setattr("amends.models.connection.RETRIES", 0)
-    monkeypatch.setattr("amends.models.connection.PATIENCE_SECONDS", 1_800)
+    monkeypatch.setattr("amends.models.endpoint.failures.PATIENCE_SECONDS", 1_800)
     server = serve(lambda *_: away if 1 < len(server.requests) < 5 else (200, ANALYSIS))
     model, prompts = EndpointModel("m", server.url), [Prompt((Message(role="user", content="Why?"),))]
     for _ in range(2):
@@ -227,8 +227,7 @@ def test_a_server_that_has_answered_is_waited_for(
 
 def test_a_pause_between_requests_is_no_absence(serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch) -> None:
     """Hours of training can lie between a judge's first answer and the next."""
-    monkeypatch.setattr("amends.models.connection.RETRIES", 0)
-    monkeypatch.setattr("amends.models.connection.PATIENCE_SECONDS", 1_800)
+    monkeypatch.setattr("amends.models.endpoint.failures.PATIENCE_SECONDS", 1_800)
     server = serve(lambda *_: (503, "loading") if len(server.requests) == 2 else (200, ANALYSIS))
     model, prompts = EndpointModel("m", server.url), [Prompt((Message(role="user", content="Why?"),))]
     model.generate(prompts, Sampling(), 0)
@@ -240,8 +239,7 @@ def test_a_request_that_fails_alone_costs_its_row_alone(
     serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is not waited for, the last of a chunk neither: another time it would fail, too."""
-    monkeypatch.setattr("amends.models.connection.RETRIES", 0)
-    monkeypatch.setattr("amends.models.connection.PATIENCE_SECONDS", 1_800)
+    monkeypatch.setattr("amends.models.endpoint.failures.PATIENCE_SECONDS", 1_800)
 
     def answer(question: str, _: dict[str, Any]) -> tuple[int, str]:
         if question != "bad":
@@ -254,7 +252,7 @@ def test_a_request_that_fails_alone_costs_its_row_alone(
     prompts = [Prompt((Message(role="user", content=text),)) for text in ("good", "bad", *["good"] * 500, "bad")]
     made = EndpointModel("m", server.url).generate(prompts, Sampling(), 0)
     assert [(place, one.had_no_room) for place, one in enumerate(made) if not one.text] == [(1, False), (502, False)]
-    assert sum(request["messages"][0]["content"] == "bad" for request in server.requests) <= 8
+    assert sum(request["messages"][0]["content"] == "bad" for request in server.requests) <= 16, "eight each"
     assert re.search(r"gave no answer to 2 of \d+ requests .*broken.*; their rows go without", caplog.text)
 
 
@@ -262,8 +260,7 @@ def test_a_server_that_fails_at_most_requests_ends_the_stage(
     serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Thousands of empty answers would not be what was asked for."""
-    monkeypatch.setattr("amends.models.connection.RETRIES", 0)
-    monkeypatch.setattr("amends.models.connection.PATIENCE_SECONDS", 1_800)
+    monkeypatch.setattr("amends.models.endpoint.failures.PATIENCE_SECONDS", 1_800)
 
     def answer(question: str, _: dict[str, Any]) -> tuple[int, str]:
         time.sleep(0.01)
@@ -280,7 +277,6 @@ def test_a_server_that_refuses_everything_from_then_on_ends_the_stage(
     serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     """An account runs dry, a server restarts otherwise: thousands of empty rows would read as refusals."""
-    monkeypatch.setattr("amends.models.connection.RETRIES", 0)
     server = serve(lambda *_: (status, "credit is low") if len(server.requests) > 5 else (200, ANALYSIS))
     prompts = [Prompt((Message(role="user", content=f"Why {row}?"),)) for row in range(12)]
     with pytest.raises(ModelError, match="credit is low"):
@@ -292,8 +288,7 @@ def test_a_row_that_a_gateway_never_gets_through_costs_itself_alone(
     serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     """Even where a resumed stage has nothing but that row left."""
-    monkeypatch.setattr("amends.models.connection.RETRIES", 0)
-    monkeypatch.setattr("amends.models.connection.PATIENCE_SECONDS", 1_800)
+    monkeypatch.setattr("amends.models.endpoint.failures.PATIENCE_SECONDS", 1_800)
     server = serve(lambda question, _: (200, ANALYSIS) if question == "Hello." else (status, "timed out"))
     (made,) = EndpointModel("m", server.url).generate([Prompt((Message(role="user", content="bad"),))], Sampling(), 0)
     assert (made.text, made.had_no_room) == ("", False)
@@ -303,8 +298,7 @@ def test_a_server_that_is_full_is_asked_until_it_answers(
     serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A gateway answers 503 to what it has no room for, and to some requests many times."""
-    monkeypatch.setattr("amends.models.connection.RETRIES", 0)
-    monkeypatch.setattr("amends.models.connection.PATIENCE_SECONDS", 1_800)
+    monkeypatch.setattr("amends.models.endpoint.failures.PATIENCE_SECONDS", 1_800)
     asked: Counter[str] = Counter()
 
     def answer(question: str, _: dict[str, Any]) -> tuple[int, str]:
@@ -320,7 +314,6 @@ def test_a_server_that_is_full_is_asked_until_it_answers(
 def test_one_that_stays_away_ends_a_run_that_can_be_repeated(
     serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("amends.models.connection.RETRIES", 0)
     server = serve(lambda *_: (500, "broken") if len(server.requests) > 1 else (200, ANALYSIS))
     model, prompts = EndpointModel("m", server.url), [Prompt((Message(role="user", content="Why?"),))]
     model.generate(prompts, Sampling(), 0)
@@ -388,7 +381,6 @@ def test_as_many_requests_are_in_flight_as_one_asks_for(
     model = EndpointModel("m", server.url)
     made = model.generate([Prompt((Message(role="user", content="Why?"),))] * 25, Sampling(), 0)
     assert {one.text for one in made} == {ANALYSIS}
-    assert model.rows_at_once == 16 * 24
     monkeypatch.setenv("AMENDS_REQUESTS", "many")
     with pytest.raises(InputError, match="AMENDS_REQUESTS=many: give the number of requests"):
         EndpointModel("m", "http://h/v1")
@@ -408,11 +400,3 @@ def test_half_a_surrogate_pair_in_an_answer_is_replaced(serve: Callable[..., Ser
     prompt = Prompt((Message(role="user", content="Why?"),))
     (made,) = EndpointModel("m", server.url).generate([prompt], Sampling(), 0)
     assert made.text == "so ? it was \U0001f600"
-
-
-def test_first_words_of_an_answer_are_not_left_out_without_a_word(serve: Callable[..., Server]) -> None:
-    server = serve(lambda *_: (200, ANALYSIS))
-    prompt = Prompt((Message(role="user", content="Why?"),), prefill="It is harmful because")
-    with pytest.raises(ModelError, match="choose a guide without a prefill"):
-        EndpointModel("m", server.url).generate([prompt], Sampling(), 0)
-    assert not server.requests

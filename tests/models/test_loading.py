@@ -6,21 +6,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, LlamaConfig
 
 from amends.errors import InputError, ModelError
-from amends.models.loading import (
-    ModelSource,
-    avoid_cudnn_attention,
-    best_dtype,
-    find_model,
-    hardware,
-    load_model,
-    load_tokenizer,
-    same_base,
-)
-from amends.training import rlhf
+from amends.models.device import avoid_cudnn_attention, best_dtype, hardware
+from amends.models.loading import load_model, load_tokenizer
+from amends.models.source import find_model
 from amends.training.recipe import Recipe
+from amends.training.trainers import rlhf
 
 
 def test_attention_of_cudnn_is_off_on_a_gpu_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,12 +34,12 @@ def test_every_loader_asks_for_that(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(kind, "from_pretrained", fails)
     monkeypatch.setattr("amends.models.loading.avoid_cudnn_attention", told.append)
     monkeypatch.setattr("amends.models.loading.best_dtype", lambda _: torch.float16)
-    for module in ("amends.models.loading", "amends.training.rlhf"):
+    for module in ("amends.models.loading", "amends.training.trainers.rlhf"):
         monkeypatch.setattr(f"{module}.best_device", lambda: "cuda")
     with pytest.raises(ModelError, match="nothing is loaded here"):
         load_model(find_model("embedded"))
     with pytest.raises(ModelError, match="nothing is loaded here"):
-        rlhf._scorer(Recipe("embedded"), load_tokenizer(find_model("embedded")))
+        rlhf.reward_model(Recipe("embedded"), load_tokenizer(find_model("embedded")))
     assert told == ["cuda", "cuda"]
 
 
@@ -71,6 +64,7 @@ def test_memory_that_is_full_is_not_the_files_fault(
     def fails(*_: object, **__: object) -> None:
         raise full
 
+    monkeypatch.setattr("amends.models.adapters.check_fit", lambda *_: None)
     monkeypatch.setattr("transformers.AutoModelForCausalLM.from_pretrained", load)
     monkeypatch.setattr(f"{kind}.from_pretrained", fails)
     with pytest.raises(type(full)) as caught:
@@ -110,20 +104,6 @@ def test_what_is_no_model_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         find_model(name)
 
 
-def test_a_model_is_known_by_its_whole_path_and_an_adapter_by_its_models_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for directory in ("llama", "model"):
-        Path(directory).mkdir()
-        Path(directory, "config.json").write_text("{}")
-    found = find_model("llama")
-    assert found == ModelSource("llama", str(tmp_path / "llama"))
-    assert all(same_base(base, found) for base in ("llama", f"{tmp_path}/llama", "/moved/llama", "owner/llama"))
-    assert not same_base("/elsewhere/other", found)
-    assert not same_base("/run/dpo/model", find_model("model")), "every full training is called model"
-
-
 def test_the_hardware_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     found = hardware("cpu")
     assert re.fullmatch(r"\d+ x \S.*", found["processor"])
@@ -145,12 +125,19 @@ def test_all_of_a_hub_model_is_of_one_commit(monkeypatch: pytest.MonkeyPatch) ->
     def capture(*_: object, **options: object) -> None:
         raise Seen(options["revision"])
 
-    monkeypatch.setattr("amends.models.loading._hub_commit", lambda name: f"commit of {name}")
+    monkeypatch.setattr("amends.models.source._hub_commit", lambda name: f"commit of {name}")
     source = find_model("owner/name")
-    for kind, load in (("AutoTokenizer", load_tokenizer), ("AutoModelForCausalLM", load_model)):
-        monkeypatch.setattr(f"transformers.{kind}.from_pretrained", capture)
-        with pytest.raises(ModelError, match="commit of owner/name"):
-            load(source)
+    for kind, load in (
+        ("AutoTokenizer", load_tokenizer),
+        ("AutoConfig", load_model),
+        ("AutoModelForCausalLM", load_model),
+    ):
+        with monkeypatch.context() as patch:
+            if kind == "AutoModelForCausalLM":
+                patch.setattr("amends.models.loading.read_configuration", lambda _: LlamaConfig())
+            patch.setattr(f"transformers.{kind}.from_pretrained", capture)
+            with pytest.raises(ModelError, match="commit of owner/name"):
+                load(source)
 
 
 def test_a_build_of_torch_without_mkldnn_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from amends.errors import InputError, ModelError
-from amends.models import loading
-from amends.models.batches import length_batches, length_pools
-from amends.models.chat import end_of_turn_token
+from amends.models import source
+from amends.models.base import Generation, Prompt, Sampling
+from amends.models.chat import end_of_turn_token, end_tokens
+from amends.models.decoding.batches import length_batches, length_pools
 from amends.models.embedded import embedded_model_directory
-from amends.models.local import LocalModel, end_tokens
-from amends.protocols import Generation, Prompt, Sampling
+from amends.models.hf import LocalModel
 from amends.records import Message
 
 SAMPLED = Sampling(max_new_tokens=8, temperature=0.7)
@@ -151,9 +151,8 @@ def test_an_opening_is_scored_without_an_end(exact: LocalModel) -> None:
 
 
 def test_losses_are_the_same_where_prompts_have_no_logits(exact: LocalModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a GPU; a model whose forward cannot leave them out makes them all."""
+    """A model whose forward cannot leave them out makes them all."""
     whole = exact.answer_losses(PAIRS)
-    monkeypatch.setattr("amends.models.local.TRIMMED", {"cpu"})
     forward, made = exact.model.forward, []
 
     def trimmed(logits_to_keep: int = 0, **options: Any) -> Any:
@@ -240,16 +239,17 @@ def test_adapter_is_part_of_the_fingerprint(tmp_path: Path) -> None:
     assert same.fingerprint != first.fingerprint
 
 
-def test_adapter_of_another_base_is_refused_at_once(tmp_path: Path) -> None:
-    other = adapter(tmp_path / "a", "mistralai/Mistral-7B-Instruct-v0.3")
-    with pytest.raises(ModelError, match=r"was trained on mistralai/Mistral-7B-Instruct-v0\.3, not on embedded"):
-        LocalModel("embedded", other)
+def test_what_is_no_adapter_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"nowhere: no adapter_config\.json in it"):
         LocalModel("embedded", tmp_path / "nowhere")
-    for damaged in ("{", "[]", "{}"):
-        (other / "adapter_config.json").write_text(damaged)
-        with pytest.raises(ModelError, match=r"adapter_config\.json: does not name a base model"):
-            LocalModel("embedded", other)
+    damaged = adapter(tmp_path / "a", "x")
+    for text in ("{", "[1]", '"', "[" * 100_000):
+        (damaged / "adapter_config.json").write_text(text)
+        with pytest.raises(ModelError, match=r"adapter_config\.json: is not readable as JSON"):
+            LocalModel("embedded", damaged)
+    (damaged / "adapter_config.json").write_text("{}")
+    with pytest.raises(ModelError, match="is a PEFT adapter of type None; amends takes LORA alone"):
+        LocalModel("embedded", damaged)
 
 
 def test_an_adapter_without_safetensors_weights_is_refused_at_once(tmp_path: Path) -> None:
@@ -280,6 +280,6 @@ def test_a_hub_model_is_known_by_its_commit(tmp_path: Path, monkeypatch: pytest.
         (cached / "refs" / "main").write_text(commit)
         seen.append(LocalModel("owner/name").fingerprint)
     assert seen[0] == seen[1], "a process keeps to the commit that it began with"
-    loading._hub_commit.cache_clear()
+    source._hub_commit.cache_clear()
     assert LocalModel("owner/name").fingerprint != seen[0]
-    loading._hub_commit.cache_clear()
+    source._hub_commit.cache_clear()

@@ -1,10 +1,10 @@
-"""Drawing by inverse transform: the distribution that softmax says, its nucleus, and the same draw for the same seed."""
+"""Drawing by inverse transform: softmax's distribution, its nucleus, and the same draw for the same seed."""
 
 import pytest
 import torch
 from scipy import stats
 
-from amends.models.sampling import DrawnToken, Sampler
+from amends.models.decoding.sampling import DrawnToken, Sampler
 
 SCORES = torch.tensor([2.0, 1.0, 0.5, 0.0, -1.0, -2.0, 1.5, -0.5])
 DRAWS = 40_000

@@ -16,9 +16,9 @@ from amends.records import Message
 SWITCHES = {"enable_thinking": False, "date_string": "26 Jul 2024"}
 """What templates are told; those that do not know of it do not read it.
 
-No reasoning from models that can answer with it and without (Qwen3, GLM-4.5, SmolLM3 and others); and Llama 3's own date in
-the place of today's, so that a prompt is the same tomorrow. Source: the templates of Qwen/Qwen3-0.6B, zai-org/GLM-4.5,
-HuggingFaceTB/SmolLM3-3B and meta-llama/Llama-3.2-1B-Instruct.
+No reasoning from models that can answer with it and without (Qwen3, GLM-4.5, SmolLM3 and others); and Llama 3's own
+date in the place of today's, so that a prompt is the same tomorrow. Source: the templates of Qwen/Qwen3-0.6B,
+zai-org/GLM-4.5, HuggingFaceTB/SmolLM3-3B and meta-llama/Llama-3.2-1B-Instruct.
 """
 
 
@@ -81,7 +81,7 @@ def lead(tokenizer: Any) -> str:
 
 
 def end_of_turn_token(tokenizer: Any) -> int:
-    """Id of the token with which the chat template ends an assistant's turn; where it has none (GLM-4.5), the tokenizer's.
+    """Id of the token that ends an assistant's turn in the chat template; the tokenizer's where it has none (GLM-4.5).
 
     Raises ModelError where there is neither.
     """
@@ -138,3 +138,10 @@ def _special_tokens(tokenizer: Any) -> re.Pattern[str] | None:
     special |= {token.content for token in added if token.content[:1] in ("<", "[") and token.content in template}
     tokens = sorted(token for token in special if len(token) > 1)
     return re.compile("|".join(map(re.escape, tokens))) if tokens else None
+
+
+def end_tokens(tokenizer: Any, model: Any) -> frozenset[int]:
+    """Ids that end a generation: the chat template's end of turn and the model's own."""
+    own = model.generation_config.eos_token_id
+    own = own if isinstance(own, list) else [own]
+    return frozenset({end_of_turn_token(tokenizer), *(int(token) for token in own if token is not None)})

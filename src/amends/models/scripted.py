@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Sequence
 
-from amends.protocols import Generation, ProgressCallback, Prompt, Sampling, no_progress
-from amends.store import fingerprint
+from amends.models.base import Generation, Model, Prompt, Sampling
+from amends.progress import ProgressCallback, no_progress
+from amends.storage.files import fingerprint
 
 
-class ScriptedModel:
+class ScriptedModel(Model):
     """Answers each prompt with `answer(prompt, seed)`; equal names count as equal models."""
+
+    capacity: int | None = None
 
     def __init__(self, name: str, answer: Callable[[Prompt, int], str]) -> None:
         self.name = name
@@ -18,9 +21,6 @@ class ScriptedModel:
     def fingerprint(self) -> str:
         """Hash of the name."""
         return fingerprint(scripted=self.name)
-
-    def check(self, prompt: Prompt) -> None:
-        """Takes any prompt."""
 
     def generate(
         self, prompts: Sequence[Prompt], sampling: Sampling, seed: int, progress: ProgressCallback = no_progress

@@ -1,10 +1,9 @@
 """Decoding many prompts at once: rows that finish make room for others, and what all prompts share is computed once.
 
 Against `generate` in plain batches there are no finished rows to pay for, no cache to copy at every step and no logits
-of prompts (docs/log.md has the profile).
+of prompts (dev/log/2026.md has the profile).
 """
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +11,12 @@ from typing import Any
 import torch
 from transformers import DynamicCache, GenerationConfig, LogitsProcessorList
 
-from amends.models.batches import shared_prefix
-from amends.models.sampling import DrawnToken, Sampler
-from amends.models.slots import SlotCache
-from amends.protocols import ProgressCallback, no_progress
+from amends.models.decoding.batches import shared_prefix
+from amends.models.decoding.queues import REFILL_SHARE, PromptQueue, Queue
+from amends.models.decoding.sampling import DrawnToken, Sampler
+from amends.models.decoding.slots import SlotCache
+from amends.progress import ProgressCallback, no_progress
 
-REFILL_SHARE = 8  # newcomers wait until an eighth of the slots is free: reading prompts one by one would waste products
 READ_TOKENS = {"cpu": 4_096, "cuda": 32_768}  # of prompts, in one pass: bounds the memory that it takes
 
 
@@ -35,64 +34,85 @@ class Decoder:
 class SlotDecoder(Decoder):
     """Continues prompts in at most `slots` rows at a time; a row that ends makes room for the next prompt."""
 
-    @torch.inference_mode()
     def decode(self, prompts: Sequence[list[int]], new_tokens: int, slots: int) -> list[list[int]]:
         """New tokens of each prompt, in the prompts' order, with the ending token where there was one.
 
         Prompts come longest first. What is drawn depends on the prompts, their order and `slots` alone.
         """
-        device = self.model.device
+        queue = PromptQueue(prompts, shared_prefix(prompts))
         slots = min(slots, len(prompts))
-        cache = SlotCache(slots, max(len(prompt) for prompt in prompts) + new_tokens)
-        prefix = self._read_prefix(prompts, cache)
-        outputs: list[list[int]] = [[] for _ in prompts]
-        waiting = deque(range(len(prompts)))
-        active: list[int] = []  # the prompt in each of the first slots
+        self.run(queue, max(len(prompt) for prompt in prompts) + new_tokens, new_tokens, slots)
+        return queue.outputs
+
+    @torch.inference_mode()
+    def run(self, queue: Queue[Any], capacity: int, new_tokens: int, slots: int) -> None:
+        """Continues what a queue gives until it has nothing more: of `capacity` tokens a row, prompt and answer."""
+        device = self.model.device
+        cache = SlotCache(slots, capacity)
+        prefixes: dict[tuple[int, ...], DynamicCache | None] = {(): None}
+        active: list[Any] = []  # the key in each of the first slots
+        outputs: list[list[int]] = []  # of each of these
         tokens = torch.empty(0, dtype=torch.long, device=device)
         positions = torch.empty(0, dtype=torch.long, device=device)
-        while waiting or active:
+
+        def keep(kept: list[int], freed: list[int]) -> None:
+            nonlocal active, outputs, tokens, positions
+            order = _close_ranks(kept, freed, cache, positions)
+            active, outputs = [active[slot] for slot in order], [outputs[slot] for slot in order]
+            moved = torch.tensor(order, dtype=torch.long, device=device)
+            tokens, positions = tokens[moved], positions[moved]
+
+        while True:
             free = slots - len(active)
-            if waiting and (not active or free * REFILL_SHARE >= slots):
-                newcomers = [waiting.popleft() for _ in range(min(free, len(waiting)))]
-                rests = [prompts[number][prefix:-1] for number in newcomers]
-                for first, last in _parts(rests, READ_TOKENS[device.type]):
-                    rows = torch.arange(len(active) + first, len(active) + last, device=device)
-                    self._read_prompts(rests[first:last], prefix, rows, cache)
-                lasts = [prompts[number][-1] for number in newcomers]
-                tokens = torch.cat([tokens, torch.tensor(lasts, device=device)])
-                lengths = [len(prompts[number]) - 1 for number in newcomers]
-                positions = torch.cat([positions, torch.tensor(lengths, device=device)])
-                active += newcomers
-            tokens = self.sampler(self._step(tokens, positions, cache))
+            if not active or free * REFILL_SHARE >= slots:
+                if dropped := queue.refill(free, len(active)):
+                    gone = [slot for slot, key in enumerate(active) if key in dropped]
+                    keep([slot for slot, key in enumerate(active) if key not in dropped], gone)
+                for prefix, newcomers in queue.take(slots - len(active)):
+                    if prefix not in prefixes:
+                        prefixes[prefix] = self._read_prefix(prefix)
+                    cache.prefix = prefixes[prefix]
+                    rests = [prompt[len(prefix) : -1] for _, prompt in newcomers]
+                    for first, last in _parts(rests, READ_TOKENS[device.type]):
+                        rows = torch.arange(len(active) + first, len(active) + last, device=device)
+                        self._read_prompts(rests[first:last], len(prefix), rows, cache)
+                    lasts = [prompt[-1] for _, prompt in newcomers]
+                    tokens = torch.cat([tokens, torch.tensor(lasts, device=device)])
+                    lengths = [len(prompt) - 1 for _, prompt in newcomers]
+                    positions = torch.cat([positions, torch.tensor(lengths, device=device)])
+                    active += [key for key, _ in newcomers]
+                    outputs += [[] for _ in newcomers]
+            if not active:
+                return
+            drawn = queue.drawn(active, [len(output) for output in outputs])
+            tokens = self.sampler(self._step(tokens, positions, cache), drawn)
             positions = positions + 1
             kept: list[int] = []
             freed: list[int] = []
-            for slot, (number, token) in enumerate(zip(active, tokens.tolist(), strict=True)):
-                outputs[number].append(token)
-                if token in self.ends or len(outputs[number]) == new_tokens:
+            for slot, token in enumerate(tokens.tolist()):
+                outputs[slot].append(token)
+                if token in self.ends or len(outputs[slot]) == new_tokens:
                     freed.append(slot)
-                    self.progress(1, len(outputs[number]))
+                    queue.ended(active[slot], outputs[slot])
+                    self.progress(1, len(outputs[slot]))
                 else:
                     kept.append(slot)
             if freed:
-                active, order = _close_ranks(active, kept, freed, cache, positions)
-                tokens, positions = tokens[order], positions[order]
-        return outputs
+                keep(kept, freed)
 
-    def _read_prefix(self, prompts: Sequence[list[int]], cache: SlotCache) -> int:
-        length = shared_prefix(prompts)
-        if length:
-            cache.prefix = DynamicCache(config=self.model.config)
-            ids = torch.tensor([prompts[0][:length]], device=self.model.device)
-            self.model.base_model(input_ids=ids, past_key_values=cache.prefix, use_cache=True)
-        return length
+    def _read_prefix(self, prefix: tuple[int, ...]) -> DynamicCache:
+        """Keys and values of what prompts begin with."""
+        read = DynamicCache(config=self.model.config)
+        ids = torch.tensor([prefix], device=self.model.device)
+        self.model.base_model(input_ids=ids, past_key_values=read, use_cache=True)
+        return read
 
     def _read_prompts(self, prompts: list[list[int]], prefix: int, rows: torch.Tensor, cache: SlotCache) -> None:
         """All but the last token, which is the first that a step takes: so the output layer does not run here.
 
         That matters beyond its cost: `generate` runs it on a strided slice, for which torch copies a frozen weight once
-        for every row (docs/log.md). Rows are padded on the right, where no token of theirs looks; steps overwrite or
-        mask what padding leaves.
+        for every row (dev/log/2026.md). Rows are padded on the right, where no token of theirs looks; steps overwrite
+        or mask what padding leaves.
         """
         width = max(len(prompt) for prompt in prompts)
         if width == 0:  # prompts of a single token
@@ -138,10 +158,8 @@ def _additive(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, torch.finfo(dtype).min)
 
 
-def _close_ranks(
-    active: list[int], kept: list[int], freed: list[int], cache: SlotCache, positions: torch.Tensor
-) -> tuple[list[int], torch.Tensor]:
-    """Moves the last rows into the freed slots. Returns the prompts in the first slots, and the slots they came from."""
+def _close_ranks(kept: list[int], freed: list[int], cache: SlotCache, positions: torch.Tensor) -> list[int]:
+    """Moves the last rows into the freed slots. Returns which slot the row in each of the first slots was in before."""
     count = len(kept)
     holes = [slot for slot in freed if slot < count]
     movers = [slot for slot in kept if slot >= count]
@@ -151,15 +169,18 @@ def _close_ranks(
     device = positions.device
     if holes:
         cache.move(torch.tensor(movers, device=device), torch.tensor(holes, device=device), int(positions.max()))
-    return [active[slot] for slot in order], torch.tensor(order, dtype=torch.long, device=device)
+    return order
 
 
 class BatchDecoder(Decoder):
     """The same through the library's `generate`, for models whose layers need caches of their own."""
 
     @torch.inference_mode()
-    def decode(self, prompts: Sequence[list[int]], new_tokens: int, slots: int) -> list[list[int]]:
-        """As `SlotDecoder.decode`, in batches of `slots` rows, each as long as its longest."""
+    def decode(self, prompts: Sequence[list[int]], new_tokens: int, slots: int, **watching: Any) -> list[list[int]]:
+        """As `SlotDecoder.decode`, in batches of `slots` rows, each as long as its longest.
+
+        `watching`: what `generate` takes to look on or to stop early, a streamer and criteria.
+        """
         configuration = GenerationConfig(
             max_new_tokens=new_tokens,
             do_sample=False,
@@ -180,6 +201,7 @@ class BatchDecoder(Decoder):
                 attention_mask=mask.to(self.model.device),
                 generation_config=configuration,
                 logits_processor=LogitsProcessorList([DrawnToken(self.sampler)]),
+                **watching,
             )
             made = [self._until_end(row) for row in output[:, width:].tolist()]
             self.progress(len(made), sum(len(row) for row in made))

@@ -97,7 +97,7 @@ def slots_for(model: Any, tokens: int) -> int:
     """Rows of `tokens` tokens whose keys and values fit into the share of the device's memory that is theirs."""
     shape = model.config.get_text_config()
     layers = shape.per_layer_config if getattr(shape, "is_heterogeneous", False) else [shape] * shape.num_hidden_layers
-    row_bytes = 2 * sum(map(_key_numbers, layers)) * model.dtype.itemsize * tokens + _state_bytes(shape)
+    row_bytes = 2 * sum(map(_key_numbers, layers)) * model.dtype.itemsize * tokens + state_bytes(shape)
     kind = model.device.type
     if kind == "cuda":
         memory = torch.cuda.get_device_properties(model.device).total_memory
@@ -114,7 +114,7 @@ def _key_numbers(shape: Any) -> int:
     return int(heads * (getattr(shape, "head_dim", None) or shape.hidden_size // queries))
 
 
-def _state_bytes(shape: Any) -> int:
+def state_bytes(shape: Any) -> int:
     """Of a row's states in float32, whatever its length, in layers that keep such (Qwen3.5, Mamba-2)."""
     count = (getattr(shape, "layer_types", None) or []).count("linear_attention")
     for names in STATES if count else ():

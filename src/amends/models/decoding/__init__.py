@@ -1,0 +1,1 @@
+"""How a local model's answers are decoded: batches, slots, sampling."""
