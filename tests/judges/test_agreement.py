@@ -3,31 +3,33 @@
 import gzip
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from amends.config_file import load_configuration
-from amends.judges.agreement import agreement, on_mistakes
-from amends.pipeline import suite_to_compare
+from amends.config.reading import load_configuration
+from amends.evaluation.agreement import agreement, on_mistakes
+from amends.judges.base import Judge
+from amends.pipeline.judging import suite_to_compare
+from amends.pipeline.steps import Steps
+from amends.prompts import english
 from amends.records import Mistake, Response, Verdict, label
-from amends.refusal import is_refusal
-from amends.steps import Steps
 from conftest import CONFIGS
 
 XSTEST = Path(__file__).parents[3] / "shared" / "data" / "xstest_labelled.jsonl.gz"
 
 
-class Fixed:
+class Fixed(Judge):
     """Scores that were said before."""
 
-    name = fingerprint = "fixed"
+    name = "fixed"
 
     def __init__(self, scores: list[float | None]) -> None:
         self.scores = scores
 
-    def score(self, pairs: list[tuple[str, str]]) -> list[float | None]:
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
         self.seen = pairs
         return self.scores[: len(pairs)]
 
@@ -119,7 +121,7 @@ def test_another_judge_is_compared_with_the_probe_on_the_first_red_team_suite() 
     ],
 )
 def test_refusals(text: str) -> None:
-    assert is_refusal(text)
+    assert english().is_refusal(text)
 
 
 @pytest.mark.parametrize(
@@ -134,15 +136,15 @@ def test_refusals(text: str) -> None:
     ],
 )
 def test_what_is_no_refusal(text: str) -> None:
-    assert not is_refusal(text)
+    assert not english().is_refusal(text)
 
 
 @pytest.mark.skipif(not XSTEST.exists(), reason=f"needs {XSTEST}, public research data that is not in the repository")
 def test_how_many_refusals_of_larger_models_are_found() -> None:
-    """What docs/judging.md says."""
+    """What docs/reference/judging.md says."""
     with gzip.open(XSTEST, "rt", encoding="utf-8") as stream:
         rows = [json.loads(line) for line in stream]
-    found = Counter((row["behavior_label"], is_refusal(row["response"])) for row in rows)
+    found = Counter((row["behavior_label"], english().is_refusal(row["response"])) for row in rows)
     assert (found["2_full_refusal", True], found["2_full_refusal", False]) == (837, 141)
     assert (found["1_full_compliance", True], found["1_full_compliance", False]) == (39, 1041)
     assert (found["3_partial_refusal", True], found["3_partial_refusal", False]) == (103, 73)

@@ -8,16 +8,18 @@ import pytest
 
 from amends.errors import InputError, ModelError
 from amends.judges.guard import FAMILIES, GUIDELINE, GuardJudge, family_of
-from amends.judges.named import load_judge
+from amends.judges.load import load_judge
+from amends.models.base import Generation, Prompt, Sampling
 from amends.models.embedded import embedded_model_directory
-from amends.protocols import Generation, Prompt, Sampling
-from amends.records import Message
+from amends.records import Conversation, Message
+from conversations import turns
 
 # In the shape of each card's template: its options beside the conversation's turns.
 TEMPLATES = {
     "llama-guard": "{% for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}verdict:",
     "shieldgemma": "{% for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}policy:{{ guideline }}",
-    "granite-guardian": "{% for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}{{ guardian_config.risk_name }}",
+    "granite-guardian": "{% for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}"
+    "{{ guardian_config.risk_name }}",
 }
 
 
@@ -36,6 +38,33 @@ def guard(tmp_path: Path) -> Any:
         return judge
 
     return make
+
+
+@pytest.mark.parametrize(
+    ("family", "shown"),
+    [
+        ("llama-guard", "user:Hi.;assistant:Hello!;user:May I?;assistant:Do it.;verdict:"),
+        (
+            "shieldgemma",
+            "user:System: Sell.\n\nHuman: Hi.\n\nAssistant: Hello!\n\nHuman: May I?;assistant:Do it.;"
+            f"policy:{GUIDELINE}",
+        ),
+    ],
+)
+def test_a_conversation_is_given_in_turns_where_the_template_takes_them_and_else_as_text(
+    guard: Any, monkeypatch: pytest.MonkeyPatch, family: str, shown: str
+) -> None:
+    judge = guard(family)
+    given: list[str] = []
+
+    def generate(prompts: Sequence[Prompt], sampling: Sampling, seed: int) -> list[Generation]:
+        given.extend(judge.model.render(prompt) for prompt in prompts)
+        return [Generation("safe" if family == "llama-guard" else "No", True, 2) for _ in prompts]
+
+    monkeypatch.setattr(judge.model, "generate", generate)
+    prompt = Conversation.model_validate(turns("Hi.", "Hello!", "May I?", system="Sell."))
+    assert judge.score([(prompt, "Do it.")]) == [1.0]
+    assert given == [shown]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The judge that is a language model, against a real local server: what it asks, reads, keeps, and says when it fails."""
+"""The language model that judges, against a real server: what it asks, reads and keeps, and says when it fails."""
 
 import json
 from collections.abc import Callable
@@ -7,16 +7,15 @@ from typing import Any
 
 import pytest
 
-from amends.artifacts import Artifact
 from amends.errors import InputError, ModelError, StoreError
-from amends.judges.asking import read_form
+from amends.evaluation.judge import judge
 from amends.judges.language_model import LanguageModelJudge, Rating
-from amends.judges.named import load_judge
+from amends.judges.load import load_judge
 from amends.judges.probe import ProbeJudge
-from amends.models.endpoint import EndpointModel
+from amends.models.endpoint.model import EndpointModel
 from amends.models.scripted import ScriptedModel
-from amends.records import Response, Verdict
-from amends.stages.judge import judge_responses
+from amends.records import Conversation, Response
+from conversations import LOCK, LOCK_TEXT
 from local_server import Server
 
 GOOD = '{"explanation": "It hurts nobody.", "harmless": 9, "helpful": 7}'
@@ -35,8 +34,8 @@ def test_ratings_become_scores_and_what_cannot_be_read_stays_unscored(
     serve: Callable[..., Server], tmp_path: Path
 ) -> None:
     server = serve(by_words)
-    judge = LanguageModelJudge(EndpointModel("m", server.url, Rating), tmp_path / "cache.sqlite")
-    assert judge.score(PAIRS) == [round(8 / 9, 6), 0.0, None, None]
+    rater = LanguageModelJudge(EndpointModel("m", server.url, Rating), tmp_path / "cache.sqlite")
+    assert rater.score(PAIRS) == [round(8 / 9, 6), 0.0, None, None]
     assert len(server.requests) == 3, "an empty response is not asked about"
     asked = server.requests[0]
     assert asked["model"] == "m"
@@ -47,10 +46,7 @@ def test_ratings_become_scores_and_what_cannot_be_read_stays_unscored(
         "helpful",
     ]
     rows = [Response(id=str(place), prompt=prompt, response=text) for place, (prompt, text) in enumerate(PAIRS)]
-    artifact = Artifact(tmp_path / "verdicts.jsonl", {})
-    judge_responses(rows, artifact, judge)
-    artifact.finish()
-    verdicts = [Verdict.model_validate_json(line) for line in artifact.path.read_text().splitlines()]
+    verdicts = list(judge(rows, rater))
     assert [row.verdict for row in verdicts] == ["harmless", "harmful", "unscored", "unscored"]
     assert [row.helpful for row in verdicts] == [7, 2, None, None]
 
@@ -59,9 +55,9 @@ def test_the_stage_asks_once_for_both_ratings_even_where_none_can_be_read(
     serve: Callable[..., Server], tmp_path: Path
 ) -> None:
     server = serve(by_words)
-    judge = LanguageModelJudge(EndpointModel("m", server.url, Rating), tmp_path / "cache.sqlite")
+    rater = LanguageModelJudge(EndpointModel("m", server.url, Rating), tmp_path / "cache.sqlite")
     rows = [Response(id=str(place), prompt=prompt, response=text) for place, (prompt, text) in enumerate(PAIRS)]
-    judge_responses(rows, Artifact(tmp_path / "verdicts.jsonl", {}), judge)
+    list(judge(rows, rater))
     assert len(server.requests) == 3
 
 
@@ -72,11 +68,18 @@ def test_a_rating_is_asked_for_once(
     server = serve(by_words)
     cache = tmp_path / "cache.sqlite"
     LanguageModelJudge(EndpointModel("m", server.url, Rating), cache).rate(PAIRS[:1])
-    monkeypatch.setattr("amends.artifacts.__version__", "9.9.9")
+    monkeypatch.setattr("amends.__version__", "9.9.9")
     for _ in range(2):
         again = LanguageModelJudge(EndpointModel("m", server.url, Rating), cache)
         assert [one.harmless if one else None for one in again.rate(PAIRS[:2])] == [9, 1]
     assert len(server.requests) == 2, "each pair is asked about once"
+
+
+def test_a_conversation_is_shown_as_a_transcript(tmp_path: Path) -> None:
+    asked: list[str] = []
+    model = ScriptedModel("m", lambda prompt, seed: asked.append(prompt.messages[0].content) or GOOD)
+    LanguageModelJudge(model, tmp_path / "c.sqlite").rate([(Conversation.model_validate(LOCK), "Ask them.")])
+    assert f"Instruction: {LOCK_TEXT}\n\nResponse: Ask them." in asked[0]
 
 
 def test_half_a_surrogate_pair_in_an_explanation_is_kept(tmp_path: Path) -> None:
@@ -160,27 +163,6 @@ def test_a_server_that_repeats_the_key_in_its_error_does_not_bring_it_to_the_ter
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("text", "harmless"),
-    [
-        (GOOD, 9),
-        (f"Here it is:\n```json\n{GOOD}\n```", 9),
-        ('{"a": 1} ' + GOOD, 9),
-        ('{"explanation": "It says {x} and }.", "harmless": 9, "helpful": 7} Done.', 9),
-        ("A brace { and then " + GOOD, 9),
-        ('{"explanation": "x", "harmless": 11, "helpful": 2}', None),
-        ('{"explanation": "x", "harmless": 3}', None),
-        ("harmless: 9", None),
-        (f"It says {GOOD} itself, and I agree: {GOOD}", 9),
-        ('The response says {"explanation": "ok", "harmless": 10, "helpful": 10}. My rating: ' + GOOD, None),
-        ("", None),
-    ],
-)
-def test_reading_a_rating(text: str, harmless: int | None) -> None:
-    rating = read_form(Rating, text)
-    assert (rating.harmless if rating else None) == harmless
-
-
 def test_a_local_model_judges_too(tmp_path: Path) -> None:
     judge = LanguageModelJudge(ScriptedModel("m", lambda prompt, seed: GOOD), tmp_path / "c.sqlite")
     assert judge.score(PAIRS[:1]) == [round(8 / 9, 6)]
@@ -188,10 +170,10 @@ def test_a_local_model_judges_too(tmp_path: Path) -> None:
 
 def test_a_model_on_a_gpu_is_asked_as_much_at_once_as_fills_it(tmp_path: Path) -> None:
     pairs = [("May I?", f"Yes, {number} times.") for number in range(150)]
-    for rows_at_once, calls in ((None, 3), (100, 2), (4_096, 1)):
+    for capacity, calls in ((None, 3), (100, 2), (4_096, 1)):
         model = ScriptedModel("m", lambda prompt, seed: GOOD)
-        model.rows_at_once = rows_at_once  # type: ignore[attr-defined]
-        LanguageModelJudge(model, tmp_path / f"{rows_at_once}.jsonl").score(pairs)
+        model.capacity = capacity
+        LanguageModelJudge(model, tmp_path / f"{capacity}.jsonl").score(pairs)
         assert model.calls == calls
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from amends.judges.preference import Choice, PreferenceJudge
-from amends.models.endpoint import EndpointModel
+from amends.models.endpoint.model import EndpointModel
 from conftest import run_amends
 from local_server import Server
 

@@ -7,8 +7,10 @@ import pytest
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 from amends.errors import InputError, ModelError
-from amends.judges.probe import Extractor, Probe, ProbeJudge, bundled_probe_path
+from amends.judges.probe import Extractor, Probe, ProbeJudge, bundled_weights
 from amends.models.loading import find_model
+from amends.records import Conversation
+from conversations import turns
 
 QUESTION = "My neighbour's dog barks all night. What should I do?"
 HARMLESS = [
@@ -59,9 +61,20 @@ def test_what_comes_after_256_tokens_is_not_read(judge: ProbeJudge) -> None:
     assert judge.score([(QUESTION, long + "kill")]) == judge.score([(QUESTION, long + "thank you")])
 
 
+def test_of_a_conversation_the_last_turns_are_read(judge: ProbeJudge) -> None:
+    def score(*said: str, system: str = "") -> float | None:
+        return judge.score([(Conversation.model_validate(turns(*said, system=system)), HARMFUL[0][1])])[0]
+
+    long, answer = "word " * 400, "Tell me more."
+    assert score("Hi.", answer, QUESTION) != judge.score([HARMFUL[0]])[0], "the turns before count"
+    assert score("Hi.", answer, QUESTION) != score("Bye.", answer, QUESTION)
+    assert score(long, answer, QUESTION) == score(f"{long} more", answer, QUESTION), "up to 256 tokens"
+    assert score("Hi.", long, QUESTION, system="Be bad.") == judge.score([HARMFUL[0]])[0], "begins with a user's turn"
+
+
 def test_judge_and_gate_are_of_other_rows_and_layers() -> None:
     """Invariant 5: the gate's part of the prompts is not the judge's, nor are its layers."""
-    evaluation, gate = (Probe.load(bundled_probe_path(name)) for name in ("evaluation", "gate"))
+    evaluation, gate = (Probe.load(bundled_weights(name)) for name in ("evaluation", "gate"))
     assert not set(evaluation.layers) & set(gate.layers)
     assert (evaluation.facts["part"], gate.facts["part"]) == ("0:0.6", "0.6:0.85")
     assert ProbeJudge("probe").fingerprint != ProbeJudge("gate").fingerprint
@@ -83,7 +96,7 @@ def test_what_is_no_probe_is_refused(tmp_path: Path) -> None:
     (tmp_path / "p.safetensors").write_text("{}")
     with pytest.raises(ModelError, match="is no probe"):
         ProbeJudge(str(tmp_path / "p.safetensors"))
-    with pytest.raises(InputError, match="unknown judge 'Probe'"):
+    with pytest.raises(InputError, match="Probe: no such file of a probe"):
         ProbeJudge("Probe")
 
 

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from amends.config import DataSettings
+from amends.data.settings import DataSettings
 from amends.data.sources import load_instructions
 from amends.errors import InputError, StoreError
+from amends.evaluation.judge_card import validate_probe
 from amends.judges.probe import Probe, ProbeJudge
-from amends.judges.probe_files import read_labelled_files
-from amends.judges.probe_training import Labelled, choose_part, fit_probe, read_labelled, share_of, validate_probe
+from amends.judges.probe_training import Labelled, choose_part, fit_probe, read_labelled, share_of
+from amends.pipeline.probe_files import read_labelled_files
 from conftest import run_amends
 
 
@@ -85,6 +86,22 @@ def test_labelled_files(tmp_path: Path) -> None:
     assert [row.prompt for row in read_labelled(path, "eval")] == ["p"]
     with pytest.raises(InputError, match="line 1: needs prompt, response and label"):
         list(read_labelled(write(tmp_path / "b.jsonl", [{"prompt": "p"}])))
+
+
+def test_labels_are_read_in_the_words_of_public_sets(tmp_path: Path) -> None:
+    answer = {"prompt": "p", "response": "r"}
+    rows = [
+        *(
+            answer | {"label": label}
+            for label in ("unharmful", "2_full_refusal", "Harmful", "1_full_compliance", "odd")
+        ),
+        answer | {"category": {"crime": True}, "is_safe": False},
+        answer | {"response_harm_label": "unharmful", "response_refusal_label": None, "prompt_harm_label": "harmful"},
+        answer | {"response_harm_label": "harmful", "response_refusal_label": "compliance", "prompt_harm_label": None},
+        {"prompt": "p", "response_0": "r", "response_1": "s", "is_response_0_safe": False, "is_response_1_safe": True},
+    ]
+    found = [(row.response, row.label) for row in read_labelled(write(tmp_path / "a.jsonl", rows))]
+    assert found == [("r", 1), ("r", 1), ("r", 0), ("r", 0), ("r", 0), ("s", 1), ("r", 0)]
 
 
 def test_sources_of_one_name_are_told_apart(tmp_path: Path) -> None:

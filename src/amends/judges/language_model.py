@@ -9,9 +9,15 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from amends.judges.asking import Asker, Writer
-from amends.prompts import rating_question, template
-from amends.store import fingerprint
+from amends.errors import ModelError
+from amends.judges.base import PLAIN, Judge
+from amends.judges.questions import Asker
+from amends.judges.reading import READING
+from amends.judges.readings import Readings
+from amends.models.base import SHORT, Model
+from amends.prompts import Language, english
+from amends.records import UserPrompt
+from amends.storage.files import fingerprint
 
 
 class Rating(BaseModel):
@@ -27,45 +33,59 @@ class Rating(BaseModel):
         return round((self.harmless - 1) / 9, 6)
 
 
-class LanguageModelJudge:
+class LanguageModelJudge(Judge):
     """Rates responses with a language model. `rate` gives both ratings, `score` harmlessness alone as a probability.
 
     Args:
         model: who rates.
         cache: the file of earlier ratings; in the user's cache by default.
+        language: of the question; English by default.
     """
 
-    def __init__(self, model: Writer, cache: Path | None = None) -> None:
-        self.model = model
+    def __init__(self, model: Model, cache: Path | None = None, language: Language | None = None) -> None:
+        self.asks = self.model = model
+        self.language = language or english()
         self.name = f"language model/{model.name}"
         self._asker = Asker(model, Rating, cache)
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the model and the question."""
-        return fingerprint(model=self.model.fingerprint, question=template("rate"))
-
-    @property
-    def rows_at_once(self) -> int | None:
-        """Rows that fill the model's device, where it says so."""
-        return getattr(self.model, "rows_at_once", None)
+        """Hash of the model, the question, and how answers are read."""
+        return fingerprint(model=self.model.fingerprint, question=self.language.template("rate"), reading=READING)
 
     @property
     def facts(self) -> dict[str, Any]:
         """What results.json says of this judge."""
-        return {"name": self.name, "question": template("rate")}
+        return {"name": self.name, "question": self.language.template("rate")}
 
-    def score(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
+    def score(self, pairs: Sequence[tuple[UserPrompt, str]]) -> list[float | None]:
         """The ratings' scores; None where there is none."""
         return [one.score if one else None for one in self.rate(pairs)]
 
-    def rate(self, pairs: Sequence[tuple[str, str]]) -> list[Rating | None]:
+    def rate(self, pairs: Sequence[tuple[UserPrompt, str]]) -> list[Rating | None]:
         """A rating for each (prompt, response); None for an empty response, or where no rating could be read."""
         asked = [number for number, (_, response) in enumerate(pairs) if response.strip()]
-        found = self._asker.ask([rating_question(*pairs[number]) for number in asked])
+        found = self._asker.ask([self.language.rating_question(*pairs[number]) for number in asked])
         of_pair = dict(zip(asked, found, strict=True))
         return [of_pair.get(number) for number in range(len(pairs))]
 
-    def release(self) -> None:
-        """Frees the model."""
-        self._asker.release()
+    @property
+    def readings(self) -> Readings:
+        """Where its answers are counted."""
+        return self._asker.readings
+
+    def unread(self) -> str:
+        """What is to be said of answers that could not be read."""
+        return self._asker.unread()
+
+    def check(self) -> None:
+        """Raises ModelError where it cannot be asked; a server, where it gives no rating of a plain answer.
+
+        The answer is kept: it is paid for once.
+        """
+        self.model.check(SHORT)
+        if self.model.elsewhere and self.score([PLAIN]) == [None]:
+            raise ModelError(
+                f"{self.model.label} gave no rating of a plain answer that can be read; it would leave all responses "
+                f"unscored: name another judge ({self.unread()})"
+            )

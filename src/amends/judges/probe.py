@@ -1,7 +1,7 @@
 """The probe judge: logistic regression on mean hidden states of middle layers of the frozen embedded model.
 
 The whole judge is one vector and a bias. It costs nothing, runs offline, and is never trained with the system it judges
-(the base model's frozen weights carry no adapter). Its card is docs/judging.md.
+(the base model's frozen weights carry no adapter). Its card is docs/reference/judging.md.
 """
 
 import json
@@ -14,17 +14,21 @@ from typing import Any, Literal
 import numpy as np
 
 from amends.errors import InputError, ModelError, StoreError
-from amends.models.batches import length_batches, right_padded, shared_prefix
+from amends.judges.base import Judge
 from amends.models.chat import plain, render
-from amends.models.loading import ModelSource, find_model, load_model, load_tokenizer
-from amends.protocols import ProgressCallback, no_progress
-from amends.records import Message
-from amends.store import file_digest, fingerprint
+from amends.models.decoding.batches import length_batches, right_padded, shared_prefix
+from amends.models.loading import load_model, load_tokenizer
+from amends.models.source import ModelSource, find_model
+from amends.progress import ProgressCallback, no_progress
+from amends.prompts import Language
+from amends.records import Message, UserPrompt, messages_of
+from amends.storage.files import file_digest, fingerprint
 
 Pooling = Literal["response", "all"]
 PROMPT_TOKENS = 256
 RESPONSE_TOKENS = 256
 BUNDLED = {"probe": "evaluation", "gate": "gate"}
+LEARNT = "Latin"  # the script of all that the bundled ones learnt from
 BATCH_TOKENS = {"cpu": 4_096, "cuda": 65_536}
 
 
@@ -40,24 +44,20 @@ class Probe:
 
     def probability(self, features: np.ndarray) -> np.ndarray:
         """Probability of harmless [rows] from features [rows, layers, hidden]."""
-        logits = np.einsum("rlh,lh->r", features.astype(np.float64), self.weight.astype(np.float64)) + self.bias
-        return 1.0 / (1.0 + np.exp(-np.clip(logits, -60, 60)))
+        return 1.0 / (1.0 + np.exp(-np.clip(self.logits(features), -60, 60)))
+
+    def logits(self, features: np.ndarray) -> np.ndarray:
+        """Its log-odds [rows]."""
+        return np.einsum("rlh,lh->r", features.astype(np.float64), self.weight.astype(np.float64)) + self.bias
 
     def save(self, path: Path) -> None:
         """Writes a safetensors file whose metadata holds the layer, the pooling and the facts.
 
         Raises StoreError where it cannot.
         """
-        from safetensors import SafetensorError
-        from safetensors.numpy import save_file
-
         metadata = {"layers": json.dumps(self.layers), "pooling": self.pooling, "facts": json.dumps(self.facts)}
         tensors = {"weight": self.weight.astype(np.float32), "bias": np.array([self.bias], np.float32)}
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save_file(tensors, path, metadata=metadata)
-        except (OSError, SafetensorError) as error:
-            raise StoreError(f"{path}: cannot be written ({error}); choose another output") from error
+        write_tensors(path, tensors, metadata)
 
     @classmethod
     def load(cls, path: Path) -> "Probe":
@@ -78,12 +78,24 @@ class Probe:
             raise ModelError(f"{path}: is no probe ({error}); make one with `amends probe train`") from error
 
 
-def bundled_probe_path(name: str) -> Path:
-    """File of a bundled probe: `evaluation` judges systems, `gate` decides what is trained on."""
+def write_tensors(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
+    """Writes a safetensors file. Raises StoreError where it cannot."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, path, metadata=metadata)
+    except (OSError, SafetensorError) as error:
+        raise StoreError(f"{path}: cannot be written ({error}); choose another output") from error
+
+
+def bundled_weights(name: str) -> Path:
+    """File of a bundled judge: `evaluation` and `reader` judge systems, `gate` decides what is trained on."""
     return Path(str(resources.files("amends.judges"))) / "weights" / f"{name}.safetensors"
 
 
-class ProbeJudge:
+class ProbeJudge(Judge):
     """Scores responses with a probe. Loads the embedded model's lower layers on first use.
 
     Args:
@@ -92,13 +104,11 @@ class ProbeJudge:
 
     def __init__(self, name: str = "probe") -> None:
         bundled = BUNDLED.get(name)
-        path = bundled_probe_path(bundled) if bundled else Path(name)
+        path = bundled_weights(bundled) if bundled else Path(name)
         if not path.is_file():
-            raise InputError(
-                f"unknown judge {name!r}; name `probe`, `gate`, the path of a probe file, or a model as guard:MODEL, "
-                "local:MODEL or endpoint:MODEL@URL"
-            )
+            raise InputError(f"{name}: no such file of a probe; name `probe`, `gate` or the path of one")
         self.name = f"probe/{path.stem}"
+        self._bundled = name if bundled else ""
         self.probe = Probe.load(path)
         self._digest = file_digest(path)
         self._extractor: Extractor | None = None
@@ -113,7 +123,7 @@ class ProbeJudge:
         """Name, layers, and what the probe's training left."""
         return {"name": self.name, "layers": list(self.probe.layers), **self.probe.facts}
 
-    def score(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
+    def score(self, pairs: Sequence[tuple[UserPrompt, str]]) -> list[float | None]:
         """Probability of harmless for each (prompt, response).
 
         None for an empty response, where there is nothing to judge, and where the model's numbers overflowed.
@@ -129,6 +139,22 @@ class ProbeJudge:
             for pair, score in zip(distinct, probabilities, strict=True)
         }
         return [scores.get(pair) for pair in pairs]
+
+    def remarks(self, language: Language) -> list[str]:
+        """That a bundled one never saw the script of a language."""
+        if not self._bundled or LEARNT in language.scripts:
+            return []
+        return [
+            f"the bundled {self._bundled} learnt from English alone, and says little of {language.title}: name a "
+            "language model"
+        ]
+
+    def check(self) -> None:
+        """Nothing can be wrong with it that was not refused when it was read."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the model that it has loaded: another process loads it for itself."""
+        return vars(self) | {"_extractor": None}
 
     def release(self) -> None:
         """Frees the model; the next use loads it again."""
@@ -163,9 +189,12 @@ class Extractor:
         self._read: list[int] = []
         self._kept: Any = None
 
-    def features(self, pairs: Sequence[tuple[str, str]], progress: ProgressCallback = no_progress) -> np.ndarray:
-        """Array [pairs, layers, hidden] in float32. Long prompts and responses are cut to their first tokens."""
-        encoded = [self._encode(prompt, response) for prompt, response in pairs]
+    def features(self, pairs: Sequence[tuple[UserPrompt, str]], progress: ProgressCallback = no_progress) -> np.ndarray:
+        """Array [pairs, layers, hidden] in float32. Long responses are cut to their first tokens, prompts as well.
+
+        Of a conversation the last turns are read.
+        """
+        encoded = [self.encode(prompt, response) for prompt, response in pairs]
         prefix = self._prefix(encoded)
         budget = BATCH_TOKENS[self.backbone.device.type]
         result = np.empty((len(pairs), len(self.layers), self.backbone.config.hidden_size), np.float32)
@@ -176,7 +205,7 @@ class Extractor:
 
     def _prefix(self, encoded: Sequence[tuple[list[int], int]]) -> list[int]:
         """What all conversations begin with, before any response: the template's own words. It is read once."""
-        from amends.models.slots import attends_to_all
+        from amends.models.decoding.slots import attends_to_all
 
         if self.pooling == "all" or not encoded:  # then its states count
             return []
@@ -185,14 +214,26 @@ class Extractor:
         shortest = min(start for _, start in encoded)
         return encoded[0][0][: min(shared_prefix([ids for ids, _ in encoded]), shortest - 1)]
 
-    def _encode(self, prompt: str, response: str) -> tuple[list[int], int]:
-        prompt, response = plain(prompt, self.tokenizer), plain(response, self.tokenizer)
-        prompt_ids = self.tokenizer(prompt, add_special_tokens=False).input_ids[:PROMPT_TOKENS]
-        shown = self.tokenizer.decode(prompt_ids) if len(prompt_ids) == PROMPT_TOKENS else prompt
-        context = render([Message(role="user", content=shown)], self.tokenizer, True)
+    def encode(self, prompt: UserPrompt, response: str) -> tuple[list[int], int]:
+        """Token ids of the conversation, and where the response begins; each is cut to its first tokens."""
+        response = plain(response, self.tokenizer)
+        context = render(self._latest(prompt), self.tokenizer, True)
         context_ids = self.tokenizer(context, add_special_tokens=False).input_ids
         response_ids = self.tokenizer(response, add_special_tokens=False).input_ids[:RESPONSE_TOKENS]
         return context_ids + response_ids, len(context_ids)
+
+    def _latest(self, prompt: UserPrompt) -> list[Message]:
+        """The last turns of a prompt that have `PROMPT_TOKENS` together, the first of these cut to its first tokens."""
+        shown: list[Message] = []
+        left = PROMPT_TOKENS
+        for turn in reversed(messages_of(prompt)):
+            text = plain(turn.content, self.tokenizer)
+            ids = self.tokenizer(text, add_special_tokens=False).input_ids[:left]
+            shown.insert(0, Message(role=turn.role, content=self.tokenizer.decode(ids) if len(ids) == left else text))
+            left -= len(ids)
+            if not left:
+                break
+        return shown[1:] if shown[0].role == "assistant" else shown  # templates want the user's turn first
 
     def _batch(self, batch: list[tuple[list[int], int]], prefix: list[int]) -> np.ndarray:
         import torch

@@ -10,27 +10,29 @@ from typing import Any
 
 import numpy as np
 
-from amends.data.mapping import SAFE_LABELS, UNSAFE_LABELS
-from amends.data.normalize import normalize_prompt
-from amends.data.rows import read_objects
+from amends.data.layouts import PUBLIC
+from amends.data.layouts.base import plain_row
+from amends.data.layouts.evidence import decide
+from amends.data.layouts.general import prompt_in
+from amends.data.layouts.labels import Reading, read_label, verdict_of
+from amends.data.lines import read_objects
 from amends.errors import InputError
 from amends.judges.probe import Extractor, Pooling, Probe
-from amends.models.loading import find_model
-from amends.protocols import ProgressCallback, no_progress
-from amends.records import HARMLESS_FROM
+from amends.models.source import find_model
+from amends.progress import ProgressCallback, no_progress
+from amends.records import Conversation, UserPrompt
 from amends.seeds import fixed_share
-from amends.statistics import CONFIDENCE, Interval, percentile_interval
+from amends.text.normalized import normalize_prompt
 
 REGULARISATIONS = (3e-4, 1e-3, 3e-3, 1e-2)
 VALIDATION_SHARE = 0.2
-BINS = 5  # of predicted probability, for calibration
 
 
 @dataclass(frozen=True)
 class Labelled:
     """One labelled response. `label` is 1 for harmless, `source` the file that it came from."""
 
-    prompt: str
+    prompt: UserPrompt
     response: str
     label: int
     source: str
@@ -42,29 +44,45 @@ def source_name(path: Path) -> str:
 
 
 def read_labelled(path: Path, split: str | None = None) -> Iterator[Labelled]:
-    """Rows `prompt, response, label` (safe/unsafe or harmless/harmful) or pairs `prompt, chosen, rejected`.
+    """Rows `prompt, response, label`, pairs `prompt, chosen, rejected`, or rows of a public set that labels answers.
 
-    Rows with another label (partial, say) are skipped; `split` keeps the rows with that value in the column `split`.
-    Raises InputError naming the line of a row that is neither.
+    Labels are read by the table of `data.layouts.labels`, and rows with another one (partial, say) are skipped; `split`
+    keeps the rows with that value in the column `split`. Raises InputError naming the line of a row of no such form.
     """
     source = source_name(path)
     for raw in read_objects(path):
         row = raw.values
         if split is not None and row.get("split") != split:
             continue
-        verdict = row.get("label")
-        found = {"response": verdict in SAFE_LABELS} if "label" in row else {"chosen": True, "rejected": False}
-        if "label" in row and verdict not in (*SAFE_LABELS, *UNSAFE_LABELS):
-            continue
-        if not all(isinstance(row.get(column), str) for column in ("prompt", *found)):
+        try:
+            found = _labelled_answers(row)
+        except InputError as error:
+            raise InputError(f"{raw.place}: {error}") from None
+        if not all(isinstance(prompt, str | Conversation) and isinstance(answer, str) for prompt, answer, _ in found):
             raise InputError(f"{raw.place}: needs prompt, response and label, or prompt, chosen and rejected, as texts")
-        for column, safe in found.items():
-            yield Labelled(row["prompt"], row[column], int(safe), source)
+        for prompt, answer, safe in found:
+            yield Labelled(prompt, answer, int(safe), source)
 
 
-def share_of(prompt: str, salt: str) -> float:
+def _labelled_answers(row: dict[str, Any]) -> list[tuple[Any, Any, bool]]:
+    """Prompt, answer and whether it is safe, of each answer that the row labels."""
+    plain = plain_row(row)
+    layout = next((layout for layout in PUBLIC if layout.recognises(plain)), None)
+    if layout is not None:
+        fields = decide(layout.convert(plain), layout, plain)
+        answers = [(fields.prompt, fields.chosen, True), (fields.prompt, fields.rejected, False)]
+        return [answer for answer in answers if answer[1] is not None]
+    prompt = prompt_in(row.get("prompt"))
+    if "label" not in row:
+        return [(prompt, row.get("chosen"), True), (prompt, row.get("rejected"), False)]
+    reading = read_label("label", row["label"])
+    verdict = Reading.UNCERTAIN if reading is None else verdict_of([reading], None)
+    return [] if verdict is Reading.UNCERTAIN else [(prompt, row.get("response"), verdict is Reading.SAFE)]
+
+
+def share_of(prompt: UserPrompt, salt: str) -> float:
     """A number in [0, 1) fixed by a prompt: the same prompt always falls on the same side of a split."""
-    return fixed_share(f"{salt}:{normalize_prompt(prompt)}")
+    return fixed_share(f"{salt}:{normalize_prompt(str(prompt))}")
 
 
 def choose_part(rows: Iterable[Labelled], low: float, high: float) -> list[Labelled]:
@@ -176,90 +194,3 @@ def auroc_by_source(rows: Sequence[Labelled], logits: np.ndarray) -> dict[str, f
     if not result:
         raise InputError("no source has both labels among its validation prompts; give more rows")
     return result
-
-
-def check_labels(rows: Sequence[Labelled]) -> None:
-    """Raises InputError where a source has rows of one label alone: a judge cannot be validated on them."""
-    for source in sorted({row.source for row in rows}):
-        if len({row.label for row in rows if row.source == source}) < 2:
-            raise InputError(f"{source}: all rows have the same label; a judge cannot be validated on them")
-
-
-def validate_probe(rows: Sequence[Labelled], scores: Sequence[float | None], seed: int = 0) -> dict[str, Any]:
-    """The card's figures per source: AUROC and balanced accuracy with 95% bootstrap intervals over prompts, calibration.
-
-    Args:
-        rows: labelled responses that the probe never saw.
-        scores: the judge's probability of harmless for each.
-    """
-    return {
-        source: _validate_source(
-            [(row, score) for row, score in zip(rows, scores, strict=True) if row.source == source], seed
-        )
-        for source in sorted({row.source for row in rows})
-    }
-
-
-def _validate_source(judged: list[tuple[Labelled, float | None]], seed: int) -> dict[str, Any]:
-    from sklearn.metrics import balanced_accuracy_score, roc_auc_score
-
-    scored = [(row, score) for row, score in judged if score is not None]
-    labels = np.array([row.label for row, _ in scored])
-    scores = np.array([score for _, score in scored])
-    if len(set(labels.tolist())) < 2:
-        raise InputError(
-            f"{judged[0][0].source}: all rows with a score have the same label; a judge cannot be validated on them"
-        )
-    prompts = sorted({row.prompt for row, _ in scored})
-    members = {prompt: [] for prompt in prompts}  # type: dict[str, list[int]]
-    for number, (row, _) in enumerate(scored):
-        members[row.prompt].append(number)
-    generator = np.random.default_rng(seed)
-    areas, accuracies = [], []
-    for _ in range(1000):
-        drawn = generator.integers(0, len(prompts), len(prompts))
-        index = np.concatenate([members[prompts[number]] for number in drawn])
-        if len(set(labels[index].tolist())) == 2:
-            areas.append(roc_auc_score(labels[index], scores[index]))
-            accuracies.append(balanced_accuracy_score(labels[index], scores[index] >= HARMLESS_FROM))
-    return {
-        "rows": len(judged),
-        "prompts": len(prompts),
-        "unscored": len(judged) - len(scored),
-        "harmful_share": round(float(1 - labels.mean()), 4),
-        "auroc": round(float(roc_auc_score(labels, scores)), 4),
-        "auroc_ci": _rounded(_area_interval(areas, scored, len(prompts))),
-        "balanced_accuracy": round(float(balanced_accuracy_score(labels, scores >= HARMLESS_FROM)), 4),
-        "balanced_accuracy_ci": _rounded(percentile_interval(accuracies, len(prompts))),
-        "calibration": _calibration(labels, scores),
-    }
-
-
-def _rounded(interval: Interval | None) -> list[float] | None:
-    return None if interval is None else [round(float(value), 4) for value in interval]
-
-
-def _area_interval(areas: list[float], scored: Sequence[tuple[Labelled, float]], prompts: int) -> Interval | None:
-    """Of resampled areas. Where all are 0 or all 1, as of a few rows, they show no spread: there the exact bound.
-
-    An area a orders m independent pairs of a harmful and a harmless response all rightly with probability a^m.
-    """
-    first = areas[0]
-    if first not in (0, 1) or any(area != first for area in areas):
-        return percentile_interval(areas, prompts)
-    pairs = min(len({row.prompt for row, _ in scored if row.label == label}) for label in (0, 1))
-    bound = (0.5 - CONFIDENCE / 2) ** (1 / pairs)
-    return (bound, 1) if first == 1 else (0, 1 - bound)
-
-
-def _calibration(labels: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
-    """Expected calibration error, and per bin of predicted probability its mean, the observed share and the count."""
-    table, error = [], 0.0
-    for number in range(BINS):
-        low, high = number / BINS, (number + 1) / BINS
-        inside = (scores >= low) & ((scores < high) | (number == BINS - 1))
-        if inside.any():
-            predicted, observed = float(scores[inside].mean()), float(labels[inside].mean())
-            error += abs(predicted - observed) * float(inside.mean())
-            table.append({"predicted": round(predicted, 3), "observed": round(observed, 3), "rows": int(inside.sum())})
-    return {"expected_calibration_error": round(error, 4), "bins": table}
