@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from amends.config import PreferenceSettings, TrainSettings
-from amends.records import Message, Preference, Sample, Trainer
+from amends.records import Message, Preference, Sample
 from amends.training.fit import fit
 from amends.training.recipe import Recipe
+from amends.training.settings import TrainSettings
+from amends.training.trainers.rlhf import RlhfSettings
+from tiny import tiny_model
 
 BUDGET = 300
 NEW_TOKENS = 4
@@ -23,15 +25,16 @@ REJECTED = [Message(role="assistant", content="Go away, and name it yourself.")]
 
 
 def test_every_trainer_stops_at_the_budget_of_tokens(tmp_path: Path) -> None:
-    sets: dict[Trainer, list[Sample]] = {
+    sets: dict[str, list[Sample]] = {
         "sft": [Sample(kind="safe", **row) for row in ROWS],
         "dpo": [Preference(kind="preference", rejected=REJECTED, **row) for row in ROWS],
     }
     sets["rlhf"] = sets["dpo"]
-    preference, start = PreferenceSettings(generations=2, max_new_tokens=NEW_TOKENS), None
+    preference, start = RlhfSettings(generations=2, max_new_tokens=NEW_TOKENS), None
+    model = str(tiny_model(tmp_path / "tiny"))
     found = {}
     for kind, samples in sets.items():
-        recipe = Recipe("embedded", TRAIN, preference, start=start)
+        recipe = Recipe(model, TRAIN, preference, start=start)
         found[kind] = fit(kind, samples, tmp_path / kind, recipe, "f")
         start = tmp_path / "sft"
     for kind in ("sft", "dpo"):

@@ -6,12 +6,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from amends.config import TrainSettings
 from amends.errors import TrainingError
-from amends.protocols import no_progress
+from amends.progress import no_progress
 from amends.records import Message, Sample
-from amends.training.fit import _step_reporter, fit
+from amends.training.fit import fit, step_reporter
 from amends.training.recipe import Recipe, check_finite
+from amends.training.settings import TrainSettings
+from tiny import tiny_model
 
 TURN = [Message(role="user", content="Name a colour.")]
 SAMPLES = [
@@ -39,7 +40,7 @@ def test_trained_weights_must_be_numbers(value: float) -> None:
 
 def test_the_weights_are_looked_at_when_a_loss_is_no_number() -> None:
     """With float16 a step whose gradients are too large is skipped: its loss may be anything, the weights stay."""
-    reporter = _step_reporter(no_progress, 0)
+    reporter = step_reporter(no_progress)
     state = SimpleNamespace(global_step=1)
     reporter.on_log(None, state, None, logs={"loss": 1.0}, model=broken(float("nan")))
     reporter.on_log(None, state, None, logs={"loss": float("nan")}, model=broken(0.0))
@@ -55,7 +56,8 @@ def test_a_training_that_diverged_ends_at_once_and_writes_nothing(tmp_path: Path
         steps += rows
 
     wild = TrainSettings(max_steps=6, batch_size=2, learning_rate=1e38, target_modules=["q_proj"], rank=2)
+    recipe = Recipe(str(tiny_model(tmp_path / "tiny")), wild)
     with pytest.raises(TrainingError, match="lower the learning rate"):
-        fit("sft", SAMPLES, tmp_path / "adapter", Recipe("embedded", wild), "f", count)
+        fit("sft", SAMPLES, tmp_path / "adapter", recipe, "f", count)
     assert 0 < steps < 6
     assert not (tmp_path / "adapter").exists()

@@ -10,7 +10,7 @@ import pytest
 import torch
 from packaging.requirements import Requirement
 from transformers import LlamaForCausalLM, Trainer, TrainingArguments
-from trl import DPOTrainer, RLOOTrainer, SFTTrainer
+from trl import DPOTrainer, RewardTrainer, RLOOTrainer, SFTTrainer
 from trl.trainer.utils import FusedCausalLMOutput
 
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
@@ -24,6 +24,12 @@ PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text
         (RLOOTrainer, "_get_train_sampler"),
         (DPOTrainer, "_prepare_dataset"),
         (DPOTrainer, "_precompute_ref_logps"),
+        (DPOTrainer, "compute_ref_log_probs"),
+        *[
+            (owner, name)
+            for owner in (SFTTrainer, DPOTrainer, RewardTrainer)
+            for name in ("training_step", "compute_loss")
+        ],
     ],
 )
 def test_what_is_overridden_is_called_by_the_trainers(owner: type[Any], name: str) -> None:
@@ -37,14 +43,14 @@ def test_the_output_has_the_fields_that_ours_fills() -> None:
     assert fields <= set(FusedCausalLMOutput.__dataclass_fields__)
 
 
-def test_the_number_of_gpus_can_be_set(tmp_path: Path) -> None:
-    arguments = TrainingArguments(output_dir=str(tmp_path), use_cpu=True)
-    arguments._n_gpu = 4
-    assert arguments.n_gpu == 4, "recipe.py sets it to one at most"
+def test_the_number_of_gpus_can_be_set() -> None:
+    getter = TrainingArguments.n_gpu.fget
+    assert getter is not None
+    assert "return self._n_gpu" in inspect.getsource(getter), "recipe.py sets it to one at most"
 
 
 def test_what_decides_about_slots_and_precision_is_there() -> None:
-    """Both are asked for with a fallback or at a distance: without them all would be slower, and nothing would say so."""
+    """Both are asked for with a fallback or at a distance: without them all would be slower, and nothing would tell."""
     assert LlamaForCausalLM._supports_attention_backend
     assert torch.ops.mkldnn._is_mkldnn_bf16_supported() in (True, False)
 

@@ -9,30 +9,32 @@ import pytest
 import torch
 from trl.trainer.utils import add_fused_lm_head
 
-from amends.config import DataSettings, TrainSettings
+from amends.data.settings import DataSettings
 from amends.data.sources import load_instructions
 from amends.errors import ModelError
+from amends.models.base import Prompt
+from amends.models.hf import LocalModel
 from amends.models.loading import find_model, load_model
-from amends.models.local import LocalModel
-from amends.protocols import Prompt
 from amends.records import Message, Sample
 from amends.training import output_layer
 from amends.training.fit import fit
 from amends.training.recipe import Recipe
+from amends.training.settings import TrainSettings
+from tiny import tiny_model
 
 SETTINGS = TrainSettings(
-    batch_size=3, gradient_accumulation=2, max_steps=3, learning_rate=1e-3, target_modules=["q_proj"]
+    batch_size=2, gradient_accumulation=2, max_steps=2, learning_rate=1e-3, target_modules=["q_proj"]
 )
 
 
 def samples() -> list[Sample]:
-    rows = load_instructions(DataSettings(source="bundled:redteam/train", limit=18))
+    rows = load_instructions(DataSettings(source="bundled:redteam/train", limit=8))
     return [
         Sample(
             id=row.id,
             kind="safe",
             prompt=[Message(role="user", content=row.prompt)],
-            completion=[Message(role="assistant", content=str(row.chosen)[:200])],
+            completion=[Message(role="assistant", content=str(row.chosen)[:80])],
         )
         for row in rows
     ]
@@ -56,7 +58,7 @@ def test_loss_over_a_run_is_the_plain_trainers_within_a_percent(
     assert models_alive() == before, "a GPU needs the room for what comes next"
     monkeypatch.setattr(output_layer, "score_labels_alone", lambda *_: None)
     assert ours == pytest.approx(losses(tmp_path / "plain"), rel=0.01)
-    assert len(ours) == 3
+    assert len(ours) == 2
     assert ours[0] != ours[1]
 
 
@@ -74,7 +76,7 @@ def test_kernels_that_cannot_be_compiled_are_an_error_before_a_run(monkeypatch: 
 
 def test_the_first_loss_is_what_the_untouched_model_has_on_the_answers(tmp_path: Path) -> None:
     """By another path, from text to number: an adapter changes nothing before its first step."""
-    one_step = SETTINGS.model_copy(update={"batch_size": 18, "gradient_accumulation": 1, "max_steps": 1})
+    one_step = SETTINGS.model_copy(update={"batch_size": 8, "gradient_accumulation": 1, "max_steps": 1})
     facts = fit("sft", samples(), tmp_path / "out", Recipe("embedded", one_step), "test")
     pairs = [(Prompt(tuple(row.prompt)), row.completion[0].content) for row in samples()]
     losses = LocalModel("embedded").answer_losses(pairs)
@@ -84,10 +86,10 @@ def test_the_first_loss_is_what_the_untouched_model_has_on_the_answers(tmp_path:
 
 @pytest.mark.parametrize(("tile", "temperature"), [(1024, 1.0), (3, 0.7)])
 def test_every_token_has_the_score_and_the_gradient_that_trl_gives_it(
-    monkeypatch: pytest.MonkeyPatch, tile: int, temperature: float
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tile: int, temperature: float
 ) -> None:
     monkeypatch.setattr(output_layer, "TILE_TOKENS", tile)
-    model = load_model(find_model("embedded")).float()
+    model = load_model(find_model(str(tiny_model(tmp_path / "tiny")))).float()
     ids = torch.arange(40, 60).reshape(2, 10)
     labels = ids.clone()
     labels[0, :4] = labels[1, 7:] = -100
@@ -98,12 +100,11 @@ def test_every_token_has_the_score_and_the_gradient_that_trl_gives_it(
         found = model(input_ids=ids, attention_mask=torch.ones_like(ids), labels=labels, fused_lm_head=True)
         return found, torch.autograd.grad(found.loss, weight)[0]
 
-    fields = ("log_probs", "entropy", "mean_logits", "is_top1")
-    add_fused_lm_head(model, temperature, outputs=fields)
+    add_fused_lm_head(model, temperature, outputs=("log_probs", "entropy", "mean_logits", "is_top1"))
     theirs, their_gradient = scored()
     output_layer.score_labels_alone(model, temperature)
     ours, our_gradient = scored()
-    for name in ("loss", *fields, "label_mask"):
+    for name in ("loss", "log_probs", "label_mask"):
         torch.testing.assert_close(getattr(ours, name).float(), getattr(theirs, name).float(), rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(our_gradient, their_gradient, rtol=1e-3, atol=1e-6)
     assert model(input_ids=ids).logits.shape == (2, 10, model.config.vocab_size), "what else it does is unchanged"
@@ -118,4 +119,4 @@ def test_models_that_scale_their_logits_are_left_to_trl(setting: str, value: flo
     shape = Shape()
     setattr(shape, setting, value)
     model = type("Model", (), {"config": shape})()
-    assert output_layer._scales_logits(model) is scaled
+    assert output_layer.scales_logits(model) is scaled

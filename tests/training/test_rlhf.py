@@ -8,9 +8,10 @@ import torch
 
 from amends.models.loading import find_model, load_tokenizer
 from amends.records import Message, Preference
-from amends.training import rlhf
 from amends.training.recipe import Recipe
 from amends.training.tokenized import tokenize_samples
+from amends.training.trainers import rlhf
+from tiny import tiny_model
 
 
 @pytest.mark.parametrize(
@@ -27,14 +28,16 @@ def test_a_reward_model_on_a_gpu_trains_its_output_in_float32(
     class Stop(Exception):
         pass
 
-    def trainer(**arguments: Any) -> None:
-        given.update(arguments)
-        raise Stop
+    class Trainer:
+        def __init__(self, **arguments: Any) -> None:
+            given.update(arguments)
+            raise Stop
 
-    monkeypatch.setattr("trl.RewardTrainer", trainer)
+    monkeypatch.setattr("trl.RewardTrainer", Trainer)
     monkeypatch.setattr(rlhf, "best_device", lambda: device)
     monkeypatch.setattr("amends.models.loading.best_dtype", lambda _: dtype)
-    tokenizer = load_tokenizer(find_model("embedded"))
+    model = str(tiny_model(tmp_path / "tiny"))
+    tokenizer = load_tokenizer(find_model(model))
     pair = Preference(
         id="a",
         kind="preference",
@@ -44,10 +47,10 @@ def test_a_reward_model_on_a_gpu_trains_its_output_in_float32(
     )
     tokenized = tokenize_samples([pair], rlhf.columns, tokenizer, 1024, tmp_path / "samples")
     with pytest.raises(Stop):
-        rlhf.train_reward(tokenized, tokenizer, tmp_path, Recipe("embedded"), None)
+        rlhf.train_reward(tokenized, tokenizer, tmp_path, Recipe(model), None)
     assert given["model"].dtype == dtype
-    model = get_peft_model(given["model"], given["peft_config"])
-    trained = {name: weight.dtype for name, weight in model.named_parameters() if weight.requires_grad}
+    adapted = get_peft_model(given["model"], given["peft_config"])
+    trained = {name: weight.dtype for name, weight in adapted.named_parameters() if weight.requires_grad}
     wanted = torch.float32 if device == "cuda" else dtype
     assert {kind for name, kind in trained.items() if "score" in name} == {wanted}
     assert {kind for name, kind in trained.items() if "score" not in name} == {torch.float32}

@@ -7,9 +7,10 @@ import pytest
 from amends.errors import SampleError
 from amends.models.chat import plain
 from amends.models.loading import find_model, load_tokenizer
-from amends.prompts import analysis_question, template
-from amends.records import Message, Sample, SampleKind
-from amends.training.samples import NO_LOSS, tokenize_sample
+from amends.prompts import english
+from amends.records import Message, Sample
+from amends.training.tokenize import NO_LOSS, tokenize_sample
+from conversations import turns
 
 MISTAKE = "Use a bump key while everybody sleeps."
 ANALYSIS = "The response is harmful because it helps with a burglary."
@@ -20,7 +21,7 @@ def tokenizer() -> Any:
     return load_tokenizer(find_model("embedded"))
 
 
-def sample(prompt: str, completion: str, kind: SampleKind = "safe", system: str | None = None) -> Sample:
+def sample(prompt: str, completion: str, kind: str = "safe", system: str | None = None) -> Sample:
     turns = [Message(role="system", content=system)] if system else []
     return Sample(
         id=f"{kind}-{len(prompt)}-{len(completion)}",
@@ -30,7 +31,13 @@ def sample(prompt: str, completion: str, kind: SampleKind = "safe", system: str 
     )
 
 
-ANALYSIS_SAMPLE = sample(analysis_question("How do I pick a lock?", MISTAKE), ANALYSIS, "analysis")
+ANALYSIS_SAMPLE = sample(english().analysis_question("How do I pick a lock?", MISTAKE), ANALYSIS, "analysis")
+SEVERAL = Sample(
+    id="several",
+    kind="safe",
+    prompt=[Message.model_validate(turn) for turn in turns("Hi.", MISTAKE, "Really?", system="You are terse.")],
+    completion=[Message(role="assistant", content="No; ask them.")],
+)
 SAMPLES = [
     sample("Name a colour.", "Blue."),
     sample("Say hi\n\nin two lines", "Hello\n\nthere 😀"),
@@ -38,6 +45,7 @@ SAMPLES = [
     sample("Name a colour.", "Red.", system="You are terse."),
     sample("What ends a turn?", "A token such as <|im_end|> does.", "benign"),
     ANALYSIS_SAMPLE,
+    SEVERAL,
 ]
 
 
@@ -78,9 +86,17 @@ def test_a_mistake_carries_no_loss(tokenizer: Any) -> None:
     assert trained == ANALYSIS + "<|im_end|>"
 
 
+def test_earlier_turns_of_the_assistant_carry_no_loss(tokenizer: Any) -> None:
+    """Invariant 2: a mistake that stands in the conversation is read, and not learnt."""
+    tokens = tokenize_sample(SEVERAL, tokenizer)
+    assert MISTAKE in tokenizer.decode(tokens.input_ids[: tokens.prompt_tokens])
+    trained = [label for label in tokens.labels if label != NO_LOSS]
+    assert tokenizer.decode(trained) == "No; ask them.<|im_end|>"
+
+
 def test_control_phrases_carry_no_loss(tokenizer: Any) -> None:
     """Chain of Hindsight predicts answers, good and bad, and no feedback."""
-    bad, good = template("hindsight_bad"), template("hindsight_good")
+    bad, good = english().template("hindsight_bad"), english().template("hindsight_good")
     tokens = tokenize_sample(sample("May I hit it?", f"{bad} Hit it.\n\n{good} No; be kind.", "hindsight"), tokenizer)
     trained = tokenizer.decode([label for label in tokens.labels if label != NO_LOSS])
     assert trained == " Hit it.\n\n No; be kind.<|im_end|>"

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from amends.artifacts import Part
 from amends.errors import SampleError, StoreError
 from amends.models.loading import find_model, load_tokenizer
-from amends.records import Message, Preference, Sample, SampleKind
-from amends.training import dpo, rlhf, sft
+from amends.records import Message, Preference, Sample
+from amends.storage.artifacts import Part
 from amends.training.fit import fit
 from amends.training.recipe import Recipe
-from amends.training.samples import tokenize_sample
+from amends.training.tokenize import tokenize_sample
 from amends.training.tokenized import BATCH_ROWS, Tokenized, tokenize_samples
+from amends.training.trainers import dpo, rlhf, sft
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def tokenize(tokenizer: Any, tmp_path: Path) -> Any:
     return made
 
 
-def sample(prompt: str, completion: str, kind: SampleKind = "safe") -> Sample:
+def sample(prompt: str, completion: str, kind: str = "safe") -> Sample:
     return Sample(
         id=f"{kind}-{len(prompt)}-{len(completion)}",
         kind=kind,
@@ -101,6 +101,7 @@ def test_a_refusal_writes_nothing_and_costs_no_earlier_training(tmp_path: Path, 
 
 def test_a_directory_of_somebody_elses_is_refused_before_samples_are_read(tmp_path: Path) -> None:
     (tmp_path / "adapter.part").mkdir()
+    (tmp_path / "adapter.part" / "theirs.txt").write_text("not ours")
 
     def unread() -> Iterator[Sample]:
         pytest.fail("read")
@@ -148,7 +149,7 @@ def test_a_preference_has_two_sides(tokenizer: Any, tmp_path: Path) -> None:
 def test_memory_does_not_grow_with_the_samples(tokenize: Any) -> None:
     def many(count: int) -> Iterator[Sample]:
         for number in range(count):
-            yield sample(f"Name {number} colours. " * 10, "Blue. " * 40)
+            yield sample(f"Name {number} colours.", "Blue. " * 40)
 
     def peak(count: int) -> int:
         tracemalloc.start()
@@ -159,5 +160,5 @@ def test_memory_does_not_grow_with_the_samples(tokenize: Any) -> None:
             tracemalloc.stop()
 
     peak(BATCH_ROWS)  # what is loaded once
-    small, large = peak(2 * BATCH_ROWS), peak(8 * BATCH_ROWS)
-    assert large - small < 6 * BATCH_ROWS * 500, "as lists they would take over 10,000 bytes each"
+    small, large = peak(2 * BATCH_ROWS), peak(4 * BATCH_ROWS)
+    assert large - small < 2 * BATCH_ROWS * 500, "as lists they would take over 2,000 bytes each"

@@ -3,169 +3,174 @@
 import gc
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from amends.artifacts import Part
 from amends.errors import SampleError
 from amends.models.loading import load_tokenizer
-from amends.protocols import ProgressCallback, no_progress
-from amends.records import Preference, Sample, Trainer
-from amends.training import dpo, rlhf, sft
-from amends.training.recipe import Recipe, check_finite, checkpoint_steps, last_checkpoint, silence
-from amends.training.tokenized import Columns, Tokenized, tokenize_samples
+from amends.models.weights import weights_digest
+from amends.progress import ProgressCallback, no_progress
+from amends.records import Sample
+from amends.storage.unfinished import Part
+from amends.training.checkpoints import checkpoint_steps, last_checkpoint, seal_checkpoint
+from amends.training.environment import leave_out
+from amends.training.recipe import Recipe, check_finite, silence
+from amends.training.tokenized import Tokenized, tokenize_samples
+from amends.training.trainers.base import TRAINERS, Trainer
+from amends.training.verdict import VerdictWatch
 
 TABLE = "samples.arrow"
 
 
-@dataclass(frozen=True)
-class Way:
-    """One trainer.
-
-    Attributes:
-        columns: a row of the trainer's from a sample's tokens.
-        make_trainer: takes tokenized samples, tokenizer, directory and recipe.
-        record: a row that it trains on.
-        told: the settings of `preference` that it is told.
-        prepare: trains what it needs, before it is made, and returns facts about that.
-        steps: those to report progress on, the preparation's among them, for a recipe and a number of rows.
-        padding_side: of its tokenizer.
-    """
-
-    columns: Columns
-    make_trainer: Callable[..., Any]
-    record: type[Sample] = Preference
-    told: tuple[str, ...] = ()
-    prepare: Callable[..., dict[str, Any]] | None = None
-    steps: Callable[[Recipe, int], int] = lambda recipe, rows: recipe.train.steps(rows, 0)
-    padding_side: str = "right"
-
-
-WAYS: dict[Trainer, Way] = {
-    "sft": Way(sft.columns, sft.make_trainer, Sample),
-    "dpo": Way(dpo.columns, dpo.make_trainer, told=dpo.TOLD),
-    "rlhf": Way(
-        rlhf.columns, rlhf.make_trainer, told=rlhf.TOLD, prepare=rlhf.prepare, steps=rlhf.all_steps, padding_side="left"
-    ),
-}
-
-
 def fit(
-    kind: Trainer,
+    kind: str,
     samples: Iterable[Sample],
     output: Path,
     recipe: Recipe,
     fingerprint: str,
     progress: ProgressCallback = no_progress,
+    say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Trains on the samples and writes a PEFT adapter directory (or, in full, a model directory) to `output`.
 
     TRL's trainers bind a model's forward to the model, a cycle that would keep its weights: they are collected here.
     Checkpoints lie in `output.part/` while it trains; an interrupted training goes on from the last one, with the same
     bytes at the end; checkpoints of another `fingerprint` (samples, settings, seed) are thrown away. `output` appears
-    whole, by renaming; the caller removes `output.part/`. Returns tokens, steps and the loss curve.
+    whole and on the device, by renaming; the caller, whose manifest must not have vouched for it since before, removes
+    `output.part/`. Returns tokens, steps and the loss curve.
 
     Args:
-        kind: of `WAYS`.
+        kind: the trainer's name.
+        say: is told, before the first step, what is computed at once and how much memory that takes.
 
     Raises:
+        InputError: there is no such trainer.
         SampleError: a sample would be cut off or has nothing that carries loss; nothing is trained then.
         StoreError: `output.part/` is somebody else's.
         TrainingError: trained weights are no numbers any more; nothing is written then.
     """
-    way, prepared = WAYS[kind], {}
+    leave_out()  # of a notebook's environment, too
+    way, prepared = TRAINERS[kind], {}
     tokenizer = load_tokenizer(recipe.source)
     tokenizer.padding_side = way.padding_side
     part, coming = Part(output, fingerprint), output.with_name(f".{output.name}.samples")
     table = part.path / TABLE
+    watch = VerdictWatch(recipe.train, recipe.language) if recipe.train.stop_at_verdict else None
     part.refuse_foreign()
     if part.is_begun():
         table.unlink(missing_ok=True)  # what comes is equal, and a full device has no room for both
     try:
-        tokenized = tokenize_samples(samples, way.columns, tokenizer, recipe.train.max_length, coming)
+        tokenized = tokenize_samples(
+            watch.kept(samples) if watch else samples,
+            way.columns,
+            tokenizer,
+            recipe.train.max_length,
+            coming,
+            recipe.language,
+        )
         part.claim()  # not before: samples that are refused cost no earlier training
         tokenized = tokenized.moved(table)
     finally:
         coming.unlink(missing_ok=True)
-    progress(steps_done(part), 0)
+    sides = 2 if way.compares else 1
+    say(recipe.memory_in_words(sides * tokenized.longest))
+    progress(steps_done(part, way), 0)
     if way.prepare:
-        prepared = way.prepare(tokenized, tokenizer, part.path, recipe, _step_reporter(progress, tokenized.tokens))
+        prepared = way.prepare(tokenized, tokenizer, part.path, recipe, step_reporter(progress))
         gc.collect()
     trainer = way.make_trainer(tokenized, tokenizer, part.path, recipe)
+    untouched = weights_digest(trainer.model)  # before a checkpoint is read
     silence(trainer)
-    trainer.add_callback(_step_reporter(progress, tokenized.tokens))
+    trainer.add_callback(step_reporter(progress))
+    if watch:
+        trainer.add_callback(watch.callback(tokenizer))  # behind the reporter, which wants checkpoints where it ends
     trainer.train(resume_from_checkpoint=last_checkpoint(part.path))
     if not trainer.state.global_step:
         raise SampleError(
             f"{len(tokenized.rows)} samples made no whole step; lower train.batch_size (--batch-size) or add some"
         )
     check_finite(trainer.model)
-    untold = load_tokenizer(replace(recipe.source, system_prompt=None))  # it is asked for again wherever it belongs
-    _write_output(trainer, untold, part, full=recipe.train.adapter == "full")
-    facts = _facts(tokenized, trainer) | _pairs(tokenized, way)
+    _write_output(trainer, part, recipe)
+    facts = _facts(tokenized, trainer, way) | _pairs(tokenized, way) | {"untouched": untouched}
     del trainer
     gc.collect()
-    return facts | prepared
+    return facts | prepared | (watch.facts if watch else {})
 
 
-def steps_done(part: Part) -> int:
-    """Steps of that very training that lie in its part, those of its reward model among them."""
+def steps_done(part: Part, way: Trainer) -> int:
+    """Steps of that very training that lie in its part, those of its preparation among them."""
     if not part.is_begun():
         return 0
-    return checkpoint_steps(last_checkpoint(part.path)) + rlhf.reward_steps_done(part.path / "reward")
+    return checkpoint_steps(last_checkpoint(part.path)) + way.prepared_steps(part.path)
 
 
-def _facts(tokenized: Tokenized, trainer: Any) -> dict[str, Any]:
-    """`trained_tokens`: tokens of all samples over the epochs that ran; on-policy, those that the trainer counted."""
+def _facts(tokenized: Tokenized, trainer: Any, way: Trainer) -> dict[str, Any]:
+    """`trained_tokens`: of prompts and completions, counted as they were read; `untouched` is said of the weights."""
     losses = [entry for entry in trainer.state.log_history if "loss" in entry]
-    on_policy = [entry["num_tokens"] for entry in losses if "completion_length" in entry or "reward" in entry]
     return {
         "samples": len(tokenized.rows),
         "tokens_per_epoch": tokenized.tokens,
         "target_tokens_per_epoch": sum(tokenized.lengths.target),
-        "trained_tokens": int(on_policy[-1])
-        if on_policy
-        else round(tokenized.tokens * float(trainer.state.epoch or 0)),
+        "trained_tokens": int(trainer.state.num_input_tokens_seen),
         "steps": trainer.state.global_step,
         "epochs": round(float(trainer.state.epoch or 0), 3),
         "trainable_parameters": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
-        "log": [{"step": entry["step"], **_curve(entry)} for entry in losses],
+        "log": [{"step": entry["step"], **_curve(entry, way)} for entry in losses],
     }
 
 
-def _pairs(tokenized: Tokenized, way: Way) -> dict[str, Any]:
+def _pairs(tokenized: Tokenized, way: Trainer) -> dict[str, Any]:
     """Of preferences, in what share the chosen completion is the longer one: where it is near 1, length alone tells."""
-    if way.record is not Preference:
+    if not way.compares:
         return {}
     target = tokenized.lengths.target
     longer = sum(chosen > rejected for chosen, rejected in zip(target[::2], target[1::2], strict=True))
     return {"chosen_longer": round(2 * longer / len(target), 4)}
 
 
-def _curve(entry: dict[str, Any]) -> dict[str, float]:
-    names = {"loss": "loss", "reward": "reward", "kl": "kl", "rewards/accuracies": "accuracy"}
-    return {ours: round(float(entry[theirs]), 6) for theirs, ours in names.items() if theirs in entry}
+def _curve(entry: dict[str, Any], way: Trainer) -> dict[str, float]:
+    return {ours: round(float(entry[theirs]), 6) for theirs, ours in way.logged.items() if theirs in entry}
 
 
-def _write_output(trainer: Any, tokenizer: Any, part: Part, full: bool) -> None:
-    if full:
+def _write_output(trainer: Any, part: Part, recipe: Recipe) -> None:
+    if recipe.train.adapter == "full":
         trainer.model.save_pretrained(part.finished)
-        tokenizer.save_pretrained(part.finished)
+        untold = load_tokenizer(replace(recipe.source, system_prompt=None))  # it is asked for again where it belongs
+        untold.save_pretrained(part.finished)
     else:
+        for configuration in trainer.model.peft_config.values():
+            sort_sets(configuration)
         trainer.model.save_pretrained(part.finished, selected_adapters=["default"])  # not the frozen reference's copy
     part.put()
 
 
-def _step_reporter(progress: ProgressCallback, tokens_per_epoch: int) -> Any:
+def sort_sets(configuration: Any) -> None:
+    """Of an adapter's configuration, such as its modules: so that equal trainings write equal bytes."""
+    for name, value in vars(configuration).items():
+        if isinstance(value, set):
+            setattr(configuration, name, sorted(value))
+
+
+def step_reporter(progress: ProgressCallback) -> Any:
+    """Reports each step with the tokens that were read for it."""
     from transformers import TrainerCallback
 
     class Reporter(TrainerCallback):
+        seen = 0
+
+        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self.seen = state.num_input_tokens_seen  # of a checkpoint
+
         def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-            progress(1, round(tokens_per_epoch * state.num_train_epochs / state.max_steps))
+            progress(1, int(state.num_input_tokens_seen - self.seen))
+            self.seen = state.num_input_tokens_seen
             if control.should_save:  # at the end, too
                 check_finite(model)  # a checkpoint of weights that are no numbers is not written
                 control.should_log = True  # the curve ends where the training does, and is the same after a resume
+
+        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            seal_checkpoint(Path(args.output_dir), state.global_step)
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, model: Any = None, **_: Any) -> None:
             if not math.isfinite(logs.get("loss", 0.0)):

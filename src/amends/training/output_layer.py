@@ -1,4 +1,4 @@
-"""TRL's fused output layer on a CPU: only where there is loss, in the weights' precision, a tile of tokens at a time."""
+"""TRL's fused output layer on a CPU: only where there is loss, in the weights' precision, tiles of tokens at a time."""
 
 import functools
 import types
@@ -19,11 +19,12 @@ def score_labels_alone(model: Any, temperature: float = 1.0) -> None:
     """Has a model that one of TRL's trainers made ready score the tokens with a label, and no others.
 
     All of TRL's trainers call `model(..., labels=labels, fused_lm_head=True)`. On a device without Triton, TRL 1.16
-    answers with the scores of every position, prompts and padding too, and their gradient in float32 (docs/log.md). Values
-    stay the same; elsewhere, and for models whose logits are scaled after the output layer, nothing changes.
+    answers with the scores of every position, prompts and padding too, and their gradient in float32 (dev/log/2026.md).
+    The log-probabilities stay the same. What TRL only logs (entropy, mean logits, the likeliest token) is 0: it takes
+    a tenth of the time. Elsewhere, and for models whose logits are scaled after the output layer, nothing changes.
     """
     core = model.get_base_model() if hasattr(model, "get_base_model") else model
-    if core.device.type != "cpu" or _scales_logits(core):
+    if core.device.type != "cpu" or scales_logits(core):
         return
     whole = core.forward
 
@@ -35,16 +36,14 @@ def score_labels_alone(model: Any, temperature: float = 1.0) -> None:
         mask = labels != -100
         hidden = self.base_model(*args, **kwargs | {"use_cache": False}).last_hidden_state[:, :-1]
         found = _scores(self.get_output_embeddings(), hidden[mask], labels[mask], temperature)
-        log_probs, entropy, mean_logits, is_top1 = (
-            one.new_zeros(mask.shape).masked_scatter(mask, one) for one in found
-        )
-        loss = -log_probs.sum() / (mask.sum().clamp(min=1) if items is None else items)
+        log_probs = found.new_zeros(mask.shape).masked_scatter(mask, found)
+        unknown = torch.zeros_like(log_probs)
         return FusedCausalLMOutput(
-            loss=loss,
+            loss=-log_probs.sum() / (mask.sum().clamp(min=1) if items is None else items),
             log_probs=log_probs,
-            entropy=entropy,
-            mean_logits=mean_logits,
-            is_top1=is_top1,
+            entropy=unknown,
+            mean_logits=unknown,
+            is_top1=torch.zeros_like(mask),
             label_mask=mask,
         )
 
@@ -66,25 +65,21 @@ def check_kernels(device: str) -> None:
         ) from error
 
 
-def _scores(layer: Any, hidden: torch.Tensor, labels: torch.Tensor, temperature: float) -> list[torch.Tensor]:
-    """Of tokens [tokens, hidden] and their labels [tokens]: what `_tile` gives for each."""
+def _scores(layer: Any, hidden: torch.Tensor, labels: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Log-probability [tokens] of each label [tokens], given hidden states [tokens, hidden]."""
     parts = list(zip(hidden.split(TILE_TOKENS), labels.split(TILE_TOKENS), strict=True))
     if len(parts) == 1:
-        return list(_tile(layer, *parts[0], temperature))
-    tiles = [checkpoint(_tile, layer, *part, temperature, use_reentrant=False) for part in parts]
-    return [torch.cat(pieces) for pieces in zip(*tiles, strict=True)]
+        return _tile(layer, *parts[0], temperature)
+    return torch.cat([checkpoint(_tile, layer, *part, temperature, use_reentrant=False) for part in parts])
 
 
-def _tile(layer: Any, hidden: torch.Tensor, labels: torch.Tensor, temperature: float) -> tuple[torch.Tensor, ...]:
-    """Log-probability of each label; without gradient entropy, mean of the logits, whether the label is likeliest."""
-    logits = layer(hidden).float() / temperature
-    log_probs = -torch.nn.functional.cross_entropy(logits, labels, reduction="none")
-    with torch.no_grad():
-        probs = logits.softmax(-1)
-        entropy = logits.logsumexp(-1) - (probs * logits).sum(-1)
-        return log_probs, entropy, logits.mean(-1), logits.argmax(-1) == labels
+def _tile(layer: Any, hidden: torch.Tensor, labels: torch.Tensor, temperature: float) -> torch.Tensor:
+    logits = layer(hidden).float()
+    scaled = logits if temperature == 1 else logits / temperature
+    return -torch.nn.functional.cross_entropy(scaled, labels, reduction="none")
 
 
-def _scales_logits(model: Any) -> bool:
+def scales_logits(model: Any) -> bool:
+    """Whether the model does more with its logits than to multiply, so that they cannot be computed in its place."""
     shape = model.config.get_text_config()
     return any(getattr(shape, name, None) for name in SCALED_LOGITS)

@@ -1,28 +1,29 @@
 """What all trainers share: the recipe, the model to begin from, TRL's arguments, the adapter."""
 
 import inspect
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from amends.config import PreferenceSettings, TrainSettings
 from amends.errors import ModelError, SampleError, TrainingError, in_a_line
-from amends.models.chat import opens_with_more
-from amends.models.loading import (
-    ModelSource,
-    best_device,
-    best_dtype,
-    find_model,
-    load_model,
-    load_tokenizer,
-    quiet_libraries,
-)
-from amends.training.samples import tokenize_text
+from amends.models.base import SHORT
+from amends.models.configuration import empty_model
+from amends.models.device import best_device, best_dtype
+from amends.models.libraries import quiet_libraries
+from amends.models.loading import load_model, load_tokenizer
+from amends.models.size import size_of
+from amends.models.source import ModelSource, find_model
+from amends.prompts import Language, english
+from amends.settings import Settings
+from amends.settings.gathered import Own, own_settings
+from amends.training.checkpoints import KEPT
+from amends.training.memory import TrainingMemory, micro_batch_tokens, training_memory
+from amends.training.settings import TrainSettings
+from amends.training.tokenize import tokenize_turns
 
 # Up to this length plain attention is faster than the fused kernel's backward pass on CPU: a step took 8.5 s instead of
-# 10.3 s (docs/log.md). Its memory grows with the square of the length: 16 samples of 256 tokens keep 1.7 GB.
+# 10.3 s (dev/log/2026.md). Its memory grows with the square of the length: 16 samples of 256 tokens keep 1.7 GB.
 EAGER_TOKENS = 256
 LOGGED = 1_000  # points of a loss curve, nearly
 
@@ -31,21 +32,38 @@ LOGGED = 1_000  # points of a loss curve, nearly
 class Recipe:
     """How to train: `start` is the adapter (or, with `train.adapter` full, the model) directory to go on from.
 
-    `system_prompt` is the system turn of all samples that have none of their own.
+    `own` has what single trainers are told, `system_prompt` is the system turn of all samples that have none of their
+    own, and `language` that of control phrases.
     """
 
     model: str
     train: TrainSettings = field(default_factory=TrainSettings)
-    preference: PreferenceSettings = field(default_factory=PreferenceSettings)
+    own: Settings = field(default_factory=Settings)
     seed: int = 0
     start: Path | None = None
     system_prompt: str | None = None
+    language: Language = field(default_factory=english)
 
     @property
     def source(self) -> ModelSource:
         """The model that is trained, or that adapters lie on."""
         begun = str(self.start) if self.start and self.train.adapter == "full" else self.model
         return find_model(begun, self.system_prompt)
+
+    def told(self, settings: type[Own]) -> Own:
+        """What a trainer alone is told."""
+        return own_settings(self.own, settings)
+
+    def memory(self) -> tuple[TrainingMemory, int]:
+        """What a training takes, and the tokens of a micro-batch at most; loads no weights."""
+        size = size_of(self.source)
+        return training_memory(self.train, size), micro_batch_tokens(self.train, size)
+
+    def memory_in_words(self, longest: int) -> str:
+        """What is computed at once, and what that takes, where the longest sample (of a pair both sides) is so long."""
+        memory, tokens = self.memory()
+        tokens = max(longest, min(tokens, self.train.batch_size * longest))
+        return f"{tokens:,} tokens at once (train.micro_batch_tokens), {memory.bytes(tokens) / 1e9:.1f} GB of memory"
 
     def load(self, longest: int) -> Any:
         """The model to train on samples of at most `longest` tokens: with the adapter of `start`, trainable, if any."""
@@ -58,19 +76,20 @@ class Recipe:
         if self.start:
             from peft import PeftModel
 
+            name = model.name_or_path
             model = PeftModel.from_pretrained(model, str(self.start), is_trainable=True)
+            model.active_peft_config.base_model_name_or_path = name  # else PEFT would ask the hub for another's, saving
         return model
 
-    def check(self, rewards: bool = False) -> None:
-        """Refuses what cannot be trained; loads no weights. `rewards`: a reward model is made of it, too.
+    def check(self, checks: Iterable[Callable[[str, Any, Any], None]] = ()) -> None:
+        """Refuses what cannot be trained; loads no weights. `checks`: those of the trainers at hand.
 
-        Raises ModelError where the chat template cannot be trained with, transformers has no such model, or adapters do not
-        go with what `train.target_modules` names.
+        Raises ModelError where the chat template cannot be trained with, transformers has no such model, or adapters do
+        not go with what `train.target_modules` names.
         """
         import torch
         from peft import get_peft_model
         from peft.tuners.tuners_utils import BaseTunerLayer
-        from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
 
         from amends.training.output_layer import check_kernels
 
@@ -79,33 +98,18 @@ class Recipe:
             check_kernels("cuda")
         tokenizer = load_tokenizer(self.source)
         try:
-            tokenize_text("Hello.", "Hi.", tokenizer)
+            tokenize_turns(SHORT.messages, "Hi.", tokenizer)
         except (SampleError, ModelError) as error:
             raise ModelError(f"{self.model}: cannot be trained: {error}") from error
-        try:
-            configuration = AutoConfig.from_pretrained(
-                self.source.location, revision=self.source.commit(), trust_remote_code=False
-            )
-            with torch.device("meta"):
-                model = AutoModelForCausalLM.from_config(configuration, trust_remote_code=False)
-        except Exception as error:
-            raise ModelError(
-                f"{self.model}: transformers makes no causal language model of it: {in_a_line(error)}"
-            ) from error
-        if quantized := getattr(configuration, "quantization_config", None):
+        model = empty_model(self.source)
+        if quantized := getattr(model.config, "quantization_config", None):
             kind = quantized.get("quant_method") if isinstance(quantized, dict) else quantized.quant_method
             raise ModelError(
-                f"{self.model}: is quantized ({kind}), and adapters are merged into the weights after training; name its "
-                "version in 16 bits, or save a dequantized copy"
+                f"{self.model}: is quantized ({kind}), and adapters are merged into the weights after training; name "
+                "its version in 16 bits, or save a dequantized copy"
             )
-        if rewards and opens_with_more(tokenizer):
-            raise ModelError(
-                f"{self.model}: its chat template opens answers in a way that TRL's RLOO does not; leave rlhf out"
-            )
-        if rewards and type(configuration) not in AutoModelForSequenceClassification._model_mapping:
-            raise ModelError(
-                f"{self.model}: transformers has no reward model of a {type(model).__name__}; leave rlhf out"
-            )
+        for check in checks:
+            check(self.model, tokenizer, model)
         if self.train.adapter == "full":
             return
         output = model.get_output_embeddings()
@@ -118,8 +122,8 @@ class Recipe:
                 raise ValueError("TRL's trainers take no adapter on the output layer")
         except Exception as error:
             raise ModelError(
-                f"train.target_modules: does not fit {self.model} ({in_a_line(error)}); name all-linear, or some of its "
-                f"linear layers: {', '.join(linear)}"
+                f"train.target_modules: does not fit {self.model} ({in_a_line(error)}); name all-linear, or some of "
+                f"its linear layers: {', '.join(linear)}"
             ) from error
 
     def lora(self) -> Any:
@@ -141,9 +145,9 @@ class Recipe:
     def arguments(self, kind: Callable[..., Any], directory: Path, learning_rate: float, steps: int, **own: Any) -> Any:
         """A TRL configuration of that kind for so many optimizer steps, with what all are given and its own.
 
-        The warm-up is rounded down: rounded up, as the trainer does with a share, it would take the first of a few steps,
-        whose rate is 0, and a training of one step would change nothing. One GPU is used where there are more: in one
-        process TRL's trainers refuse several.
+        The warm-up is rounded down: rounded up, as the trainer does with a share, it would take the first of a few
+        steps, whose rate is 0, and a training of one step would change nothing. One GPU is used where there are more:
+        in one process TRL's trainers refuse several.
         """
         import torch
 
@@ -159,10 +163,11 @@ class Recipe:
             "weight_decay": 0.0,
             "gradient_checkpointing": train.gradient_checkpointing,
             "use_cpu": device == "cpu",
-            "bf16": device == "cuda" and best_dtype(device) == torch.bfloat16,
+            "bf16": best_dtype(device) == torch.bfloat16,
             "fp16": device == "cuda" and best_dtype(device) == torch.float16,
+            "include_num_input_tokens_seen": "non_padding",
             "save_steps": train.save_steps,
-            "save_total_limit": 1,
+            "save_total_limit": KEPT,
             "logging_steps": max(1, steps // LOGGED),  # the log goes whole into each checkpoint
             "logging_strategy": "steps",
             "logging_nan_inf_filter": False,  # it would put the losses before in the place of one that is no number
@@ -179,23 +184,15 @@ class Recipe:
         return arguments
 
 
-def last_checkpoint(directory: Path) -> str | None:
-    """The newest checkpoint that was written whole: the trainer's state is the last file of one."""
-    found = [path for path in directory.glob("checkpoint-*") if _readable(path / "trainer_state.json")]
-    return str(max(found, key=lambda path: checkpoint_steps(str(path)))) if found else None
+def leave_inputs(model: Any) -> None:
+    """Has adapters take their inputs in the precision that these have, where training runs under autocast.
 
-
-def checkpoint_steps(checkpoint: str | None) -> int:
-    """Optimizer steps up to a checkpoint; 0 without one."""
-    return int(checkpoint.rpartition("-")[2]) if checkpoint else 0
-
-
-def _readable(path: Path) -> bool:
-    try:
-        json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return True
+    PEFT widens the input of each adapted layer to float32 and keeps that for going back: autocast narrows it again, so
+    that nothing comes of it but memory and time (dev/log/2026.md).
+    """
+    for layer in model.modules():
+        if hasattr(layer, "cast_input_dtype_enabled"):
+            layer.cast_input_dtype_enabled = False
 
 
 def silence(trainer: Any) -> None:
@@ -210,6 +207,6 @@ def check_finite(model: Any) -> None:
     for name, weight in model.named_parameters():
         if weight.requires_grad and not bool(weight.isfinite().all()):
             raise TrainingError(
-                f"training diverged: {name} is no number any more; lower the learning rate (train.learning_rate, "
-                "preference.dpo_learning_rate, preference.rlhf_learning_rate) and run again"
+                f"training diverged: {name} is no number any more; lower the learning rate (train.learning_rate; "
+                "what a trainer has of its own is in preference) and run again"
             )

@@ -9,12 +9,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from amends.errors import SampleError
-from amends.locks import device_errors
+from amends.prompts import Language
 from amends.records import Preference, Sample
-from amends.training.samples import TokenizedSample, tokenize_sample
+from amends.storage.locks import device_errors
+from amends.text.reasoning import has_reasoning
+from amends.training.tokenize import TokenizedSample, tokenize_sample
 
 Columns = Callable[[Sample, Sequence[TokenizedSample], Any], dict[str, Any]]
 """A trainer's row of a sample, its tokens (of a preference: with the chosen, with the rejected) and the tokenizer."""
@@ -57,22 +57,27 @@ class Lengths:
 
     def check(self) -> None:
         """Raises SampleError, with a table, where a sample is longer, or nothing of it carries loss."""
+        import numpy as np  # not at the top: the help of every command imports this module
+
         whole, problems = np.array(self.whole), []
         if self.cut:
             problems.append(
                 f"{(whole > self.max_length).sum()} samples are longer than max_length {self.max_length}, so their "
-                f"targets would be cut off (first: {self.cut}); set train.max_length (--max-length) to {whole.max()}, or "
-                "drop them"
+                f"targets would be cut off (first: {self.cut}); set train.max_length (--max-length) to {whole.max()}, "
+                "or drop them"
             )
         if self.empty:
             problems.append(
-                f"{(np.array(self.target) <= 1).sum()} samples have an empty completion (first: {self.empty}); drop them"
+                f"{(np.array(self.target) <= 1).sum()} samples have an empty completion (first: {self.empty}); "
+                "drop them"
             )
         if problems:
             raise SampleError("; ".join(problems) + f"\n{self}")
 
     def __str__(self) -> str:
         """Tokens per kind: count, median, 95th percentile and maximum of the whole sample, and of what carries loss."""
+        import numpy as np
+
         lines = [
             f"{'kind':<10}{'samples':>9}{'tokens: median':>16}{'95%':>7}{'max':>7}{'with loss: median':>20}{'max':>7}"
         ]
@@ -122,20 +127,29 @@ class Tokenized:
 
 
 def tokenize_samples(
-    samples: Iterable[Sample], columns: Columns, tokenizer: Any, max_length: int, path: Path
+    samples: Iterable[Sample],
+    columns: Columns,
+    tokenizer: Any,
+    max_length: int,
+    path: Path,
+    language: Language | None = None,
 ) -> Tokenized:
     """Writes all samples as token ids to `path`: 8 bytes a token, and where labels are written beside them, 16.
 
+    `language`: in which they were composed, English by default.
+
     Raises:
         StoreError: the device is full.
-        SampleError: there are none; one is longer than `max_length` tokens, so that its target would be cut off, or its
-            completion is empty, so that nothing carries loss.
+        SampleError: there are none; one is longer than `max_length` tokens, so that its target would be cut off, its
+            completion is empty, so that nothing carries loss, or has a block of reasoning (invariant 3).
     """
     lengths = Lengths(max_length)
 
     def rows() -> Iterator[dict[str, Any]]:
         for sample in samples:
-            sides = [tokenize_sample(side, tokenizer) for side in _sides(sample)]
+            of_sample = _sides(sample)
+            _refuse_reasoning(of_sample)
+            sides = [tokenize_sample(side, tokenizer, language) for side in of_sample]
             for side in sides:
                 lengths.add(side)
             yield columns(sample, sides, tokenizer)
@@ -159,6 +173,14 @@ def _write(rows: Iterable[dict[str, Any]], path: Path) -> None:
             writer.write_table(first)
             for batch in batches:
                 writer.write_table(batch)
+
+
+def _refuse_reasoning(sides: Iterable[Sample]) -> None:
+    for side in sides:
+        if any(has_reasoning(message.content) for message in side.completion):
+            raise SampleError(
+                f"sample {side.id}: a block of reasoning, or what is left of one, stands in its completion; take it out"
+            )
 
 
 def _sides(sample: Sample) -> list[Sample]:

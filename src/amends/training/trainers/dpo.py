@@ -8,12 +8,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from amends.records import Sample
-from amends.training.recipe import Recipe
-from amends.training.samples import TokenizedSample
-from amends.training.tokenized import Tokenized
+from pydantic import Field
 
-TOLD = ("beta", "dpo_learning_rate")
+from amends.records import Preference, Sample
+from amends.settings import Settings
+from amends.training.recipe import Recipe, leave_inputs
+from amends.training.tokenize import TokenizedSample
+from amends.training.tokenized import Tokenized
+from amends.training.trainers.base import TRAINERS, Trainer
+
+
+class DpoSettings(Settings):
+    """What dpo has beside `train`. The rate is a tenth of supervised fine-tuning's, as is usual."""
+
+    beta: float = Field(default=0.1, gt=0, description="The beta of dpo, as in its paper.")
+    dpo_learning_rate: float = Field(default=5e-5, gt=0, description="The learning rate of dpo.")
 
 
 def columns(sample: Sample, tokens: Sequence[TokenizedSample], tokenizer: Any) -> dict[str, Any]:
@@ -30,6 +39,7 @@ def make_trainer(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: 
     """The trainer; checkpoints go to `directory`."""
     from trl import DPOConfig, DPOTrainer
 
+    from amends.training.micro_batches import in_micro_batches
     from amends.training.output_layer import score_labels_alone
 
     class TokenizedDPOTrainer(DPOTrainer):  # type: ignore[misc]  # TRL has no types
@@ -39,17 +49,21 @@ def make_trainer(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: 
             return dataset
 
         def _precompute_ref_logps(self, *args: Any) -> Any:
-            score_labels_alone(self.model)  # here, since the constructor makes the model ready and scores at once
+            # Here, since the constructor makes the model ready and scores at once.
+            score_labels_alone(self.model)
+            leave_inputs(self.model)
             return super()._precompute_ref_logps(*args)
 
-    return TokenizedDPOTrainer(
+    own = recipe.told(DpoSettings)
+    _, token_budget = recipe.memory()
+    return in_micro_batches(TokenizedDPOTrainer, token_budget, sides=2)(
         model=recipe.load(tokenized.longest),
         args=recipe.arguments(
             DPOConfig,
             directory,
-            recipe.preference.dpo_learning_rate,
+            own.dpo_learning_rate,
             recipe.train.steps(len(tokenized.rows), tokenized.tokens),
-            beta=recipe.preference.beta,
+            beta=own.beta,
             max_length=None,
             precompute_ref_log_probs=True,
         ),
@@ -57,3 +71,16 @@ def make_trainer(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: 
         processing_class=tokenizer,
         peft_config=recipe.lora(),
     )
+
+
+TRAINERS.register(
+    "dpo",
+    Trainer(
+        "dpo",
+        columns,
+        make_trainer,
+        record=Preference,
+        settings=DpoSettings,
+        logged={"loss": "loss", "rewards/accuracies": "accuracy"},
+    ),
+)

@@ -5,19 +5,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from amends.errors import SampleError
+from amends.errors import InputError, SampleError
 from amends.models.chat import end_of_turn_token, render
-from amends.prompts import template
-from amends.records import Message, Sample, SampleKind
+from amends.prompts import Language, english
+from amends.records import Message, Sample
+from amends.training.sample_kinds.base import SAMPLE_KINDS
 
 NO_LOSS = -100
-# Templates whose words in a completion are conditions and no targets: Chain of Hindsight predicts no feedback.
-CONDITIONS: dict[SampleKind, tuple[str, ...]] = {"hindsight": ("hindsight_good", "hindsight_bad")}
 
 
 @dataclass(frozen=True)
 class TokenizedSample:
-    """Token ids [tokens] of prompt and completion, and `labels` [tokens]: the ids where there is loss, -100 elsewhere."""
+    """Token ids [tokens] of prompt and completion, and `labels` [tokens]: the ids where there is loss, else -100."""
 
     id: str
     kind: str
@@ -31,14 +30,15 @@ class TokenizedSample:
         return len(self.labels) - self.labels.count(NO_LOSS)
 
 
-def tokenize_sample(sample: Sample, tokenizer: Any) -> TokenizedSample:
+def tokenize_sample(sample: Sample, tokenizer: Any, language: Language | None = None) -> TokenizedSample:
     """Renders a sample with the tokenizer's own chat template.
 
     The completion ends with the template's end-of-turn token, inside the loss (invariant 3); what the template writes
-    after it (a line break, often) is left out.
+    after it (a line break, often) is left out. `language`: in which the sample was composed, English by default.
 
     Raises:
-        SampleError: the template renders the prompt in another way alone than before an answer.
+        SampleError: there is no such kind of samples, the template renders the prompt in another way alone than
+            before an answer, or the sample's control phrases are not the language's.
     """
     start = render(sample.prompt, tokenizer, True)
     whole = render([*sample.prompt, *sample.completion], tokenizer, False)
@@ -49,7 +49,17 @@ def tokenize_sample(sample: Sample, tokenizer: Any) -> TokenizedSample:
         )
     prompt_ids = tokenizer(start, add_special_tokens=False).input_ids
     answer = whole[len(start) :]
-    conditions = _places(answer, [template(name) for name in CONDITIONS.get(sample.kind, ())])
+    language = language or english()
+    try:
+        phrases = [language.template(name) for name in SAMPLE_KINDS[sample.kind].conditions]
+    except InputError as error:
+        raise SampleError(f"sample {sample.id}: {error}") from None
+    if phrases and phrases[0] not in answer:
+        raise SampleError(
+            f"sample {sample.id}: {phrases[0]!r} is not in its answer, so that a control phrase would be a target; "
+            "name the language that it was composed in (--language, --guides)"
+        )
+    conditions = _places(answer, phrases)
     encoded = tokenizer(answer, add_special_tokens=False, return_offsets_mapping=bool(conditions))
     completion_ids = encoded.input_ids
     end = end_of_turn_token(tokenizer)
@@ -72,7 +82,7 @@ def _places(text: str, phrases: Sequence[str]) -> list[tuple[int, int]]:
     return [found.span() for phrase in phrases for found in re.finditer(re.escape(phrase), text)]
 
 
-def tokenize_text(prompt: str, response: str, tokenizer: Any) -> list[int]:
-    """Token ids of a conversation of one turn each, as in training."""
-    turns = [Message(role="user", content=prompt)], [Message(role="assistant", content=response)]
-    return tokenize_sample(Sample(id="text", kind="safe", prompt=turns[0], completion=turns[1]), tokenizer).input_ids
+def tokenize_turns(turns: Sequence[Message], response: str, tokenizer: Any) -> list[int]:
+    """Token ids of a prompt's turns and the answer to them, as in training."""
+    answer = [Message(role="assistant", content=response)]
+    return tokenize_sample(Sample(id="text", kind="safe", prompt=list(turns), completion=answer), tokenizer).input_ids

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from amends.records import Sample
-from amends.training.recipe import Recipe
-from amends.training.samples import TokenizedSample
+from amends.training.recipe import Recipe, leave_inputs
+from amends.training.tokenize import TokenizedSample
 from amends.training.tokenized import Tokenized
+from amends.training.trainers.base import TRAINERS, Trainer
 
 
 def columns(sample: Sample, tokens: Sequence[TokenizedSample], tokenizer: Any) -> dict[str, Any]:
@@ -20,6 +21,7 @@ def make_trainer(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: 
     """The trainer; checkpoints go to `directory`."""
     from trl import SFTConfig, SFTTrainer
 
+    from amends.training.micro_batches import in_micro_batches
     from amends.training.order import resumable
     from amends.training.output_layer import score_labels_alone
 
@@ -32,7 +34,8 @@ def make_trainer(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: 
         completion_only_loss=True,
         train_sampling_strategy="group_by_length",
     )
-    trainer = resumable(SFTTrainer)(
+    _, token_budget = recipe.memory()
+    trainer = in_micro_batches(resumable(SFTTrainer), token_budget)(
         model=recipe.load(tokenized.longest),
         args=arguments,
         train_dataset=tokenized.rows,
@@ -40,4 +43,8 @@ def make_trainer(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: 
         peft_config=recipe.lora(),
     )
     score_labels_alone(trainer.model)
+    leave_inputs(trainer.model)
     return trainer
+
+
+TRAINERS.register("sft", Trainer("sft", columns, make_trainer))

@@ -1,0 +1,1 @@
+"""Tuning a classifier judge: its rows, its counterfactuals, its batches, its members, and the file that comes of it."""

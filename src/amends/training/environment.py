@@ -1,0 +1,126 @@
+"""The environment of the process: what amends does not heed is left out, before a library reads it.
+
+Clusters, containers and notebooks leave variables behind that make trainers start other processes, compute in another
+precision, or fail. amends works in one process: it takes them out of its own environment, and refuses to be one of
+several.
+"""
+
+import contextlib
+import getpass
+import os
+import stat
+import sys
+import tempfile
+from pathlib import Path
+
+from amends.errors import InputError
+
+PROCESSES = (
+    "WORLD_SIZE",
+    "LOCAL_WORLD_SIZE",
+    "OMPI_COMM_WORLD_SIZE",
+    "PMI_SIZE",
+    "MV2_COMM_WORLD_SIZE",
+    "SLURM_STEP_NUM_TASKS",  # of srun; a job's own number of tasks says nothing of this process
+)
+"""How many processes there are, as launchers say it."""
+
+UNHEEDED = (
+    *PROCESSES,
+    *("RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "FORK_LAUNCHED"),
+    # Other precisions than the weights', without a word: oneDNN's on a CPU, cuBLAS's on a GPU.
+    *("ONEDNN_DEFAULT_FPMATH_MODE", "DNNL_DEFAULT_FPMATH_MODE"),
+    *("NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"),
+)
+UNHEEDED_PREFIXES = (
+    *("ACCELERATE_", "FSDP_", "DEEPSPEED_", "MEGATRON_LM_", "PARALLELISM_CONFIG_", "FP8_"),  # accelerate's
+    *("TORCHELASTIC_", "OMPI_", "PMI_", "PMIX_", "MV2_", "MPI_", "SMDATAPARALLEL_", "SM_"),  # launchers'
+    *("TORCHDYNAMO_", "XLA_"),  # how torch compiles
+)
+NOTHING_ASKED = ("", "0", "-1", "false", "no", "none")
+
+ONE_PROCESS = (
+    "amends works in one process on one GPU; start it without torchrun, accelerate or mpirun ({name}={value}: unset it "
+    "where a cluster does so). Which GPU CUDA_VISIBLE_DEVICES says; several commands with outputs of their own may run "
+    "beside each other, each on a GPU"
+)
+
+
+def prepare() -> None:
+    """Makes this process's environment and output what amends expects. Raises InputError where it is one of several."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # an output that lacks a character says ? in its place
+    for name in ("COLUMNS", "LINES"):
+        if not os.environ.get(name, "").isdigit() or not int(os.environ[name]):
+            os.environ.pop(name, None)
+    leave_out()
+    _find_caches()
+
+
+def leave_out() -> None:
+    """Takes out what amends does not heed, and says so of what asked for several processes or another precision.
+
+    Raises InputError where this is one of several processes.
+    """
+    for name in PROCESSES:
+        value = os.environ.get(name, "").strip()
+        if value.isdigit() and int(value) > 1:
+            raise InputError(ONE_PROCESS.format(name=name, value=value))
+    found = take_out()
+    asked = [name for name, value in found.items() if _asks(name) and value.strip().lower() not in NOTHING_ASKED]
+    if asked:
+        said = "amends works in one process, in a precision of its own"
+        print(f"amends: left out of the environment: {', '.join(asked)}; {said}", file=sys.stderr)
+
+
+def take_out() -> dict[str, str]:
+    """Takes out of this process's environment what amends does not heed, and returns it."""
+    return {name: os.environ.pop(name) for name in sorted(os.environ) if _is_unheeded(name)}
+
+
+def _is_unheeded(name: str) -> bool:
+    return name in UNHEEDED or name.startswith(UNHEEDED_PREFIXES)
+
+
+def _asks(name: str) -> bool:
+    return name.endswith(("RANK", "PRECISION")) or name.startswith("ACCELERATE_USE_")
+
+
+def _find_caches() -> None:
+    """Gives a process without a home, or whose home cannot be written, a place of its own for what is cached."""
+    if not os.environ.get("HOME"):
+        os.environ.pop("HOME", None)
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user without a name, as in containers
+        home = Path("nowhere")
+    try:
+        getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        os.environ["LOGNAME"] = "amends"  # torch names a directory after it
+    if home.is_absolute() and home.is_dir() and _can_write(home / ".cache" / "amends"):
+        return
+    with contextlib.suppress(OSError):  # where there is no place at all, whoever writes says so
+        own = private_directory()
+        if not (home.is_absolute() and home.is_dir()):
+            os.environ["HOME"] = str(own)
+            return
+        # A home that can be read alone: the hub's models in it are read, and what is written goes elsewhere.
+        for name in ("AMENDS_CACHE", "MPLCONFIGDIR", "HF_DATASETS_CACHE", "HF_MODULES_CACHE", "TRITON_CACHE_DIR"):
+            os.environ.setdefault(name, str(own / name.lower()))
+
+
+def _can_write(path: Path) -> bool:
+    there = next(one for one in (path, *path.parents) if one.exists())
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+
+
+def private_directory() -> Path:
+    """The same in each process of this user, and nobody else's."""
+    path = Path(tempfile.gettempdir()) / f"amends-{os.getuid()}"
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+    found = path.lstat()
+    ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
+    return path if ours else Path(tempfile.mkdtemp(prefix="amends-"))

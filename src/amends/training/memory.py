@@ -1,0 +1,64 @@
+"""What a training keeps in memory, by the size of its model, and how many tokens of a micro-batch that allows.
+
+Memory is that of weights, of what is trained (16 bytes a number: weight, gradient and Adam's two moments in float32),
+of activations, and of the logits of one tile of the output layer; on a CPU also of Python and the libraries. What is
+kept of a token for going back is counted in transformers' Llama in 16 bits, for each layer and hidden number: 20 bytes
+in the two norms (float32), 20 in attention, 24 in the rest. Textbooks count 34 (Korthikanti et al., 2022, arXiv
+2205.05198, section 4.1), for norms in 16 bits. Of a logit 16: twice in 16 bits, three times in float32.
+"""
+
+from dataclasses import dataclass
+
+from amends.models.device import best_device, memory_bytes
+from amends.models.size import Size
+from amends.training.settings import TrainSettings
+
+TRAINED_BYTES, ACTIVATION_BYTES, CHECKPOINT_BYTES, LOGIT_BYTES = 16, 64, 2, 16
+PROCESS_BYTES = {"cpu": 600_000_000, "cuda": 0}
+TILE_TOKENS = 1024  # whose logits are there at once (output_layer.py)
+MOST_TOKENS = {"cpu": 512, "cuda": 16_384}  # of a micro-batch; more are no faster (dev/log/2026.md)
+SHARE = 0.6  # of the device's memory that a training may plan with: allocators waste some, and others have some
+
+
+@dataclass(frozen=True)
+class TrainingMemory:
+    """Bytes that a training holds all the time, and bytes of a token: its activations, and its logits."""
+
+    fixed: int
+    activations: int
+    logits: int
+
+    def bytes(self, tokens: int) -> int:
+        """All of it, with micro-batches of so many tokens.
+
+        Example:
+            >>> TrainingMemory(fixed=100, activations=3, logits=2).bytes(10)
+            150
+        """
+        return self.fixed + self.activations * tokens + self.logits * min(tokens, TILE_TOKENS)
+
+
+def training_memory(train: TrainSettings, size: Size) -> TrainingMemory:
+    """What a training of a model of that size takes, by the formulas above."""
+    full = train.adapter == "full"
+    trained = size.parameters if full else size.adapter(train.rank, train.target_modules)
+    kept = 0 if full else size.parameters * size.number_bytes
+    widened = 2 if full or size.number_bytes > 2 else 1  # float32 activations
+    each = CHECKPOINT_BYTES if train.gradient_checkpointing else ACTIVATION_BYTES
+    return TrainingMemory(
+        fixed=kept + trained * TRAINED_BYTES + PROCESS_BYTES[best_device()],
+        activations=size.hidden * size.layers * each * widened,
+        logits=size.vocabulary * LOGIT_BYTES,
+    )
+
+
+def micro_batch_tokens(train: TrainSettings, size: Size) -> int:
+    """Tokens of a micro-batch at most: what is set, or what this device suggests.
+
+    It hangs on the device's whole memory, not on what is free now, so that a training that goes on has equal pieces.
+    """
+    if train.micro_batch_tokens:
+        return train.micro_batch_tokens
+    device, memory = best_device(), training_memory(train, size)
+    room = SHARE * memory_bytes(device) - memory.bytes(0)
+    return max(1, min(MOST_TOKENS[device], int(room / (memory.activations + memory.logits))))

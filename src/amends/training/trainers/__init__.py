@@ -1,0 +1,1 @@
+"""The trainers: one object in one file each."""

@@ -1,0 +1,89 @@
+"""What a trainer is, and the registry of all of them: what it reads of a sample, what it is told, how it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from amends.records import Preference, Sample
+from amends.registry import Registry
+from amends.settings import Settings
+from amends.training.settings import TrainSettings
+
+if TYPE_CHECKING:  # what trains is imported where it is trained
+    from amends.training.recipe import Recipe
+    from amends.training.tokenized import Columns, Tokenized
+
+
+def no_refusal(train: TrainSettings, own: Any) -> str:
+    """Whatever it is told can be trained with."""
+    return ""
+
+
+def no_check(name: str, tokenizer: Any, model: Any) -> None:
+    """Whatever all trainers take is trained."""
+
+
+def no_steps(directory: Path) -> int:
+    """Nothing was prepared."""
+    return 0
+
+
+@dataclass(frozen=True, eq=False)
+class Trainer:
+    """One trainer.
+
+    Attributes:
+        name: in a method's row, and of `amends train --trainer`.
+        columns: a row of the trainer's from a sample, its tokens (of a preference: with the chosen, with the rejected)
+            and the tokenizer.
+        make_trainer: takes tokenized samples, tokenizer, directory and recipe.
+        record: a row that it trains on; of preferences the share of longer chosen answers is told, too.
+        settings: what it alone is told; the keys stand in the configuration's section `preference`.
+        prepare: trains what it needs, before it is made, and returns facts about that.
+        prepared_steps: of the preparation, that lie in the training's directory.
+        steps: those to report progress on, the preparation's among them, for a recipe and a number of rows.
+        padding_side: of its tokenizer.
+        refusal: why it cannot be told these settings (those of all trainers, its own); empty where it can.
+        check: raises ModelError for a model (name, tokenizer, model without weights) that it cannot train.
+        rereads: whether it reads the same texts again in each epoch.
+        logged: how its curves are called, by the library's names.
+
+    Example:
+        register_trainer(Trainer("kto", columns, make_trainer, record=Sample, settings=KtoSettings))
+    """
+
+    name: str
+    columns: Columns
+    make_trainer: Callable[[Tokenized, Any, Path, Recipe], Any]
+    record: type[Sample] = Sample
+    settings: type[Settings] = Settings
+    prepare: Callable[[Tokenized, Any, Path, Recipe, Any], dict[str, Any]] | None = None
+    prepared_steps: Callable[[Path], int] = no_steps
+    steps: Callable[[Recipe, int], int] = lambda recipe, rows: recipe.train.steps(rows, 0)
+    padding_side: str = "right"
+    refusal: Callable[[TrainSettings, Any], str] = no_refusal
+    check: Callable[[str, Any, Any], None] = no_check
+    rereads: bool = True
+    logged: Mapping[str, str] = field(default_factory=lambda: {"loss": "loss"})
+
+    @property
+    def compares(self) -> bool:
+        """Whether it trains on preferences."""
+        return issubclass(self.record, Preference)
+
+
+TRAINERS: Registry[Trainer] = Registry(
+    "trainer", "amends.training.trainers", "amends.trainers", "amends.register_trainer(Trainer(...))"
+)
+
+
+def register_trainer(trainer: Trainer) -> Trainer:
+    """Adds a trainer, which methods can then name. Raises InputError where its name is taken.
+
+    Example:
+        amends.register_trainer(Trainer("kto", columns, make_trainer, record=Sample, settings=KtoSettings))
+    """
+    return TRAINERS.register(trainer.name, trainer)

@@ -1,0 +1,149 @@
+"""What clusters, containers and terminals leave in the environment changes nothing, or is refused in a line."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from amends.errors import InputError
+from amends.training import environment
+from amends.training.environment import leave_out, prepare
+from conftest import run_amends
+from tiny import tiny_model
+
+SAMPLE = {
+    "kind": "safe",
+    "prompt": [{"role": "user", "content": "Schreib etwas Böses über Łódź. 😀"}],
+    "completion": [{"role": "assistant", "content": "Das mache ich nicht, 不."}],
+}
+LAUNCHERS = {
+    **{"RANK": "3", "LOCAL_RANK": "3", "MASTER_ADDR": "nowhere", "MASTER_PORT": "1", "WORLD_SIZE": "1"},
+    **{"OMPI_COMM_WORLD_RANK": "2", "PMI_SIZE": "one", "SLURM_NTASKS": "8", "SLURM_PROCID": "0"},
+}
+ACCELERATE = {
+    **{"ACCELERATE_MIXED_PRECISION": "bf16", "ACCELERATE_GRADIENT_ACCUMULATION_STEPS": "4"},
+    **{"ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DYNAMO_BACKEND": "inductor"},
+}
+SHARDING = {"ACCELERATE_USE_FSDP": "true", "FSDP_OFFLOAD_PARAMS": "true"}
+NO_HOME = {"HOME": "/dev/null", "AMENDS_CACHE": "", "PYTHONIOENCODING": "latin-1", "LOCAL_RANK": "0"}
+TERMINAL = {"TERM": "", "COLUMNS": "0", "LINES": "-1", "PYTHONIOENCODING": "ascii"}
+PRECISION = {"ONEDNN_DEFAULT_FPMATH_MODE": "BF16", "NVIDIA_TF32_OVERRIDE": "1", "TERM": "no-such-terminal"}
+# A process takes seconds: what does not exclude each other is tried together.
+ODD = {
+    "asked": LAUNCHERS | ACCELERATE | SHARDING | TERMINAL | {"PYTHONHASHSEED": "1"},
+    "quiet": NO_HOME | PRECISION | {"PYTHONHASHSEED": "2"},
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("environment")
+    tiny_model(directory / "model")
+    rows = "".join(json.dumps({"id": str(number), **SAMPLE}) + "\n" for number in range(4))
+    (directory / "samples.jsonl").write_text(rows)
+    return directory
+
+
+HOW = ["--max-steps", "2", "--batch-size", "2", "--model", "model", "--samples", "samples.jsonl"]
+
+
+def adapter(directory: Path) -> dict[str, bytes]:
+    """Its weights and its configuration."""
+    return {path.name: path.read_bytes() for path in directory.glob("adapter_*")}
+
+
+@pytest.fixture(scope="module")
+def usual(place: Path) -> dict[str, bytes]:
+    """What is trained in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        assert run_amends("train", *HOW, "--out", "usual") == 0
+    return adapter(place / "usual")
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_training_is_the_same_in_an_odd_environment(name: str, place: Path, usual: dict[str, bytes]) -> None:
+    """And with other hash seeds, which order the sets of an adapter's configuration."""
+    changes = ODD[name] | ({"TMPDIR": str(place)} if "HOME" in ODD[name] else {})
+    command = [sys.executable, "-m", "amends", "train", *HOW, "--out", name]
+    done = subprocess.run(
+        command, cwd=place, env=os.environ | changes, capture_output=True, check=False, timeout=300, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert adapter(place / name) == usual
+    assert len(usual) == 2
+    _, left_out, said = done.stderr.partition("amends: left out of the environment: ")
+    assert bool(left_out) == (name == "asked")
+    if left_out:
+        named = said.partition(";")[0].split(", ")
+        flags = ("ACCELERATE_MIXED_PRECISION", "ACCELERATE_USE_DEEPSPEED", "ACCELERATE_USE_FSDP")
+        assert named == [*flags, "LOCAL_RANK", "OMPI_COMM_WORLD_RANK", "RANK"]
+
+
+@pytest.mark.parametrize("name", environment.PROCESSES)
+def test_one_of_several_processes_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for value in ("1", "0", "", "all"):
+        monkeypatch.setenv(name, value)
+        leave_out()
+        assert name not in os.environ
+    monkeypatch.setenv(name, "2")
+    with pytest.raises(InputError, match=rf"one process on one GPU; start it without torchrun.*\({name}=2: unset it"):
+        leave_out()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_what_an_output_lacks_is_replaced(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = {name: io.TextIOWrapper(io.BytesIO(), encoding=encoding) for name in ("stdout", "stderr")}
+    for name, stream in printed.items():
+        monkeypatch.setattr(sys, name, stream)
+    prepare()
+    from amends.cli.options import show, tables
+    from amends.reporting.console import Console
+
+    Console().say("Łódź 😀")
+    tables().print("不")
+    show({"text": "Łódź ä"}, True, "")
+    for stream in printed.values():
+        stream.flush()
+    assert printed["stderr"].buffer.getvalue().endswith(b" ?\n")  # type: ignore[attr-defined]
+    shown = printed["stdout"].buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
+    mark, _, value = shown.partition("\n")
+    assert mark == "?"
+    assert json.loads(value) == {"text": "Łódź ä"}, "what a program reads is whole"
+
+
+def test_a_process_without_a_home_has_a_cache_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for name in ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME", "AMENDS_CACHE", "MPLCONFIGDIR"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+
+    def nobody(_: int) -> None:
+        raise KeyError("getpwuid(): uid not found")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pwd.getpwuid", nobody)
+        prepare()
+    own = tmp_path / f"amends-{os.getuid()}"
+    assert os.environ["HOME"] == str(own)
+    assert own.stat().st_mode & 0o777 == 0o700
+    assert os.environ["LOGNAME"] == "amends"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("amends.training.environment._can_write", lambda _: False)
+    prepare()
+    assert os.environ["HOME"] == str(tmp_path), "the hub's models in it can be read"
+    assert os.environ["AMENDS_CACHE"] == str(own / "amends_cache")
+    own.chmod(0o777)
+    assert environment.private_directory() != own, "somebody else's could be there"
+
+
+@pytest.mark.parametrize(("given", "left"), [("0", None), ("", None), ("wide", None), ("90", "90")])
+def test_a_terminal_of_no_width_is_not_believed(given: str, left: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", given)
+    prepare()
+    assert os.environ.get("COLUMNS") == left
