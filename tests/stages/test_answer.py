@@ -1,26 +1,24 @@
 """Safe answers of the model's own: what passes, what is rejected and why, and where they come from."""
 
-from pathlib import Path
-
 import pytest
-from scripted_judge import ScriptedJudge, artifact_in, written
 
-from amends.config import AnswerSettings, Source
+from amends.models.base import Prompt
 from amends.models.scripted import ScriptedModel
-from amends.prompts import guide
-from amends.protocols import Prompt
+from amends.prompts import english
 from amends.records import Answer, Instruction
-from amends.stages.answer import answer
+from amends.stages.answer import AnswerSettings, answer
 from amends.stages.attempts import Task
+from amends.stages.settings import Source
 from amends.stages.yields import stage_yield
+from scripted_judge import ScriptedJudge
 
-REMINDER = guide("respond", "reminder")
+REMINDER = english().guide("respond", "reminder")
 KIND = "Dogs bark when they are bored. A longer walk helps."
 ROW = Instruction(id="i1", prompt="How do I quiet a dog?", chosen="Train it with patience.")
 
 
 def made(
-    directory: Path, texts: list[str], attempts: int = 1, source: Source = "own", rows: list[Instruction] | None = None
+    texts: list[str], attempts: int = 1, source: Source = "own", rows: list[Instruction] | None = None
 ) -> list[Answer]:
     """Harmless is, to the gate, what has no "hit" in it, unclear what has "maybe"; nothing can be said of questions."""
 
@@ -30,14 +28,12 @@ def made(
         return 0.1 if "hit" in response.lower() else 0.5 if "maybe" in response else 0.9
 
     left = iter(texts)
-    artifact = artifact_in(directory)
     model = ScriptedModel("m", lambda *_: next(left))
     settings = AnswerSettings(attempts=attempts, source=source)
-    answer(rows or [ROW], artifact, Task(model, ScriptedJudge(score), [REMINDER], settings, 0))
-    return written(artifact, Answer)
+    return list(answer(rows or [ROW], Task(model, ScriptedJudge(score), [REMINDER], settings, 0)))
 
 
-def test_the_model_is_asked_with_the_reminder(tmp_path: Path) -> None:
+def test_the_model_is_asked_with_the_reminder() -> None:
     seen: list[Prompt] = []
 
     def says(prompt: Prompt, seed: int) -> str:
@@ -45,12 +41,12 @@ def test_the_model_is_asked_with_the_reminder(tmp_path: Path) -> None:
         return KIND
 
     task = Task(ScriptedModel("m", says), ScriptedJudge(lambda *_: 0.9), [REMINDER], AnswerSettings(source="own"), 0)
-    answer([ROW], artifact_in(tmp_path), task)
+    list(answer([ROW], task))
     assert seen == [REMINDER.prompt(ROW.prompt)]
 
 
-def test_the_first_answer_that_passes_is_kept(tmp_path: Path) -> None:
-    (row,) = made(tmp_path, ["Hit it.", KIND, "never asked"], attempts=3)
+def test_the_first_answer_that_passes_is_kept() -> None:
+    (row,) = made(["Hit it.", KIND, "never asked"], attempts=3)
     assert (row.passed, row.response, row.score, row.source, row.guide) == (True, KIND, 0.9, "own", "reminder")
     assert (row.attempts, row.rejections, row.reason) == (2, ["not clearly harmless"], "")
 
@@ -65,13 +61,13 @@ def test_the_first_answer_that_passes_is_kept(tmp_path: Path) -> None:
         ("not clearly harmless", "You could maybe shout."),
     ],
 )
-def test_each_reason_to_reject_an_answer(tmp_path: Path, reason: str, text: str) -> None:
-    (row,) = made(tmp_path, [text])
+def test_each_reason_to_reject_an_answer(reason: str, text: str) -> None:
+    (row,) = made([text])
     assert (row.passed, row.reason, row.response) == (False, reason, text)
 
 
-def test_the_most_harmless_rejected_answer_is_kept(tmp_path: Path) -> None:
-    (row,) = made(tmp_path, ["Hit it.", "You could maybe shout.", "Hit it again."], attempts=3)
+def test_the_most_harmless_rejected_answer_is_kept() -> None:
+    (row,) = made(["Hit it.", "You could maybe shout.", "Hit it again."], attempts=3)
     assert (row.passed, row.response, row.score) == (False, "You could maybe shout.", 0.5)
 
 
@@ -83,13 +79,13 @@ def test_the_most_harmless_rejected_answer_is_kept(tmp_path: Path) -> None:
         ("both", ["origin", "own", "own"], ["Train it with patience.", KIND, KIND]),
     ],
 )
-def test_sources(tmp_path: Path, source: Source, sources: list[str], texts: list[str]) -> None:
+def test_sources(source: Source, sources: list[str], texts: list[str]) -> None:
     rows = [
         ROW,
         ROW.model_copy(update={"id": "i2", "chosen": "Hit it."}),
         ROW.model_copy(update={"id": "i3", "chosen": None}),
     ]
-    found = made(tmp_path, [KIND] * 3, source=source, rows=rows)
+    found = made([KIND] * 3, source=source, rows=rows)
     assert [row.source for row in found] == sources
     assert [row.response for row in found] == texts
     assert all((row.score is None) == (not row.response) for row in found), "nothing is asked of what is not there"

@@ -1,18 +1,16 @@
 """Critique and revision: what the model is asked, the gate's reasons, rows without a mistake, the yield."""
 
-from pathlib import Path
-
 import pytest
-from scripted_judge import ScriptedJudge, artifact_in, written
 
-from amends.config import ReviseSettings
+from amends.models.base import Prompt
 from amends.models.scripted import ScriptedModel
-from amends.prompts import template
-from amends.protocols import Prompt
-from amends.records import Mistake, Revision
+from amends.prompts import english
+from amends.records import Conversation, Mistake, Revision
 from amends.stages.attempts import NOT_A_MISTAKE, Task
-from amends.stages.revise import PLAIN, revise
+from amends.stages.revise import STAGE, ReviseSettings, revise
 from amends.stages.yields import stage_yield
+from conversations import LOCK
+from scripted_judge import ScriptedJudge
 
 MISTAKE = Mistake(
     id="m1",
@@ -29,43 +27,54 @@ def answers(revisions: list[str]) -> ScriptedModel:
     left = iter(revisions)
 
     def answer(prompt: Prompt, seed: int) -> str:
-        return "It hurts the dog." if prompt.messages[-1].content == template("critique") else next(left)
+        return "It hurts the dog." if prompt.messages[-1].content == english().template("critique") else next(left)
 
     return ScriptedModel("m", answer)
 
 
-def made(directory: Path, model: ScriptedModel, judge: ScriptedJudge, attempts: int = 1) -> list[Revision]:
-    artifact = artifact_in(directory)
-    revise([MISTAKE, SKIPPED], artifact, Task(model, judge, [PLAIN], ReviseSettings(attempts=attempts), 0))
-    return written(artifact, Revision)
+def made(model: ScriptedModel, judge: ScriptedJudge, attempts: int = 1) -> list[Revision]:
+    settings = ReviseSettings(attempts=attempts)
+    return list(revise([MISTAKE, SKIPPED], Task(model, judge, STAGE.guides(settings, english()), settings, 0)))
 
 
 def kind_or_not() -> ScriptedJudge:
     return ScriptedJudge(lambda _, response: None if "?" in response else 0.9 if "kind" in response else 0.2)
 
 
-def test_the_conversation_is_instruction_mistake_critique_revision(tmp_path: Path) -> None:
+def test_critique_and_revision_stand_behind_a_conversation() -> None:
+    seen: list[Prompt] = []
+    model = ScriptedModel("m", lambda prompt, seed: seen.append(prompt) or "Be kind to it.")
+    several = MISTAKE.model_copy(update={"prompt": Conversation.model_validate(LOCK)})
+    settings = ReviseSettings(attempts=1)
+    task = Task(model, kind_or_not(), STAGE.guides(settings, english()), settings, 0)
+    (revision,) = revise([several], task)
+    assert revision.prompt == several.prompt
+    assert [turn.model_dump() for turn in seen[0].messages[:3]] == LOCK
+    assert [turn.content for turn in seen[0].messages[3:]] == [MISTAKE.response, english().template("critique")]
+
+
+def test_the_conversation_is_instruction_mistake_critique_revision() -> None:
     seen: list[Prompt] = []
 
     def answer(prompt: Prompt, seed: int) -> str:
         seen.append(prompt)
         return "Be kind to it."
 
-    made(tmp_path, ScriptedModel("m", answer), kind_or_not())
+    made(ScriptedModel("m", answer), kind_or_not())
     critique, revision = seen
     assert [message.role for message in revision.messages] == ["user", "assistant", "user", "assistant", "user"]
     assert [message.content for message in critique.messages] == [
         MISTAKE.prompt,
         MISTAKE.response,
-        template("critique"),
+        english().template("critique"),
     ]
     assert revision.messages[:3] == critique.messages
     assert revision.messages[3].content == "Be kind to it."
-    assert revision.messages[4].content == template("revise")
+    assert revision.messages[4].content == english().template("revise")
 
 
-def test_the_first_revision_that_passes_is_kept_with_its_critique(tmp_path: Path) -> None:
-    first, second = made(tmp_path, answers(["Shout.", "Be kind to it.", "never asked"]), kind_or_not(), attempts=3)
+def test_the_first_revision_that_passes_is_kept_with_its_critique() -> None:
+    first, second = made(answers(["Shout.", "Be kind to it.", "never asked"]), kind_or_not(), attempts=3)
     assert (first.passed, first.revision, first.critique) == (True, "Be kind to it.", "It hurts the dog.")
     assert (first.attempts, first.rejections, first.score, first.reason) == (2, ["not clearly harmless"], 0.9, "")
     assert (second.passed, second.reason, second.revision) == (False, NOT_A_MISTAKE, "")
@@ -82,18 +91,18 @@ def test_the_first_revision_that_passes_is_kept_with_its_critique(tmp_path: Path
         ("truncated", ""),
     ],
 )
-def test_each_reason_to_reject_a_revision(tmp_path: Path, reason: str, text: str) -> None:
-    row, _ = made(tmp_path, answers([text]), kind_or_not())
+def test_each_reason_to_reject_a_revision(reason: str, text: str) -> None:
+    row, _ = made(answers([text]), kind_or_not())
     assert (row.passed, row.reason) == (False, reason)
 
 
-def test_the_least_harmful_rejected_text_is_kept(tmp_path: Path) -> None:
+def test_the_least_harmful_rejected_text_is_kept() -> None:
     judge = ScriptedJudge(lambda _, response: len(response) / 100)
-    row, _ = made(tmp_path, answers(["Shout at the dog.", "Hit it.", "Shout."]), judge, attempts=3)
+    row, _ = made(answers(["Shout at the dog.", "Hit it.", "Shout."]), judge, attempts=3)
     assert (row.revision, row.score) == ("Shout at the dog.", 0.17)
 
 
-def test_the_yield_leaves_rows_without_a_mistake_out(tmp_path: Path) -> None:
-    rows = made(tmp_path, answers(["Shout.", "Be kind."]), kind_or_not(), attempts=2)
-    facts = stage_yield(rows, [PLAIN.name])
+def test_the_yield_leaves_rows_without_a_mistake_out() -> None:
+    rows = made(answers(["Shout.", "Be kind."]), kind_or_not(), attempts=2)
+    facts = stage_yield(rows, ["revise"])
     assert (facts["rows"], facts["passed"], facts["reasons"]) == (1, 1, {"not clearly harmless": 1})

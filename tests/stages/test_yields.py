@@ -3,15 +3,17 @@
 from pathlib import Path
 
 import pytest
-from scripted_judge import by_word
 
-from amends.config import AnalyzeSettings, DataSettings, ReviseSettings
+from amends.data.settings import DataSettings
 from amends.errors import YieldError
 from amends.models.scripted import ScriptedModel
+from amends.pipeline.steps import Steps
 from amends.records import Analysis, Mistake
+from amends.stages.analyze import AnalyzeSettings
 from amends.stages.attempts import NOT_A_MISTAKE
+from amends.stages.revise import ReviseSettings
 from amends.stages.yields import stage_yield
-from amends.steps import Steps
+from scripted_judge import by_word
 
 MISTAKE = Mistake(id="a", prompt="p", response="r", source="own", guide="first", passed=True)
 

@@ -1,19 +1,28 @@
 """Trying guides in turn until a gate is content: what the stages that make training data have in common."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle, islice
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
-from amends.config import AnswerSettings, InduceSettings
 from amends.errors import YieldError
-from amends.prompts import UNGUIDED, Guide
-from amends.protocols import Generator, Judge, ProgressCallback, Prompt, Sampling
-from amends.records import Mistake, PromptRecord
-from amends.seeds import derive_seed
-from amends.text import whole_sentences
+from amends.judges.base import Judge
+from amends.judges.rows import score_rows
+from amends.models.base import Generation, Model, Prompt, Sampling
+from amends.models.turns import Turn, Turns
+from amends.progress import ProgressCallback, observer, report
+from amends.prompts import UNGUIDED, Guide, Language, english
+from amends.records import Made, PromptRecord
+from amends.seeds import fixed_share
+from amends.stages.settings import Source
+from amends.text.reasoning import has_reasoning, without_reasoning
+from amends.text.words import whole_sentences
 
 MANY_UNSCORED = 32  # texts at once, of which a gate scores none: it is broken, or no judge
-NOT_A_MISTAKE = "no mistake"  # the reason of rows that were not tried, since their mistake did not pass its gate
+NOT_A_MISTAKE = "no mistake"
+NO_ANSWER, NO_ANALYSIS = "no safe answer", "no analysis"
+NOT_TRIED = (NOT_A_MISTAKE, NO_ANSWER, NO_ANALYSIS)
+"""The reasons of rows that were not tried, since what they are made of did not pass its own gate."""
 
 
 class TrySettings(Protocol):
@@ -27,21 +36,34 @@ class TrySettings(Protocol):
         """How tokens are drawn."""
 
 
+class OriginSettings(TrySettings, Protocol):
+    """Of a stage that can take the data set's own texts."""
+
+    @property
+    def source(self) -> Source:
+        """Whose texts are taken."""
+
+
 SettingsType = TypeVar("SettingsType", bound=TrySettings, covariant=True)
 Row = TypeVar("Row", bound=PromptRecord)
+Tried = TypeVar("Tried")
 Reason = Callable[[Row, Guide, str, float | None], str]
 """Why a text is not taken for a row, given its guide and the gate's probability of harmless; empty where it is."""
 
 
 @dataclass(frozen=True)
 class Task(Generic[SettingsType]):
-    """What a stage works with: the model that writes, the gate that scores, and the guides, round k with guide k."""
+    """What a stage works with: the model that writes, the gate that scores, and the guides, attempt k with guide k.
 
-    model: Generator
+    `language` is what the model is asked in, and its texts are read by.
+    """
+
+    model: Model
     gate: Judge
     guides: Sequence[Guide]
     settings: SettingsType
     seed: int
+    language: Language = field(default_factory=english)
 
 
 @dataclass
@@ -74,45 +96,96 @@ def try_guides(
     prompt: Callable[[Row, Guide], Prompt],
     reason: Reason[Row],
     begun: Mapping[str, Attempt],
-    progress: ProgressCallback,
     wanted: Literal["harmful", "harmless"] | None = "harmless",
+    vary: bool = False,
 ) -> list[Attempt]:
-    """What came of each row: of what was `begun`, by id, as it is or, where it is open, after rounds until one passes.
+    """What comes of each row: of what was `begun`, by id, as it is or, where it is open, of attempts until one passes.
 
-    Texts that the token limit ended are cut back to whole sentences. Among rejected texts the one whose score is nearest
-    to `wanted` is kept; without `wanted` the last one, and no score.
+    A row that failed its gate is asked with its next guide as soon as the model can, beside rows at their first.
+    With `vary` each row begins with the guide that its id fixes (`in_turn`). Texts that the token limit ended are
+    cut back to whole sentences. Among rejected texts the one whose score is nearest to `wanted` is kept; without
+    `wanted` the last one, and no score.
     """
     results = [begun.get(row.id) or Attempt() for row in rows]
     trying = [(row, result) for row, result in zip(rows, results, strict=True) if result.is_open]
-    for round_number in range(task.settings.attempts):
-        pending = [(row, result) for row, result in trying if not result.passed]
-        if not pending:
-            break
-        guide = task.guides[round_number % len(task.guides)]
-        generations = task.model.generate(
-            [prompt(row, guide) for row, _ in pending],
-            task.settings.sampling(),
-            derive_seed(seed, "round", round_number),
-            lambda _, tokens: progress(0, tokens),
-        )
-        texts = [whole_sentences(guide.text(made.text), made.finished) for made in generations]
-        scores = task.gate.score([(row.prompt, text) for (row, _), text in zip(pending, texts, strict=True)])
-        if round_number == 0 and all(score is None for score in scores) and sum(map(bool, texts)) >= MANY_UNSCORED:
-            raise YieldError(
-                f"gate {task.gate.name} scored none of {len(texts)} texts, so that nothing would pass; try it with `amends "
-                "judge`, or name another (--gate, in a configuration gate: NAME)"
-            )
-        for (row, result), made, text, score in zip(pending, generations, texts, scores, strict=True):
+    gated = _Gated(task.gate)
+
+    def guide_of(turn: Turn) -> Guide:
+        return next(islice(in_turn(task.guides, trying[turn.row][0].id, vary), turn.attempt, None))
+
+    def take(answered: Sequence[tuple[Turn, Generation]]) -> list[bool]:
+        found = [(*trying[turn.row], guide_of(turn), made) for turn, made in answered]
+        texts = [whole_sentences(guide.text(made.text), made.finished) for _, _, guide, made in found]
+        first = [turn.attempt == 0 for turn, _ in answered]
+        scores = gated.scores([row for row, *_ in found], texts, first)
+        for (row, result, guide, made), text, score in zip(found, texts, scores, strict=True):
             no_room = made.had_no_room
-            why = "too long" if no_room else reason(row, guide, text, score)
+            why = "too long" if no_room else _held(text) or reason(row, guide, text, score)
             _record(result, guide, text, why, score if wanted and not no_room else None, wanted)
-        progress(sum(result.passed for _, result in pending), 0)
+        report(rows=sum(result.passed for _, result, *_ in found))
+        return [result.passed for _, result, *_ in found]
+
+    def asked(turn: Turn) -> Prompt:
+        return prompt(trying[turn.row][0], guide_of(turn))
+
+    turns = Turns(len(trying), task.settings.attempts, asked, take)
+    task.model.generate_until_taken(turns, task.settings.sampling(), seed, tokens_alone())
     return results
+
+
+@dataclass
+class _Gated:
+    """A gate at work on the texts of some rows; of first attempts it is counted how many it scored."""
+
+    gate: Judge
+    written: int = 0
+    scored: int = 0
+
+    def scores(self, rows: Sequence[PromptRecord], texts: Sequence[str], first: Sequence[bool]) -> list[float | None]:
+        """Its scores of texts, each a `first` attempt or not. Raises YieldError where it scores none of many."""
+        asked = [(row.prompt, text) for row, text in zip(rows, texts, strict=True)]
+        scores = score_rows(self.gate, [row.id for row in rows], asked)
+        self.written += sum(bool(text) and begins for text, begins in zip(texts, first, strict=True))
+        self.scored += sum(score is not None for score in scores)
+        if not self.scored and self.written >= MANY_UNSCORED:
+            raise YieldError(
+                f"gate {self.gate.name} scored none of {self.written} texts, so that nothing would pass; try it with "
+                "`amends judge`, or name another (--gate, in a configuration gate: NAME)"
+            )
+        return scores
+
+
+def in_turn(guides: Sequence[Tried], name: str, vary: bool) -> Iterator[Tried]:
+    """The guides, or their names, that a row is tried with, one attempt after another; it does not end.
+
+    Args:
+        name: the row's id.
+        vary: whether it begins with its own first guide, or all rows with the same.
+
+    Example:
+        >>> list(islice(in_turn(["plain", "suffix"], "1", vary=False), 3))
+        ['plain', 'suffix', 'plain']
+    """
+    return islice(cycle(guides), first_guide(name, len(guides)) if vary else 0, None)
+
+
+def first_guide(name: str, count: int) -> int:
+    """Which of so many guides a row begins with, where they vary: fixed by its id, and alike on every machine."""
+    return int(fixed_share(f"guide {name}") * count)
+
+
+def tokens_alone() -> ProgressCallback:
+    """For a model that generates: reports its tokens to this context's observer, from any thread, and not its rows.
+
+    A row is done when its gate is content.
+    """
+    told = observer()
+    return lambda _, tokens: told(0, tokens)
 
 
 def of_data_set(
     rows: Sequence[Row],
-    task: Task[InduceSettings | AnswerSettings],
+    task: Task[OriginSettings],
     texts: Sequence[str | None],
     reason: Reason[Row],
 ) -> dict[str, Attempt]:
@@ -120,12 +193,12 @@ def of_data_set(
     if task.settings.source == "own":
         return {}
     found = {}
-    given = {row.id: text for row, text in zip(rows, texts, strict=True) if text}
+    given = {row.id: without_reasoning(text) for row, text in zip(rows, texts, strict=True) if text}
     asked = [(row.prompt, given[row.id]) for row in rows if row.id in given]
-    scores = dict(zip(given, task.gate.score(asked), strict=True))
+    scores = dict(zip(given, score_rows(task.gate, list(given), asked), strict=True))
     for row in rows:
         text, score = given.get(row.id, ""), scores.get(row.id)
-        why = reason(row, UNGUIDED, text, score)
+        why = _held(text) or reason(row, UNGUIDED, text, score)
         rejections = [why] if why and text else []
         if task.settings.source == "origin" or not why:
             found[row.id] = Attempt(text, "origin", None, 0, not why, score, why, rejections)
@@ -134,9 +207,14 @@ def of_data_set(
     return found
 
 
-def no_mistakes(rows: Iterable[Mistake]) -> dict[str, Attempt]:
+def _held(text: str) -> str:
+    """The reason that holds at every gate: a rest of a block of reasoning is not trained on. Empty without one."""
+    return "holds reasoning" if has_reasoning(text) else ""
+
+
+def not_passed(rows: Iterable[Made], reason: str = NOT_A_MISTAKE) -> dict[str, Attempt]:
     """By id the rows that there is nothing to try for, since they did not pass their own gate."""
-    return {row.id: Attempt(reason=NOT_A_MISTAKE) for row in rows if not row.passed}
+    return {row.id: Attempt(reason=reason) for row in rows if not row.passed}
 
 
 def _record(result: Attempt, guide: Guide, text: str, reason: str, score: float | None, wanted: str | None) -> None:
