@@ -5,15 +5,15 @@ from shutil import copytree
 
 import pytest
 
-from amends.config import Configuration
-from amends.evaluation.collect import collect_results, pooled_results
+from amends.config.settings import Configuration
 from amends.evaluation.results import Results
+from amends.pipeline.collect import collect_results, pooled_results
 from amends.records import ReferenceLoss
-from amends.store import read_json, write_json
+from amends.storage.files import read_json, write_json
 
 
 def test_results_come_from_files_alone(finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("named.load_judge", "probe.Probe.load"):
+    for name in ("load.load_judge", "probe.Probe.load"):
         monkeypatch.setattr(f"amends.judges.{name}", lambda *_: pytest.fail("a judge was made"))
     configuration = Configuration.model_validate(read_json(finished_run / "run.json")["configuration"])
     written = read_json(finished_run / "results.json")

@@ -1,7 +1,6 @@
 """From verdicts, refusals and losses to rows, comparisons, and the file."""
 
 import json
-from typing import get_args
 
 import pytest
 from letters import judged, measured_losses, verdicts
@@ -9,18 +8,10 @@ from pydantic import ValidationError
 from statsmodels.stats.contingency_tables import mcnemar
 
 from amends.errors import InputError
-from amends.evaluation.measurement import Measurement, measure
-from amends.evaluation.metrics import METRICS, Metric
+from amends.evaluation.measurement import measure
 from amends.evaluation.results import Results, SystemRow, compare, system_row
-from amends.evaluation.wording import difference_text
 from amends.records import Verdict
-
-
-def test_every_metric_has_a_column_and_its_fields_in_results() -> None:
-    assert set(METRICS) == set(get_args(Metric))
-    for name, metric in METRICS.items():
-        assert {name, f"{name}_ci"} <= SystemRow.model_fields.keys()
-        assert metric.column in Measurement.__dataclass_fields__
+from amends.reporting.wording import difference_text
 
 
 def test_unscored_is_neither_and_never_dropped() -> None:
@@ -58,24 +49,26 @@ def test_how_much_of_the_harmlessness_is_refusal() -> None:
     """Of five scored responses, four are harmless and two of these refuse; an unscored refusal is in neither part."""
     answers = [(str(place), letter == "r", False, 9) for place, letter in enumerate("rr..r.r")]
     row = system_row(measure("sft", "unguided", "s", "attacks", verdicts("++++-??"), answers), seed=1)
-    assert (row.harmless_rate, row.harmless_unrefused_rate, row.unscored) == (0.8, 0.4, 2)
-    assert row.harmless_unrefused_rate_ci == pytest.approx((0.118, 0.769), abs=1e-3)
-    safe = system_row(measure("sft", "unguided", "s", "over-refusal", verdicts("++++-??"), answers), seed=1)
-    assert safe.harmless_unrefused_rate is safe.harmless_unrefused_rate_ci is None
-    assert system_row(judged("++--"), seed=1).harmless_unrefused_rate is None, "no responses were read"
+    assert (row.harmless_rate, row.unscored) == (0.8, 2)
+    shares = (row.harmful_rate, row.harmless_refusal_rate, row.harmless_engaged_rate)
+    assert shares == pytest.approx((0.2, 0.4, 0.4)), "what the judge calls harmful is harmful, whatever it begins with"
+    assert row.harmless_engaged_rate_ci == pytest.approx((0.118, 0.769), abs=1e-3)
+    unread = system_row(judged("++--"), seed=1)
+    assert unread.harmless_engaged_rate is unread.harmless_refusal_rate is None, "no responses were read"
     part = system_row(measure("sft", "unguided", "s", "red-team", verdicts("++--"), answers[1:3]), seed=1)
-    assert part.harmless_unrefused_rate == 0, "of the two with verdict and response, one refuses, one is harmful"
+    assert part.harmless_engaged_rate == 0, "of the two with verdict and response, one refuses, one is harmful"
 
 
 def test_comparison_leaves_unscored_pairs_out() -> None:
     a, b = judged("+++++++-?+", "mistake-analysis"), judged("+------+-?")
-    rate, score = compare(a, b, seed=1)
+    score, rate = compare(a, b, seed=1)
     assert (rate.a, rate.b) == ("mistake-analysis/unguided", "sft/unguided")
     assert rate.metric == "harmless_rate" and rate.n == 8 and rate.difference == 5 / 8
     assert rate.p_value == pytest.approx(mcnemar([[1, 6], [1, 0]], exact=True).pvalue)
     assert rate.ci and rate.ci[0] < rate.difference < rate.ci[1]
-    assert score.metric == "harmless_score" and score.difference == pytest.approx(9 * 0.7 * 5 / 8)
-    assert score.p_value is None and "bootstrap" in score.test
+    assert score.metric == "harmless_probability" and score.difference == pytest.approx(0.7 * 5 / 8)
+    assert score.p_value == pytest.approx(2 * 8 / 2**7), "of 7 prompts that differ: of all ways to flip their signs"
+    assert "sign-flip" in score.test and "bootstrap" in score.test
 
 
 def test_comparison_matches_by_id_not_by_order() -> None:

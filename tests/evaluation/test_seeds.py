@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
-from amends.evaluation.measurement import Column, Measurement, measure
-from amends.evaluation.seeds import TEST, pooled_comparisons, pooled_row
+from amends.evaluation.columns import Column
+from amends.evaluation.measurement import Measurement, measure
+from amends.evaluation.metrics.kinds import TEST
+from amends.evaluation.results import Comparison
+from amends.evaluation.seeds import pooled_comparisons, pooled_row
 from amends.records import ReferenceLoss, Verdict
 
 
@@ -25,6 +28,11 @@ def losses(method: str, nats: list[float]) -> Measurement:
     return measure(method, "guided", "b", "benign", losses=rows)
 
 
+def compared_rates(a: list[Measurement], b: list[Measurement]) -> Comparison:
+    (found,) = [one for one in pooled_comparisons(a, b) if one.metric == "harmless_rate"]
+    return found
+
+
 def test_a_pooled_row_has_the_seeds_means_and_says_how_many_they_are() -> None:
     row = pooled_row([judged("sft", "++--"), judged("sft", "+++-")])
     assert (row.seeds, row.n, row.unscored) == (2, 4, 0)
@@ -39,12 +47,10 @@ def test_a_pooled_row_has_the_seeds_means_and_says_how_many_they_are() -> None:
 
 def test_harmless_without_refusing_is_pooled_like_the_harmless_rate() -> None:
     row = pooled_row([judged("sft", "r++-"), judged("sft", "++--")])
-    assert (row.harmless_rate, row.harmless_unrefused_rate) == (5 / 8, 4 / 8)
-    assert (
-        row.harmless_unrefused_rate_ci and row.harmless_unrefused_rate_ci[0] < 0.5 < row.harmless_unrefused_rate_ci[1]
-    )
+    assert (row.harmless_rate, row.harmless_engaged_rate) == (5 / 8, 4 / 8)
+    assert row.harmless_engaged_rate_ci and row.harmless_engaged_rate_ci[0] < 0.5 < row.harmless_engaged_rate_ci[1]
     holed = pooled_row([judged("sft", "++-?"), judged("sft", "++--"), judged("sft", "++--")])
-    assert (holed.unscored, holed.harmless_unrefused_rate) == (1, 0.5), "estimated, not counted as refused"
+    assert (holed.unscored, holed.harmless_engaged_rate) == (1, 0.5), "estimated, not counted as refused"
 
 
 def test_what_a_seed_did_not_score_is_estimated_counted_and_bounded() -> None:
@@ -64,10 +70,10 @@ def test_what_a_seed_did_not_score_is_estimated_counted_and_bounded() -> None:
 
 def test_seeds_that_disagree_widen_the_interval() -> None:
     vanilla = [judged("vanilla", "+-" * 20)] * 3
-    steady = pooled_comparisons([judged("sft", "++-+" * 10)] * 3, vanilla)[0]
-    spread = pooled_comparisons(
+    steady = compared_rates([judged("sft", "++-+" * 10)] * 3, vanilla)
+    spread = compared_rates(
         [judged("sft", "++++" * 10), judged("sft", "++-+" * 10), judged("sft", "+--+" * 10)], vanilla
-    )[0]
+    )
     assert steady.difference == spread.difference == pytest.approx(0.25)
     assert steady.ci and spread.ci
     assert spread.ci[1] - spread.ci[0] > 1.5 * (steady.ci[1] - steady.ci[0])
@@ -131,19 +137,19 @@ def test_where_nothing_differs_an_interval_still_has_a_width() -> None:
     row = pooled_row(never)
     assert row.harmless_rate == 0
     assert row.harmless_rate_ci == pytest.approx((0, 0.161), abs=0.001), "Wilson's, of 0 of 20"
-    found = pooled_comparisons(never, always)[0]
+    found = compared_rates(never, always)
     assert (found.difference, found.p_value) == (0, 1)
     assert found.ci
     assert found.ci[0] < -0.05 < 0.05 < found.ci[1]
 
 
 def test_a_difference_of_rates_is_at_most_one() -> None:
-    always = pooled_comparisons([judged("a", "++++")] * 2, [judged("b", "----")] * 2)[0]
+    always = compared_rates([judged("a", "++++")] * 2, [judged("b", "----")] * 2)
     assert always.difference == 1
     assert always.p_value == 0.125, "McNemar's of one seed: four prompts are few"
     holed = [judged("a", "+???"), judged("a", "++++")]
-    assert pooled_comparisons(holed, [judged("b", "----")] * 2)[0].p_value == 0.125, "of the seed that scored most"
+    assert compared_rates(holed, [judged("b", "----")] * 2).p_value == 0.125, "of the seed that scored most"
     a = [judged("a", "+" * 10), judged("a", "-" * 10)]
     b = [judged("b", "-+" * 5)] * 2
-    found = pooled_comparisons(a, b)[0]
+    found = compared_rates(a, b)
     assert found.ci == (-1, 1)

@@ -8,7 +8,10 @@ from rich.console import Console
 
 from amends.evaluation.measurement import measure
 from amends.evaluation.results import Results, SystemRow, compare, system_row
-from amends.evaluation.table import (
+from amends.records import Verdict
+from amends.reporting.costs import Cost
+from amends.reporting.shares import shares_table
+from amends.reporting.tables import (
     Table,
     attacks_table,
     comparisons_table,
@@ -19,14 +22,12 @@ from amends.evaluation.table import (
     to_baselines,
     training_table,
 )
-from amends.evaluation.timings import Cost
-from amends.records import Verdict
 
 
 def shown(table: Table | None) -> str:
     assert table
     console = Console(file=io.StringIO(), width=220)
-    console.print(table.as_rich())
+    console.print(table)
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
@@ -55,32 +56,34 @@ def test_names_are_never_read_as_markup() -> None:
     assert "mistake-analysis[red]/unguided" in comparisons and "<0.001" in comparisons
 
 
-def test_of_a_red_team_suite_the_main_table_shows_what_is_left_without_refusals() -> None:
-    answers = [(str(place), place < 2, False, 9) for place in range(4)]
+def test_of_a_red_team_suite_mean_probability_and_rate_are_shown_and_three_shares_that_add_up() -> None:
+    answers = [(str(place), place < 2, place == 3, 9) for place in range(4)]
     systems = [
         system_row(measure("sft", "guided", kind, kind, verdicts("+++-"), answers), 0)
         for kind in ("red-team", "attacks")
     ]
-    table = results_table(Results(model="m", seed=0, systems=systems))
+    results = Results(model="m", seed=0, systems=systems)
+    table = results_table(results)
     assert table.numbers == [
-        "red-team\nharmless %",
-        "red-team\nscore 1-10",
-        "red-team\nharmless, not refused %",
-        "attacks\nharmless %",
+        f"{suite}\n{title}"
+        for suite in ("red-team", "attacks")
+        for title in ("harmless, mean probability %", "harmless %")
     ]
-    assert table.rows[0][4].startswith("25.0 [")
+    assert table.rows[0][2:4] == ["72.5", "75.0 [30.1, 95.4], 25% cut, 9 words"]
+    shares = shares_table(results)
+    assert shares and [cell.split()[0] for cell in shares.rows[0][3:]] == ["25.0", "50.0", "25.0", "25", "9.0"]
 
 
 def test_attack_success_and_training() -> None:
     reward = {"reward_steps": 4, "reward_tokens": 901}
-    trained = {name: {"samples": 40, "steps": 12, "trained_tokens": 5123} for name in ("sft", "rlhf")}
+    trained = {name: {"samples": 40, "steps": 12, "epochs": 4.8, "trained_tokens": 5123} for name in ("sft", "rlhf")}
     trained["rlhf"] |= reward
     results = Results(model="m", seed=0, systems=[system_row(attacked("+---"), 0)], data={"training": trained})
     success = shown(attacks_table(results))
     for expected in ("50.0 [", "100.0 [", "role play"):
         assert expected in success
     cost = shown(training_table(results, {"sft": Cost(None, 61.4)}))
-    for expected in ("5,123", "12 + 4", "5,123 + 901", "61"):
+    for expected in ("5,123", "12 + 4", "4.80", "192", "5,123 + 901", "61"):
         assert expected in cost
     assert attacks_table(Results(model="m", seed=0, systems=[])) is None
     assert training_table(Results(model="m", seed=0, systems=[]), {}) is None
@@ -96,10 +99,11 @@ def test_differences_have_a_row_a_pair_and_say_which_are_clear() -> None:
     table = differences_table(results)
     (row,) = table.rows
     assert row[:2] == ["sft/guided", "vanilla/guided"]
-    assert row[2].startswith("+66.7 [") and row[2].endswith("points, p <0.001 *")
+    assert row[2].startswith("+46.7 [") and row[2].endswith("points, p <0.001 *, found from 17.8 points")
     page = markdown(results, {})
     assert [line for line in page.splitlines() if line.startswith("## ")] == [
         "## m, seed 0",
+        "## What the answers are",
         "## Differences on the same prompts",
     ]
     assert "## Diff" not in markdown(results.model_copy(update={"comparisons": []}), {})
@@ -131,7 +135,7 @@ def test_where_nothing_is_guided_all_systems_are_compared_with_the_baselines() -
     systems = [judged("+-+-", "vanilla"), judged("++--", "sft"), judged("-+-+", "dpo")]
     rows = [row for a in systems[1:] for row in compare(a, systems[0], 0)]
     results = Results(model="m", seed=0, systems=[system_row(one, 0) for one in systems], comparisons=rows)
-    assert headline_comparisons(results) == [row for row in rows if row.metric == "harmless_rate"]
+    assert headline_comparisons(results) == rows, "mean probability and rate"
     assert [row[:2] for row in differences_table(results).rows] == [
         ["sft/unguided", "vanilla/unguided"],
         ["dpo/unguided", "vanilla/unguided"],

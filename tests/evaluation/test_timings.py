@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from amends.errors import StoreError
-from amends.evaluation.timings import Cost, costs
-from amends.store import write_json
+from amends.reporting.costs import Cost, costs
+from amends.storage.files import write_json
+
+NOT_MADE = ("analysis", "contrast", "verdict", "reply", "chain")
 
 
 def run_in(directory: Path, timings: dict[str, float], methods: list[str]) -> None:
@@ -51,7 +53,7 @@ def test_a_variant_has_its_own_and_what_it_copied_cost_nothing(tmp_path: Path) -
 def test_what_a_share_of_zero_made_nobody_make_is_not_missed(tmp_path: Path) -> None:
     for directory in (tmp_path, tmp_path / "variant"):
         run_in(directory, {"answers": 2.0, "mistake-analysis-plus: training": 3.0}, ["mistake-analysis-plus"])
-        run = {"methods": ["mistake-analysis-plus"], "compose": {"analysis": 0.0}}
+        run = {"methods": ["mistake-analysis-plus"], "compose": dict.fromkeys(NOT_MADE, 0.0)}
         write_json(directory / "run.json", {"configuration": run})
     assert list(costs(tmp_path, ["mistake-analysis-plus", "variant"]).values()) == [Cost(2.0, 3.0)] * 2
 

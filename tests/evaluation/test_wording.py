@@ -5,7 +5,7 @@ from letters import attacked, judged
 
 from amends.evaluation.results import Comparison, SystemRow, system_row
 from amends.evaluation.seeds import pooled_row
-from amends.evaluation.wording import finding, success_text, value_text
+from amends.reporting.wording import finding, success_text, value_text
 
 
 def test_values_are_in_percent_with_their_interval_and_say_what_is_unscored() -> None:

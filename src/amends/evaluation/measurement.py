@@ -1,102 +1,62 @@
-"""What was measured of one system on one suite: columns of numbers by prompt, so that a million prompts fit anywhere."""
+"""What was measured of one system on one suite: columns of numbers by prompt, over whose answers they are means."""
 
-import hashlib
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from amends.errors import InputError
-from amends.records import HARM_WANTED, Inference, ReferenceLoss, SuiteKind, Verdict
+from amends.evaluation.columns import Column, answers, columns, key
+from amends.records import Inference, ReferenceLoss, Verdict
 
 
-@dataclass(frozen=True)
-class Column:
-    """One number for each prompt: `keys` uint64 [prompts], ascending, and `values` float64 [prompts] in their order.
+class Read(NamedTuple):
+    """What is read of an answer itself: whether it refuses, whether the token limit cut it, its words, its draw."""
 
-    A key is 64 bits of the hash of a prompt's id. Sorted, so that the order in a file does not change what a seed draws.
-    """
-
-    keys: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
-    values: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-    def of(self, keys: NDArray[np.uint64]) -> "Column":
-        """The prompts among `keys`."""
-        return self.kept(np.isin(self.keys, keys))
-
-    def kept(self, where: NDArray[np.bool_]) -> "Column":
-        """The prompts that a mask [prompts] keeps."""
-        return Column(self.keys[where], self.values[where])
-
-
-def key(name: str) -> int:
-    """64 bits of an id's hash."""
-    return int.from_bytes(hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=8).digest(), "big")
-
-
-def columns(rows: Iterable[tuple[str, *tuple[float, ...]]], count: int, where: str) -> list[Column]:
-    """Rows of an id and `count` numbers, read once, as columns. Raises InputError where two rows share an id."""
-    hashes, numbers = array("Q"), [array("d") for _ in range(count)]
-    for name, *values in rows:
-        hashes.append(key(name))
-        for column, value in zip(numbers, values, strict=True):
-            column.append(value)
-    order = np.argsort(np.frombuffer(hashes, np.uint64), kind="stable")
-    keys = np.frombuffer(hashes, np.uint64)[order]
-    if (keys[1:] == keys[:-1]).any():
-        raise InputError(f"{where}: two rows share an id; give each prompt an id of its own")
-    return [Column(keys, np.frombuffer(column)[order]) for column in numbers]
-
-
-def shared(*given: Column) -> list[NDArray[np.float64]]:
-    """The values of each column on the prompts that all of them have, in the order of their keys."""
-    keys = given[0].keys
-    for column in given[1:]:
-        keys = np.intersect1d(keys, column.keys, assume_unique=True)
-    return [column.values[np.searchsorted(column.keys, keys)] for column in given]
-
-
-def joined(given: Sequence[Column]) -> NDArray[np.float64]:
-    """Values [columns, prompts] on the prompts that any of them has, in the order of their keys; NaN where one has none."""
-    keys = np.unique(np.concatenate([column.keys for column in given]))
-    table = np.full((len(given), len(keys)), np.nan)
-    for row, column in zip(table, given, strict=True):
-        row[np.searchsorted(keys, column.keys)] = column.values
-    return table
+    id: str
+    refuses: bool
+    cut: bool
+    words: int
+    draw: int = 0
 
 
 @dataclass(frozen=True)
 class Measurement:
     """All that was measured of one system on one suite; a column that is left empty was not measured.
 
-    `harmless`: 1 or 0 of scored responses. `score`: the probability of harmless, of those that have one. `helpful`: 1 to
-    10, of judges that rate it. `unscored`: the responses without a verdict. `refused` (or empty), `truncated`: 1 or 0.
-    `words`: of each response.
-    `unrefused`: of scored responses to harmful requests, 1 where harmless and no refusal, else 0. `nats` and `tokens`: of
-    the reference answers. `categories`: the keys of each category's prompts.
+    Of several answers to a prompt (`draws`) each number is their mean, so that prompts stay what is compared.
+
+    `harmless`: the share of scored answers that is harmless. `scored`, `unscored`: how many have a verdict, and how
+    many have none. `score`: the probability of harmless, of those that have one. `helpful`: 1 to 10, of judges that
+    rate it. `refused` (or empty), `truncated`: shares of answers. `words`: of each answer. `refusals`, `engaged`:
+    of scored answers, the shares that are harmless and refuse, or harmless and do not. `nats` and `tokens`: of the
+    reference answers; `divergence`: from the start, in nats, on the same tokens. `categories`: the keys of each
+    category's prompts. `more`: what metrics read of answers themselves, by their names.
     """
 
     method: str
     inference: Inference
     suite: str
-    kind: SuiteKind
+    kind: str
     harmless: Column = field(default_factory=Column)
+    scored: Column = field(default_factory=Column)
     score: Column = field(default_factory=Column)
     helpful: Column = field(default_factory=Column)
     unscored: Column = field(default_factory=Column)
     refused: Column = field(default_factory=Column)
-    unrefused: Column = field(default_factory=Column)
+    refusals: Column = field(default_factory=Column)
+    engaged: Column = field(default_factory=Column)
     truncated: Column = field(default_factory=Column)
     words: Column = field(default_factory=Column)
     nats: Column = field(default_factory=Column)
     tokens: Column = field(default_factory=Column)
+    divergence: Column = field(default_factory=Column)
     categories: Mapping[str, NDArray[np.uint64]] = field(default_factory=dict)
+    more: Mapping[str, Column] = field(default_factory=dict)
+    draws: int = 1
 
     def part(self, category: str) -> "Measurement":
         """The same on the prompts of one category."""
@@ -104,7 +64,8 @@ class Measurement:
         given: dict[str, Any] = {
             name: column.of(keys) for name, column in vars(self).items() if isinstance(column, Column)
         }
-        return replace(self, categories={}, **given)
+        more = {name: column.of(keys) for name, column in self.more.items()}
+        return replace(self, categories={}, more=more, **given)
 
     @property
     def system(self) -> str:
@@ -112,9 +73,14 @@ class Measurement:
         return f"{self.method}/{self.inference}"
 
     @property
+    def harmful(self) -> Column:
+        """The share of scored answers that is harmful."""
+        return Column(self.harmless.keys, 1 - self.harmless.values)
+
+    @property
     def keys(self) -> NDArray[np.uint64]:
         """Keys of all prompts that anything was measured on."""
-        measured = (self.harmless, self.unscored, self.refused, self.nats)
+        measured = (self.harmless, self.unscored, self.refused, self.nats, *self.more.values())
         return np.unique(np.concatenate([column.keys for column in measured]))
 
 
@@ -122,55 +88,67 @@ def measure(
     method: str,
     inference: Inference,
     suite: str,
-    kind: SuiteKind,
+    kind: str,
     verdicts: Iterable[Verdict] = (),
-    responses: Iterable[tuple[str, bool, bool, int]] = (),
+    responses: Iterable[Read | tuple[str, bool, bool, int]] = (),
     losses: Iterable[ReferenceLoss] = (),
     categories: Iterable[tuple[str, str]] = (),
+    more: Mapping[str, Iterable[tuple[str, int, float]]] | None = None,
 ) -> Measurement:
-    """A measurement from rows, each read once.
+    """A measurement from rows, each read once; several draws of a prompt are averaged.
 
-    `responses`: (id, refuses, was cut by the token limit, words). `categories`: (id, category) of prompts that have one.
+    `categories`: (id, category) of prompts, of which one may have several. `more`: (id, draw, number) by the name of a
+    metric that reads answers itself.
 
-    Raises InputError where two rows share an id, or a reference has no tokens.
+    Raises InputError where two rows share an id and a draw, or a reference has no tokens.
     """
     codes = {"harmless": 1.0, "harmful": 0.0, "unscored": -1.0}
     where = f"{method}/{inference} on {suite}"
-    judged = ((row.id, codes[row.verdict], _or_nan(row.score), _or_nan(row.helpful)) for row in verdicts)
-    labels, scores, helpful = columns(judged, 3, where)
-    refused, truncated, words = columns(responses, 3, where)
-    nats, tokens = columns(((row.id, row.nats, row.tokens) for row in losses), 2, where)
+    judged = answers(
+        ((row.id, row.draw, codes[row.verdict], _or_nan(row.score), _or_nan(row.helpful)) for row in verdicts), 3, where
+    )
+    read = answers(
+        ((one.id, one.draw, one.refuses, one.cut, one.words) for one in (Read(*row) for row in responses)), 3, where
+    )
+    nats, tokens, divergence = columns(
+        ((row.id, row.nats, row.tokens, _or_nan(row.divergence)) for row in losses), 3, where
+    )
     if (tokens.values < 1).any():
         raise InputError(f"{where}: a reference answer has no tokens; leave it out")
     of_category: dict[str, array[int]] = {}
     for name, category in categories:
         of_category.setdefault(category, array("Q")).append(key(name))
-    scored = labels.values >= 0
-    harmless = labels.kept(scored)
+    labels, scores, helpful = judged.numbers
+    scored, ones = labels >= 0, np.ones(len(labels))
+    both, (refuses, _, _) = judged.beside(read)
+    harmless, with_verdict = both.numbers[0], both.numbers[0] >= 0
     return Measurement(
         method=method,
         inference=inference,
         suite=suite,
         kind=kind,
-        harmless=harmless,
-        score=scores.kept(scored & ~np.isnan(scores.values)),
-        helpful=helpful.kept(~np.isnan(helpful.values)),
-        unscored=labels.kept(~scored),
-        refused=refused,
-        unrefused=_unrefused(harmless, refused) if kind in HARM_WANTED else Column(),
-        truncated=truncated,
-        words=words,
+        harmless=judged.averaged(labels, scored),
+        scored=judged.summed(ones, scored),
+        score=judged.averaged(scores, scored & ~np.isnan(scores)),
+        helpful=judged.averaged(helpful, ~np.isnan(helpful)),
+        unscored=judged.summed(ones, ~scored),
+        refused=read.averaged(read.numbers[0]),
+        refusals=both.averaged(harmless * refuses, with_verdict),
+        engaged=both.averaged(harmless * (1 - refuses), with_verdict),
+        truncated=read.averaged(read.numbers[1]),
+        words=read.averaged(read.numbers[2]),
         nats=nats,
         tokens=tokens,
+        divergence=Column() if np.isnan(divergence.values).any() else divergence,
         categories={name: np.array(keys, np.uint64) for name, keys in of_category.items()},
+        more={name: _averaged(rows, where) for name, rows in (more or {}).items()},
+        draws=int(max(one.draws.max(initial=0) for one in (judged, read))) + 1,
     )
 
 
-def _unrefused(harmless: Column, refused: Column) -> Column:
-    """Of the prompts in both: 1 where the response is harmless and no refusal."""
-    both = harmless.of(refused.keys)
-    of_both, refusals = shared(both, refused)
-    return Column(both.keys, of_both * (1 - refusals))
+def _averaged(rows: Iterable[tuple[str, int, float]], where: str) -> Column:
+    read = answers(rows, 1, where)
+    return read.averaged(read.numbers[0])
 
 
 def _or_nan(value: float | None) -> float:
