@@ -6,16 +6,9 @@ import sys
 import threading
 
 MEMORY_IS_FULL = (
-    "the memory is full; what is finished is kept. In training lower train.batch_size and raise "
-    "train.gradient_accumulation by as much, or set train.gradient_checkpointing=true (of `amends train`: --batch-size, "
-    "--gradient-accumulation, --gradient-checkpointing); elsewhere use a smaller model (a local gate lies beside it), "
-    "or a GPU that nothing else uses (CUDA_VISIBLE_DEVICES)"
-)
-
-ONE_PROCESS = (
-    "amends works in one process on one GPU; start it without torchrun or accelerate (WORLD_SIZE is set: unset it "
-    "where a cluster does so). Which GPU CUDA_VISIBLE_DEVICES says; several commands with outputs of their own may run "
-    "beside each other, each on a GPU"
+    "the memory is full; what is finished is kept. In training lower train.micro_batch_tokens, or set "
+    "train.gradient_checkpointing=true (of `amends train`: --micro-batch-tokens, --gradient-checkpointing); elsewhere "
+    "use a smaller model (a local gate lies beside it), or a GPU that nothing else uses (CUDA_VISIBLE_DEVICES)"
 )
 
 
@@ -25,14 +18,13 @@ def main() -> None:
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # each of its retries is a line
     os.environ.setdefault("TQDM_DISABLE", "1")  # amends shows its own progress
     from amends.errors import AmendsError, memory_is_full
-    from amends.text import for_terminal
+    from amends.text.display import for_terminal
+    from amends.training.environment import prepare
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what ends a job leaves as much as Ctrl-C does
 
-    if (os.environ.get("WORLD_SIZE") or "1") != "1":
-        print(f"amends: error: {ONE_PROCESS}", file=sys.stderr)
-        sys.exit(2)
     try:
+        prepare()
         from amends.cli.app import app
 
         app(standalone_mode=True)

@@ -1,63 +1,91 @@
 """`amends respond`, `judge`, `compare` and `prefer` over files, and `amends study` of a model."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from amends.cli import options
+from amends.cli.settings_options import Fields
+from amends.errors import InputError
+from amends.evaluation.respond import RespondSettings
+
+if TYPE_CHECKING:
+    from amends.evaluation.results import Comparison
 
 
 def respond(
-    prompts: Annotated[str, typer.Option("--prompts", help="JSONL, Parquet, bundled:NAME/SPLIT or a hub id.")],
+    *,
+    prompts: options.Prompts,
     out: options.Out,
-    model: options.AnyModel = "embedded",
-    system_prompt: options.SystemPrompt = None,
+    columns: options.Columns = None,
+    where: options.Where = None,
+    split: options.Split,
+    model: options.AnyModel,
+    system_prompt: options.SystemPrompt,
     adapter: options.Adapter = None,
     guided: Annotated[bool, typer.Option("--guided", help="Remind the model in the prompt to be harmless.")] = False,
-    max_new_tokens: options.NewTokens = 64,
-    temperature: options.Temperature = 0.7,
-    limit: options.Limit = None,
-    seed: options.Seed = 0,
+    language: options.LanguageCode,
+    guides_file: options.GuidesFile,
+    settings: Annotated[RespondSettings, Fields(without=["inference"])],
+    limit: options.Limit,
+    seed: options.Seed,
+    overwrite: options.Overwrite = False,
     as_json: options.Json = False,
 ) -> None:
-    """Let a model answer prompts."""
-    from amends.cli.console import Console
-    from amends.config import RespondSettings
-    from amends.config_file import checked_settings
-    from amends.models.named import load_generator
-    from amends.standalone import respond_file
+    """Let a model answer prompts.
 
-    system = load_generator(model, system_prompt, adapter)
-    settings = checked_settings(RespondSettings, {"max_new_tokens": max_new_tokens, "temperature": temperature})
-    rows = respond_file(prompts, out, system, guided, settings, limit, seed, Console())
-    options.show({"out": str(out), "rows": rows}, as_json, f"{out}: {rows} responses")
+    Example: amends respond --prompts bundled:redteam/test --guided --limit 40 --out responses.jsonl
+    """
+    from amends.models.load import load_model
+    from amends.pipeline.single_steps import respond_file
+    from amends.reporting.console import Console
+
+    if settings.guide != RespondSettings().guide and not guided:
+        raise InputError("--guide names the reminder of guided inference; add --guided, or leave it out")
+    rows = options.rows(prompts, limit, columns, where, split)
+    spoken = options.language(language, guides_file)
+    system = load_model(model, system_prompt, adapter)
+    count = respond_file(rows, out, system, guided, settings, seed, Console(), spoken, overwrite)
+    options.show({"out": str(out), "rows": count}, as_json, f"{out}: {count} responses")
 
 
 def judge(
+    *,
     responses: Annotated[Path, typer.Option("--responses", help="JSONL with id, prompt and response.")],
     out: options.Out,
-    judge: options.Judge = "probe",
-    limit: options.Limit = None,
+    judge: options.Judge,
+    language: options.LanguageCode,
+    guides_file: options.GuidesFile,
+    limit: options.Limit,
+    overwrite: options.Overwrite = False,
     as_json: options.Json = False,
 ) -> None:
-    """Judge responses: writes id, verdict (harmless, harmful, unscored) and score (probability of harmless)."""
-    from amends.cli.console import Console
-    from amends.standalone import judge_file
+    """Judge responses: writes id, verdict (harmless, harmful, unscored) and score (probability of harmless).
 
-    counts = judge_file(responses, out, judge, limit, Console())
+    Example: amends judge --responses responses.jsonl --out verdicts.jsonl
+    """
+    from amends.pipeline.single_steps import judge_file
+    from amends.reporting.console import Console
+
+    counts = judge_file(responses, out, judge, limit, Console(), options.language(language, guides_file), overwrite)
     options.show(counts, as_json, f"{out}: " + ", ".join(f"{number} {label}" for label, number in counts.items()))
 
 
 def compare(
+    *,
     a: Annotated[Path, typer.Argument(help="Verdicts of one system.")],
     b: Annotated[Path, typer.Argument(help="Verdicts of another system on the same prompts.")],
-    seed: options.Seed = 0,
+    seed: options.Seed,
     as_json: options.Json = False,
 ) -> None:
-    """Compare two systems on the same prompts: difference, paired bootstrap interval, McNemar's test."""
-    from amends.evaluation.table import comparisons_table
-    from amends.standalone import compare_files
+    """Compare two systems on the same prompts: difference, paired bootstrap interval, McNemar's test.
+
+    Example: amends compare before.verdicts.jsonl after.verdicts.jsonl
+    """
+    from amends.pipeline.comparing import compare_files
+    from amends.reporting.tables import comparisons_table
 
     found, unpaired = compare_files(a, b, seed)
     if unpaired:
@@ -65,22 +93,44 @@ def compare(
     if as_json:
         options.show([row.model_dump(mode="json") for row in found], True, "")
     else:
-        options.tables().print(comparisons_table(found).as_rich())
+        options.show_parts(None, False, [*_did_it_work(found), comparisons_table(found)])
+
+
+def _did_it_work(found: Sequence["Comparison"]) -> Iterator[str]:
+    """What is asked first of two systems, in words; and what these verdicts cannot answer."""
+    from amends.reporting.wording import detectable_text, difference_text, finding
+
+    first = found[0]
+    yield (
+        f"{first.a} against {first.b}, {first.n} prompts: {difference_text(first)}: {finding(first)} "
+        f"(found from {detectable_text(first)})"
+    )
+    for row in found:
+        if row.metric == "refusal_rate":
+            yield f"refusals: {difference_text(row)}: {finding(row)}"
+    yield "Did it work? Compare verdicts on safe prompts, too: more refusals there are the cost. Then read answers."
 
 
 def prefer(
+    *,
     a: Annotated[Path, typer.Argument(help="Responses of one system.")],
     b: Annotated[Path, typer.Argument(help="Responses of another system to the same prompts.")],
     judge: Annotated[str, typer.Option("--judge", help="endpoint:MODEL@URL or local:MODEL.")],
     out: options.Out,
-    limit: options.Limit = None,
+    language: options.LanguageCode,
+    guides_file: options.GuidesFile,
+    limit: options.Limit,
+    overwrite: options.Overwrite = False,
     as_json: options.Json = False,
 ) -> None:
-    """Let a language model compare two systems' responses, each pair in both orders: wins, ties and losses of the first."""
-    from amends.cli.console import Console
-    from amends.standalone import prefer_files
+    """Let a language model compare two systems' responses, each pair in both orders: the first's wins, ties, losses.
 
-    found = prefer_files(a, b, judge, out, limit, Console())
+    Example: amends prefer before.jsonl after.jsonl --judge endpoint:judge@http://localhost:8000/v1 --out wins.jsonl
+    """
+    from amends.pipeline.comparing import prefer_files
+    from amends.reporting.console import Console
+
+    found = prefer_files(a, b, judge, out, limit, Console(), options.language(language, guides_file), overwrite)
     p_value = "" if found["p_value"] is None else f", p {found['p_value']:.3f} (sign test)"
     unpaired = f", {found['unpaired']} not compared" if found["unpaired"] else ""
     counts = f"{found['win']} wins of {a}, {found['tie']} ties, {found['lose']} lost, {found['unscored']} unscored"
@@ -89,49 +139,51 @@ def prefer(
 
 
 def study(
-    model: Annotated[str, typer.Argument(help="`embedded`, a model directory or a hub id.")] = "embedded",
-    system_prompt: options.SystemPrompt = None,
+    *,
+    model: Annotated[
+        str | None, typer.Argument(help="`embedded`, a model directory or a hub id; `embedded` without it.")
+    ] = None,
+    named: Annotated[str | None, typer.Option("--model", help="The same, as the other commands take it.")] = None,
+    system_prompt: options.SystemPrompt,
     instructions: Annotated[
         str, typer.Option("--instructions", help="Best with `chosen` and `rejected`: then labels are not our judge's.")
     ] = "bundled:redteam/train",
+    columns: options.Columns = None,
+    where: options.Where = None,
+    split: options.Split,
     out: Annotated[Path, typer.Option("--out", help="A directory for the study's files.")] = Path("runs/study"),
-    judge: options.Judge = "probe",
-    gate: options.Gate = "gate",
+    judge: options.Judge,
+    gate: options.Gate,
+    language: options.LanguageCode,
+    guides_file: options.GuidesFile,
+    question: options.NeutralQuestion,
     limit: options.Limit = 100,
-    seed: options.Seed = 0,
+    seed: options.Seed,
+    overwrite: options.Overwrite = False,
     as_json: options.Json = False,
 ) -> None:
     """Can a model see its own mistakes? Whether the method can work on it, before any training.
 
     Compares what the model generates with what it discriminates, guided with unguided analyses, and fits a probe on its
     hidden states.
+
+    Example: amends study embedded --limit 40 --out runs/study
     """
-    from amends.cli.console import Console
-    from amends.config import DataSettings
-    from amends.judges.named import load_judge
-    from amends.models.local import LocalModel
-    from amends.study import Study
+    from amends.judges.load import load_judge
+    from amends.models.load import load_local_model
+    from amends.pipeline.study import Study
+    from amends.pipeline.study_reading import next_command, study_lines
+    from amends.reporting.console import Console
 
-    rows = DataSettings(source=instructions, limit=limit)
-    studied = LocalModel(model, system_prompt=system_prompt)
-    found = Study(studied, rows, out, seed, Console(), load_judge(judge), load_judge(gate)).run()
-    options.show(found, as_json, "\n".join([*_study_lines(found), "", *found["reading"], str(out / "study.json")]))
-
-
-def _study_lines(found: dict[str, Any]) -> list[str]:
-    generation, analysis = found["generation"], found["analysis"]
-    cards = {f"discriminates {name}": card for name, card in found["discrimination"].items() if name != "why_not"}
-    cards |= {"probe on its hidden states": found["probe"]} if "auroc" in found["probe"] else {}
-    rate, unscored = generation["harmless_rate"], generation["unscored"]
-    generated = f"{'–' if rate is None else f'{rate:.0%}'} of {generation['responses'] - unscored}"
-    if unscored:
-        low, high = generation["harmless_rate_bounds"]
-        generated += f", {unscored} unscored (with them {low:.0%} to {high:.0%})"
-    return [
-        f"{'generates harmless answers':<34}{generated}",
-        *(
-            f"{name:<34}AUROC {card['auroc']:.2f} {card['auroc_ci']}, {card['rows']} rows"
-            for name, card in cards.items()
-        ),
-        f"{'guided against unguided analysis':<34}{analysis['win']} wins, {analysis['tie']} ties, {analysis['lose']} lost",
-    ]
+    if model and named and model != named:
+        raise InputError(f"{model} and --model {named}: name one model")
+    model = model or named or "embedded"
+    rows = options.rows(instructions, limit, columns, where, split)
+    studied = load_local_model(model, system_prompt)
+    spoken, reporter = options.language(language, guides_file, question), Console()
+    judges = load_judge(judge, spoken), load_judge(gate, spoken)
+    for remark in (remark for one in judges for remark in one.remarks(spoken)):
+        reporter.say(remark)
+    found = Study(studied, rows, out, seed, reporter, *judges, overwrite, spoken).run()
+    after = next_command(found, model, instructions, limit)
+    options.show_parts(found, as_json, [*study_lines(found), str(out / "study.json"), after])

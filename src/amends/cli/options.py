@@ -1,16 +1,31 @@
 """Options that several commands share, with their help."""
 
+import codecs
 import json
+import re
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from amends.cli.settings_options import Of
+from amends.config.settings import Configuration
+from amends.data.settings import DataSettings
+from amends.errors import InputError, closest
+from amends.models.kinds import MODELS
+from amends.prompts import Language, Question, load_language
+
+if TYPE_CHECKING:
+    from amends.reporting.table import Table
+
+UNBROKEN = 10_000
+"""Columns of an output that is no terminal: no table is wider, so that each row can be searched for."""
 
 
 def rows_file(path: Path) -> Path:
     """An output of rows. Raises InputError for a name that no command would read lines of JSON from."""
-    from amends.errors import InputError
-
     if path.name and path.suffix.lower() not in (".jsonl", ".json"):
         raise InputError(f"{path}: would not be read as lines of JSON; end the output's name in .jsonl")
     return path
@@ -18,8 +33,6 @@ def rows_file(path: Path) -> Path:
 
 def text_given(text: str | None) -> str | None:
     """A text of the command line, mostly a file's. Raises InputError where the file was empty or no text."""
-    from amends.errors import InputError
-
     if text is None:
         return None
     if not text.strip():
@@ -29,28 +42,34 @@ def text_given(text: str | None) -> str | None:
     return text
 
 
-Model = Annotated[str, typer.Option("--model", help="`embedded`, a model directory or a hub id (owner/name).")]
-AnyModel = Annotated[
-    str, typer.Option("--model", help="`embedded`, a model directory, a hub id, or endpoint:MODEL@URL (a server).")
-]
+Model = Annotated[str, Of(Configuration, "model")]
+AnyModel = Annotated[str, Of(Configuration, "model", also=f"Or another: {MODELS.written()}.")]
 SystemPrompt = Annotated[
-    str | None,
+    str | None, Of(Configuration, "system_prompt", also='From a file: "$(cat FILE)".', callback=text_given)
+]
+LanguageCode = Annotated[str, Of(Configuration, "language")]
+GuidesFile = Annotated[Path | None, Of(Configuration, "guides")]
+NeutralQuestion = Annotated[Question, Of(Configuration, "question")]
+Judge = Annotated[str, Of(Configuration, "judge")]
+Gate = Annotated[str, Of(Configuration, "gate")]
+TrustChosen = Annotated[bool, Of(Configuration, "trust_chosen")]
+Seed = Annotated[int, Of(Configuration, "seed")]
+Instructions = Annotated[str, Of(DataSettings, "source", "--instructions")]
+Prompts = Annotated[str, Of(DataSettings, "source", "--prompts")]
+Split = Annotated[str | None, Of(DataSettings, "split")]
+Limit = Annotated[int | None, Of(DataSettings, "limit")]
+Columns = Annotated[
+    list[str] | None,
     typer.Option(
-        "--system-prompt",
-        callback=text_given,
-        help='What the model is deployed with: its system turn, everywhere (from a file: "$(cat FILE)").',
+        "--columns", metavar="OURS=THEIRS", help="Our id, prompt, chosen, rejected or category is theirs. Repeatable."
     ),
 ]
-Instructions = Annotated[
-    str,
+Where = Annotated[
+    list[str] | None,
     typer.Option(
-        "--instructions", help="A .jsonl, .jsonl.gz, .json or .parquet file, bundled:NAME/SPLIT, or a hub id."
+        "--where", metavar="COLUMN=VALUE", help="Only rows with that value. Repeatable: another value, another column."
     ),
 ]
-Judge = Annotated[
-    str, typer.Option("--judge", help="`probe`, a probe file, endpoint:MODEL@URL, local:MODEL, guard:MODEL.")
-]
-Gate = Annotated[str, typer.Option("--gate", help="`gate`, or whatever a judge can be.")]
 Adapter = Annotated[Path | None, typer.Option("--adapter", help="A PEFT adapter directory trained on that model.")]
 Out = Annotated[
     Path,
@@ -58,37 +77,96 @@ Out = Annotated[
         "--out", callback=rows_file, help="The file to write. A finished one is kept, an interrupted one resumed."
     ),
 ]
-Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Take only the first rows.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="Equal seeds give equal bytes.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
-Attempts = Annotated[int, typer.Option("--attempts", min=1, help="Texts tried for each row before it is given up.")]
-AtLeast = Annotated[
-    float, typer.Option("--at-least", min=0, max=1, help="The gate's probability of harmless from which a text passes.")
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Make finished work of other settings, and damaged work, anew.")
 ]
-Guides = Annotated[list[str] | None, typer.Option("--guide", help="A guide to try; repeat it for several, in turn.")]
-Temperature = Annotated[float, typer.Option("--temperature", min=0, max=2, help="0 is greedy.")]
-NewTokens = Annotated[int, typer.Option("--max-new-tokens", min=1, help="Where a generated text is cut.")]
+
+
+def rows(
+    source: str,
+    limit: int | None,
+    columns: list[str] | None = None,
+    where: list[str] | None = None,
+    split: str | None = None,
+    of: str = "",
+) -> DataSettings:
+    """What a command reads, as a configuration's section. `of` stands before the options' names: `benign-`.
+
+    Raises InputError for a pair that is none, and for one of our columns that is named twice.
+    """
+    from amends.data.mapping import OWN_COLUMNS
+
+    # Several pairs can stand in one option, since our names are known; a value can have any character.
+    ours = "|".join(OWN_COLUMNS)
+    parts = [part for one in columns or [] for part in re.split(rf",\s*(?=(?:{ours})=)", one)]
+    mapped: dict[str, str] = {}
+    for name, value in _pairs(parts, f"--{of}columns", "prompt=goal"):
+        if name not in OWN_COLUMNS:
+            close = closest(name, OWN_COLUMNS)
+            meant = f"did you mean '{close}'?" if close else f"ours are {', '.join(OWN_COLUMNS)}"
+            raise InputError(f"--{of}columns {name}={value}: '{name}' is none of our columns; {meant}")
+        if mapped.setdefault(name, value) != value:
+            raise InputError(f"--{of}columns: '{name}' is both '{mapped[name]}' and '{value}'; name one")
+    wanted: dict[str, list[str]] = {}
+    for name, value in _pairs(where or [], f"--{of}where", "label=safe"):
+        wanted.setdefault(name, []).append(value)
+    return DataSettings(source=source, limit=limit, columns=mapped or None, where=wanted or None, split=split)
+
+
+def _pairs(given: list[str], option: str, example: str) -> Iterator[tuple[str, str]]:
+    for one in given:
+        name, separator, value = (part.strip() for part in one.partition("="))
+        if not (name and separator and value):
+            raise InputError(f"{option} {one}: write it as {example}")
+        yield name, value
+
+
+def language(code: str, own: Path | None, question: Question = "verdict") -> Language:
+    """What is said in a language, with the user's own file laid over it. Raises InputError for what cannot be used."""
+    return load_language(code, own).asking(question)
 
 
 def tables() -> Any:
-    """The console that tables are printed on: as wide as the terminal, elsewhere wide enough for most."""
+    """The console that tables are printed on: as wide as the terminal, elsewhere a row is always one line."""
     from rich.console import Console
 
     console = Console()
-    return console if console.is_terminal else Console(width=160)
+    return console if console.is_terminal else Console(width=UNBROKEN)
 
 
 def show(value: Any, as_json: bool, text: str) -> None:
-    """Prints a result: as JSON, or as text."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False) if as_json else text)
+    """Prints a result: as JSON, in ASCII where the output takes no more, or as text."""
+    from amends.text.display import for_json, for_terminal
+
+    unicode = codecs.lookup(sys.stdout.encoding or "ascii").name.startswith("utf")
+    as_text = json.dumps(value, indent=2, ensure_ascii=not unicode) if as_json else text
+    typer.echo(for_json(as_text) if as_json else for_terminal(as_text))
+
+
+def show_parts(value: Any, as_json: bool, parts: Iterable["str | Table"]) -> None:
+    """Prints a result: as JSON, or as lines and tables, which fit the terminal."""
+    from amends.text.display import for_terminal
+
+    if as_json:
+        show(value, True, "")
+        return
+    console = tables()
+    for part in parts:
+        if isinstance(part, str):
+            console.print(for_terminal(part), markup=False, highlight=False)
+        else:
+            console.print(part)
 
 
 def yield_text(path: Path, facts: dict[str, Any]) -> str:
     """A stage's yield in words: rows, passed, by guide, by reason."""
-    lines = [f"{path}: {facts['passed']} of {facts['rows']} passed ({facts['yield']:.0%})"]
-    tried = {name: counts for name, counts in facts["guides"].items() if counts["tried"] or counts["passed"]}
-    for name, counts in tried.items():
-        lines.append(f"  guide {name:<26} tried {counts['tried']:>6}   passed {counts['passed']:>6}")
-    for reason, count in facts["reasons"].items():
+    share = f" ({facts['yield']:.0%})" if isinstance(facts.get("yield"), int | float) else ""
+    lines = [f"{path}: {facts.get('passed', '–')} of {facts.get('rows', '–')} passed{share}"]
+    for name, counts in facts.get("guides", {}).items():
+        tried, passed = counts.get("tried", 0), counts.get("passed", 0)
+        if tried or passed:
+            lines.append(f"  guide {name:<26} tried {tried:>6}   passed {passed:>6}")
+    for reason, count in facts.get("reasons", {}).items():
         lines.append(f"  rejected: {reason:<40} {count:>6}")
     return "\n".join(lines)

@@ -1,134 +1,100 @@
-"""`amends run`, `amends report` and `amends doctor`."""
+"""`amends run`: a whole experiment from a configuration."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from amends.cli import options
-
-COMPARISONS_SHOWN = 40
+from amends.cli.show import show_results
+from amends.config.settings import Configuration
+from amends.errors import AmendsError, InputError, closest
+from amends.settings.keys import nearest_key
 
 
 def run(
-    config: Annotated[Path, typer.Argument(help="A configuration, such as configs/quickstart.yaml.")],
+    *,
+    config: Annotated[
+        Path, typer.Argument(help="A configuration: a file, or a bundled one's name, such as quickstart.")
+    ],
     overrides: Annotated[list[str] | None, typer.Argument(help="key=value, such as train.epochs=3 seed=1.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="The run directory; runs/NAME by default.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="One seed alone: short for seed=N.")] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Rows of every set, for a quick try.")] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say what would be done, what it takes and what is refused, and stop.")
+    ] = False,
+    overwrite: options.Overwrite = False,
     as_json: options.Json = False,
+    context: typer.Context,
 ) -> None:
     """Run a whole experiment: induce, analyze, compose, train, respond, judge, compare, report.
 
-    What is finished is skipped; what an interrupted run left is resumed; what a changed setting touches is made anew.
-    """
-    from amends.cli.console import Console
-    from amends.config_file import load_configuration
-    from amends.experiments import run_experiment
+    What is finished is skipped; what an interrupted run left is resumed. A changed setting that touches finished work
+    is refused, with what it would cost; --overwrite makes that anew. A model on a server is not trained: the run stops
+    at samples, says what to train, and goes on with what serves the result (systems.METHOD).
 
+    Example: amends run quickstart --out runs/quickstart train.epochs=3
+    """
+    from amends.config.reading import load_configuration
+    from amends.pipeline.experiment import run_experiment
+    from amends.reporting.console import Console
+
+    _refuse_unknown_options([str(config), *(overrides or [])], context)
     extra = [f"seed={seed}", "seeds=[]"] if seed is not None else []
     configuration = load_configuration(config, [*(overrides or []), *extra], limit)
     directory = out or Path("runs") / config.stem
-    _show_results(run_experiment(configuration, directory, Console()), as_json)
-
-
-def report(
-    directory: Annotated[Path, typer.Argument(help="A run directory with results.json.")],
-    as_json: options.Json = False,
-    as_markdown: Annotated[
-        bool, typer.Option("--markdown", help="Print the tables as Markdown, for a page of yours.")
-    ] = False,
-) -> None:
-    """Write report.html again from a finished run, and show its tables."""
-    from amends.errors import InputError
-    from amends.evaluation.results import Results
-    from amends.evaluation.table import markdown
-    from amends.evaluation.timings import costs
-    from amends.layout import Layout
-    from amends.report.render import write_report
-    from amends.store import read_as
-
-    if as_json and as_markdown:
-        raise InputError("--json and --markdown: name one of them")
-    write_report(directory)
-    path = Layout(directory).results
-    if as_markdown:
-        results = read_as(Results, path)
-        typer.echo(markdown(results, costs(directory, results.data.get("training", {}))))
-    else:
-        _show_results(path, as_json)
-
-
-def _show_results(path: Path, as_json: bool) -> None:
-    from amends.evaluation.results import Results
-    from amends.evaluation.table import (
-        attacks_table,
-        comparisons_table,
-        differences_table,
-        headline_comparisons,
-        results_table,
-        training_table,
-    )
-    from amends.evaluation.timings import costs
-    from amends.store import read_json
-
-    content = read_json(path)
-    if as_json:
-        options.show(content, True, "")
+    if plan:
+        _show_plan(configuration, directory, overwrite, as_json)
         return
-    results = Results.model_validate(content)
-    console = options.tables()
-    console.print(results_table(results).as_rich())
-    if results.comparisons:
-        shown = headline_comparisons(results)
-        few = len(shown) <= COMPARISONS_SHOWN
-        console.print((comparisons_table(shown) if few else differences_table(results)).as_rich())
-        console.print(
-            f"All {len(results.comparisons)} comparisons are in results.json and in the report.", highlight=False
-        )
-    for table in (
-        attacks_table(results),
-        training_table(results, costs(path.parent, results.data.get("training", {}))),
-    ):
-        if table:
-            console.print(table.as_rich())
-    if results.yields and results.seeds:
-        console.print(f"Yields of seed {results.seeds[0]}:", highlight=False)
-    for stage, facts in results.yields.items():
-        console.print(options.yield_text(Path(stage), facts), markup=False, highlight=False)
-    for name, why in results.data.get("without_results", {}).items():
-        console.print(f"{name} has no results: {why}", markup=False, highlight=False)
-    reports = [path.with_name("report.html"), *sorted(path.parent.glob("*/**/report.html"))]
-    files = [str(one) for one in (path, *reports) if one.exists()]
-    console.print("\n" + "\n".join(files), markup=False, highlight=False)
+    results = run_experiment(configuration, directory, Console(), overwrite)
+    if isinstance(results, list):
+        lines = "\n".join(line for one in results for line in one.lines())
+        options.show([one.as_json() for one in results], as_json, lines)
+        return
+    again = ""
+    if configuration.limit and not as_json:
+        try:
+            again = _whole(configuration, config, [*(overrides or []), *extra], directory)
+        except AmendsError as error:  # of rows that the try did not read
+            again = f"the whole run would be refused: {error}"
+    show_results(results, as_json, whole=False, again=again)
 
 
-def doctor(as_json: options.Json = False) -> None:
-    """Show what amends runs on here: versions, hardware, precision, the embedded model, free space."""
-    import importlib.metadata
-    import platform
-    import shutil
+def _whole(tried: Configuration, config: Path, overrides: list[str], directory: Path) -> str:
+    """After a try, the command of the whole run, and what that will take here."""
+    from amends.config.reading import load_configuration
+    from amends.pipeline.planning import whole_seconds
+    from amends.reporting.forecast import duration_text
 
-    from amends import __version__
-    from amends.errors import ModelError
-    from amends.models.embedded import embedded_gguf
-    from amends.models.loading import best_device, best_dtype, hardware
-    from amends.store import cache_directory
+    settings = [one for one in overrides if not one.startswith("limit=")]
+    whole = load_configuration(config, settings)
+    if whole.limit:
+        settings.append("limit=null")
+        whole = load_configuration(config, settings)
+    seconds = whole_seconds(whole, tried, directory)
+    out = Path("runs") / config.stem
+    command = ["amends", "run", str(config), *settings, "--out", str(out if out != directory else f"{out}-whole")]
+    about = "" if seconds is None else f", about {duration_text(seconds)} on this machine"
+    return f"the whole run{about}: {shlex.join(command)}"
 
-    device = best_device()
-    try:
-        embedded = str(embedded_gguf())
-    except ModelError as error:
-        embedded = str(error)
-    facts = {
-        "amends": __version__,
-        "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in ("torch", "transformers", "trl", "peft")},
-        **hardware(device),
-        "device": device,
-        "precision": str(best_dtype(device)).removeprefix("torch."),
-        "embedded model": embedded,
-        "cache": str(cache_directory()),
-        "free space here": f"{shutil.disk_usage('.').free / 1e9:.1f} GB",
-    }
-    options.show(facts, as_json, "\n".join(f"{name:<18} {value}" for name, value in facts.items()))
+
+def _show_plan(configuration: Configuration, directory: Path, overwrite: bool, as_json: bool) -> None:
+    from amends.pipeline.planning import BASIS, plan_experiment
+
+    found = plan_experiment(configuration, directory, overwrite)
+    parts = (part for one in found for part in (*one.parts(), ""))
+    options.show_parts([one.as_json() for one in found], as_json, (*parts, BASIS))
+
+
+def _refuse_unknown_options(arguments: list[str], context: typer.Context) -> None:
+    """Raises InputError for the first one, with the option or the setting that is meant."""
+    unknown = next((one.partition("=")[0] for one in arguments if one.startswith("-")), None)
+    if unknown is None:
+        return
+    named = unknown.lstrip("-")
+    known = [name[2:] for parameter in context.command.params for name in parameter.opts if name.startswith("--")]
+    close = closest(named, known)
+    meant = f"; did you mean --{close}?" if close else nearest_key(Configuration, [named.replace("-", "_")])
+    raise InputError(f"no such option {unknown}; a setting is written KEY=VALUE, without dashes{meant}")

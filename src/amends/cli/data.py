@@ -1,0 +1,33 @@
+"""`amends data`: what amends understands of a set of rows, before anything is spent on it."""
+
+from typing import Annotated
+
+import typer
+
+from amends.cli import options
+
+
+def data(
+    *,
+    source: Annotated[str, typer.Argument(help="A file, a 'PATTERN', a directory, bundled:NAME/SPLIT or a hub id.")],
+    columns: options.Columns = None,
+    where: options.Where = None,
+    split: options.Split,
+    limit: options.Limit,
+    gate: options.Gate,
+    language: options.LanguageCode,
+    guides_file: options.GuidesFile,
+    unfold: Annotated[bool, typer.Option("--unfold", help="Show harmful texts, too.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Show what is understood of a set of rows: layout, columns, licence, lengths, what the gate says of `chosen`.
+
+    Example: amends data bundled:redteam/train --limit 40
+    """
+    from amends.judges.load import load_judge
+    from amends.pipeline import looking
+
+    rows = options.rows(source, limit, columns, where, split)
+    found, chosen = looking.look_at_data(rows, load_judge(gate, options.language(language, guides_file)))
+    shown = () if as_json else looking.parts(source, found, chosen, unfold)
+    options.show_parts(looking.as_json(found, chosen, unfold), as_json, shown)

@@ -1,0 +1,1 @@
+"""Runs, experiments and studies: which step comes when, and what is kept of it."""
