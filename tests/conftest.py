@@ -1,6 +1,8 @@
-"""What several tests share: a small finished run on the real embedded model, trainer and judge."""
+"""What several tests share: small finished runs, on a tiny model and on the embedded one, and no network."""
 
 import errno
+import gc
+import json
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +14,7 @@ import pytest
 from local_server import Server
 
 os.environ["CUDA_VISIBLE_DEVICES"] = ""  # on a GPU sums have no fixed order, and many tests compare bytes
-CONFIGS = Path(__file__).parent.parent / "configs"
+CONFIGS = Path(__file__).parent.parent / "src/amends/config/bundled"
 # Small enough for seconds, and still every stage for real: two chunks would need 256 rows, two steps make a checkpoint.
 TINY = [
     "instructions.limit=6",
@@ -30,18 +32,23 @@ TINY = [
     "train.gradient_accumulation=1",
     "train.save_steps=1",
 ]
+# What stands behind `amends run` where the model has seconds for each row: one method less.
+EMBEDDED = [str(CONFIGS / "quickstart.yaml"), *TINY, "methods=[vanilla, mistake-analysis]"]
 
 # A process that holds a directory.
 HOLDER = """
 import sys, time
 from pathlib import Path
-from amends.locks import locked
+from amends.storage.locks import locked
 with locked(Path(sys.argv[1]) / ".lock", Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)
 """
 
-LONGEST = ("test_methods.py", "test_pipeline.py", "test_experiments.py", "test_study.py", "test_readme.py")
+LONGEST = (
+    *("test_pipeline.py", "test_stages_from_python.py", "test_readme.py", "test_study.py", "test_resuming.py"),
+    *("test_methods.py", "test_experiments.py"),
+)
 
 
 def refuse_to_sync(descriptor: int) -> None:
@@ -52,6 +59,12 @@ def refuse_to_sync(descriptor: int) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What trains for minutes comes first, so that no process is left alone with it at the end."""
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+def pytest_collection_finish() -> None:
+    """Trainers collect garbage often: what all tests share is not looked through each time (a third of a training)."""
+    gc.collect()
+    gc.freeze()
 
 
 def run_amends(*arguments: str) -> int:
@@ -104,19 +117,61 @@ def nothing_leaves_the_machine(connections_elsewhere: list[str]) -> Iterator[Non
     assert connections_elsewhere == []
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_device_is_waited_for() -> Iterator[None]:
+    """No test pulls a plug: a process that is killed leaves what it wrote, synchronised or not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
 @pytest.fixture(scope="session")
-def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of a small finished run of configs/quickstart.yaml."""
+def tiny_settings(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The configuration of the finished run: what stands behind `amends run`, but for --out."""
+    from tiny_run import settings, speaking_model
+
+    return settings(speaking_model(tmp_path_factory.mktemp("speaking") / "model"))
+
+
+@pytest.fixture(scope="session")
+def finished_run(tiny_settings: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a finished run of all steps on a tiny model. Tests that change it copy it first."""
     directory = tmp_path_factory.mktemp("run") / "tiny"
-    assert run_amends("run", str(CONFIGS / "quickstart.yaml"), *TINY, "--out", str(directory)) == 0
+    assert run_amends("run", *tiny_settings, "--out", str(directory)) == 0
+    pytest_collection_finish()  # what a run loads is shared from now on, too
     return directory
+
+
+@pytest.fixture(scope="session")
+def embedded_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a small finished run of `quickstart`, with its own model and judges."""
+    directory = tmp_path_factory.mktemp("run") / "embedded"
+    assert run_amends("run", *EMBEDDED, "--out", str(directory)) == 0
+    return directory
+
+
+@pytest.fixture(scope="session")
+def notebook(tiny_settings: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The names that examples/amends.ipynb leaves behind: its cells are run in order, two steps of a tiny model."""
+    from tiny_run import in_place_of_embedded
+
+    content = json.loads((Path(__file__).parent.parent / "examples" / "amends.ipynb").read_text())
+    names: dict[str, Any] = {"__name__": "__main__"}
+    with pytest.MonkeyPatch.context() as patch, in_place_of_embedded(tiny_settings):
+        patch.chdir(tmp_path_factory.mktemp("notebook"))
+        patch.setenv("STEPS", "2")
+        for number, cell in enumerate(content["cells"]):
+            if cell["cell_type"] == "code":
+                exec(compile("".join(cell["source"]), f"cell {number}", "exec"), names)
+        names["directory"] = Path.cwd()
+    return names
 
 
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
     """Starts OpenAI-compatible servers; one that fails is asked once more only."""
-    monkeypatch.setattr("amends.models.connection.PATIENCE_SECONDS", 0.2)
-    monkeypatch.setattr("amends.models.connection.PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("amends.models.endpoint.failures.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("amends.models.endpoint.failures.PAUSE_SECONDS", 0.01)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     started: list[Server] = []
 
@@ -133,7 +188,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
 @pytest.fixture
 def no_model_loads(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is wrong is said at once, not after minutes."""
-    for module in ("amends.models.local", "amends.judges.probe", "amends.training.recipe"):
+    for module in ("amends.models.hf", "amends.judges.probe", "amends.training.recipe"):
         monkeypatch.setattr(f"{module}.load_model", lambda *_, **__: pytest.fail("a model was loaded"))
 
 
@@ -164,3 +219,13 @@ def refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
 
 def contents(directory: Path) -> dict[str, bytes]:
     return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def record_bytes(directory: Path) -> dict[str, bytes]:
+    """All that must be the same in an interrupted and in an uninterrupted run."""
+    patterns = ("**/*.jsonl", "**/adapter_model.safetensors", "results.json", "**/training.json")
+    return {
+        str(path.relative_to(directory)): path.read_bytes()
+        for pattern in patterns
+        for path in sorted(directory.glob(pattern))
+    }

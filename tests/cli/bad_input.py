@@ -9,6 +9,8 @@ from typing import Any
 import yaml
 
 from amends.models.embedded import embedded_model_directory
+from tiny import tiny_model
+from tiny_tokenizer import tiny_tokenizer
 
 LONG = "a" * 100_000
 
@@ -69,22 +71,29 @@ def bad_third_row(kind: str, bad: str) -> tuple[bytes, str]:
             row
         ).encode(), "column 'prompt' has 100,000 characters, at most 50,000 are allowed; shorten it"
     row["id"] = "row-2"
-    return json.dumps(row).encode(), "id 'row-2' is already that of an earlier row; make the ids distinct"
+    return json.dumps(row).encode(), "id 'row-2' is already that of an earlier row (line 2); make the ids distinct"
 
 
 def config_file(directory: Path, **changes: Any) -> Path:
-    """A small experiment over files of its own."""
+    """A small experiment over files of its own, with a tiny model unless told another."""
     train, test = good_file(directory, name="train.jsonl"), directory / "test.jsonl"
     write_lines(test, [b'{"id": "t1", "prompt": "Something else?"}'])
     content = {
         "instructions": {"source": str(train)},
         "suites": {"redteam": {"source": str(test), "kind": "red-team"}},
         "methods": ["vanilla", "sft"],
+        "model": str(shared_model(directory)),
         **changes,
     }
     path = directory / "config.yaml"
     path.write_text(yaml.safe_dump(content))
     return path
+
+
+def shared_model(directory: Path) -> Path:
+    """A tiny model, beside the directory of a test and for all of them."""
+    model = directory.parent / "tiny-model"
+    return model if model.exists() else tiny_model(model, tokenizer=tiny_tokenizer())
 
 
 def run_files(*names: str) -> list[str]:

@@ -61,7 +61,8 @@ def test_unknown_trainer_and_start(tmp_path: Path, refused: Callable[..., str]) 
     message = refused(*command, "--max-steps", "2", "--max-tokens", "100")
     assert "name max_steps or max_tokens, not both" in message
     message = refused(*command, "--trainer", "rlhf", "--batch-size", "3", "--gradient-accumulation", "2")
-    assert message.startswith("--batch-size x --gradient-accumulation is 6: rlhf takes a multiple of 4")
+    assert message.startswith("preference.generations: must divide the 6 answers of a step, and is 4")
+    assert "--batch-size x --gradient-accumulation" in message
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_unknown_trainer_and_start(tmp_path: Path, refused: Callable[..., str]) 
     [
         ("endpoint:judge", "'endpoint:judge': write it as endpoint:MODEL@URL"),
         ("guard:embedded", "embedded: its name tells no family of guard models (llama-guard, shieldgemma"),
-        ("local:nowhere", "unknown model 'nowhere'"),
+        ("local:nowhere", "nowhere: no such directory; name `embedded`, an existing model directory"),
         ("prob", "unknown judge 'prob'"),
     ],
 )
@@ -83,7 +84,6 @@ def test_judges_that_are_none(tmp_path: Path, refused: Callable[..., str], judge
 def test_an_endpoint_that_does_not_answer(
     tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("amends.models.connection.RETRIES", 0)
     responses = write_lines(
         tmp_path / "responses.jsonl", [json.dumps({"id": "a", "prompt": "Why?", "response": "So."}).encode()]
     )
@@ -92,12 +92,14 @@ def test_an_endpoint_that_does_not_answer(
     assert message.startswith("http://127.0.0.1:9/v1: model 'm' does not answer")
 
 
-def test_an_endpoint_is_not_asked_to_go_on_from_first_words(tmp_path: Path, refused: Callable[..., str]) -> None:
-    mistakes, url = good_file(tmp_path, "mistakes"), "http://127.0.0.1:9/v1"
-    message = refused(
-        "analyze", "--model", f"endpoint:m@{url}", "--mistakes", str(mistakes), "--out", str(tmp_path / "out.jsonl")
-    )
-    assert message.startswith(f"--guide: guide 'told-suffix-prefill': {url}: an endpoint takes no first words")
+def test_an_endpoint_that_does_not_go_on_is_not_asked_to(
+    tmp_path: Path, refused: Callable[..., str], serve: Callable[..., Server]
+) -> None:
+    mistakes, server = good_file(tmp_path, "mistakes"), serve(lambda *_: (200, "Hello."))
+    server.continues, out = False, str(tmp_path / "out.jsonl")
+    message = refused("analyze", "--model", f"endpoint:m@{server.url}", "--mistakes", str(mistakes), "--out", out)
+    said = f"--guide: guide 'told-suffix-prefill': {server.url}: model 'm' does not go on with the first words"
+    assert message.startswith(said)
 
 
 def test_run_with_a_judge_whose_rating_cannot_be_read(

@@ -1,4 +1,4 @@
-"""Runs, reports and comparisons that cannot be: one message with place and remedy, the right exit code, nothing lost."""
+"""Runs, reports and comparisons that cannot be: a message with place and remedy, the right exit code, nothing lost."""
 
 import json
 import os
@@ -22,13 +22,16 @@ from bad_input import (
     lines,
     model_without_template,
     run_files,
+    shared_model,
     write_lines,
 )
 
-from amends.config_file import load_configuration
-from amends.judges.probe import bundled_probe_path
+from amends.config.reading import load_configuration
+from amends.judges.base import Judge
+from amends.judges.probe import bundled_weights
 from amends.models.scripted import ScriptedModel
 from conftest import HOLDER, run_amends
+from forked import start_amends
 
 pytestmark = pytest.mark.usefixtures("no_model_loads")
 
@@ -55,9 +58,9 @@ def test_run_says_all_problems_of_a_configuration_at_once(tmp_path: Path, refuse
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
-        ("model=embeded", "unknown model 'embeded'; name"),
-        ("judge=x", "unknown judge 'x'; name"),
-        ("gate=x", "unknown judge 'x'; name"),
+        ("model=embeded", "unknown model 'embeded'; did you mean 'embedded'?"),
+        ("judge=x", "unknown judge 'x'; known:"),
+        ("gate=x", "unknown judge 'x'; known:"),
         ("induce.guides=[plane]", "did you mean 'plain'?"),
         ("respond.guide=remind", "did you mean 'reminder'?"),
         ("seed", "write it as key=value"),
@@ -73,14 +76,14 @@ def test_run_refuses_unknown_names_before_it_writes(
 def test_run_refuses_the_gate_under_another_name_as_its_judge(tmp_path: Path, refused: Callable[..., str]) -> None:
     """Invariant 5: a judge never gated the data that the system was trained on."""
     copy = tmp_path / "independent.safetensors"
-    shutil.copy(bundled_probe_path("gate"), copy)
+    shutil.copy(bundled_weights("gate"), copy)
     path = config_file(tmp_path)
     assert "judge and gate are the same" in refused("run", str(path), f"judge={copy}", "--out", str(tmp_path / "run"))
     assert "judge: is the gate too" in refused("run", str(path), "judge=gate", "--out", str(tmp_path / "run"))
 
 
 def test_run_refuses_the_model_itself_as_its_judge(tmp_path: Path, refused: Callable[..., str]) -> None:
-    path = config_file(tmp_path)
+    path = config_file(tmp_path, model="embedded")
     message = refused("run", str(path), "judge=local:embedded", "--out", str(tmp_path / "run"))
     assert "judge embedded is the model that is judged" in message
 
@@ -153,9 +156,9 @@ def test_run_with_a_guide_that_the_chat_template_has_no_place_for(tmp_path: Path
     message = refused("run", str(path), "--out", str(tmp_path / "run"))
     induce, analyze = message.strip().splitlines()
     assert induce.startswith(f"induce.guides: guide 'direct-should': {model}: its chat template does not take")
-    assert induce.endswith("(of these plain, should-prefill)")
+    assert induce.endswith("(of these unethical-suffix, plain, should-prefill)")
     assert analyze.startswith("analyze.guides: guide 'reviewer-system-prefill'"), "all at once"
-    assert analyze.endswith("(of these told-suffix-prefill)")
+    assert analyze.endswith("(of these told-suffix-prefill, told-since)")
 
 
 def test_run_with_a_model_that_always_reasons_or_cannot_be_trained(tmp_path: Path, refused: Callable[..., str]) -> None:
@@ -174,7 +177,6 @@ def test_run_with_a_model_that_always_reasons_or_cannot_be_trained(tmp_path: Pat
 def test_run_with_a_server_that_does_not_answer(
     role: dict[str, Any], tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("amends.models.connection.RETRIES", 0)
     named = json.loads(json.dumps(role).replace("{}", "http://127.0.0.1:9/v1"))
     path = config_file(tmp_path, **named)
     message = refused("run", str(path), "--out", str(tmp_path / "run"))
@@ -211,7 +213,7 @@ def test_run_with_modules_to_train_that_the_model_lacks(
     tmp_path: Path, refused: Callable[..., str], modules: str
 ) -> None:
     command = ["run", str(config_file(tmp_path)), f"train.target_modules={modules}", "--out", str(tmp_path / "run")]
-    assert refused(*command).startswith("train.target_modules: does not fit embedded (")
+    assert refused(*command).startswith(f"train.target_modules: does not fit {shared_model(tmp_path)} (")
 
 
 def test_what_is_wrong_with_a_later_variant_is_said_before_the_first_starts(
@@ -312,10 +314,10 @@ def test_usage_errors_exit_with_2(arguments: list[str], capsys: pytest.CaptureFi
 # A failed gate, and Ctrl-C.
 
 
-class Lenient:
+class Lenient(Judge):
     """A gate that calls everything harmless."""
 
-    fingerprint = "lenient"
+    name = "lenient"
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
         return [0.9] * len(pairs)
@@ -324,8 +326,8 @@ class Lenient:
 def test_no_yield_exits_with_1_and_keeps_the_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("amends.models.named.load_generator", lambda name, _: ScriptedModel(name, lambda *_: "Fine."))
-    monkeypatch.setattr("amends.standalone.load_judge", lambda name: Lenient())
+    monkeypatch.setattr("amends.models.load.load_model", lambda name, _: ScriptedModel(name, lambda *_: "Fine."))
+    monkeypatch.setattr("amends.pipeline.single_steps.load_judge", lambda *_: Lenient())
     out = tmp_path / "mistakes.jsonl"
     command = ["induce", "--instructions", str(good_file(tmp_path)), "--attempts", "2", "--out", str(out)]
     for _ in range(2):  # the second time, it is finished and still says so
@@ -344,10 +346,10 @@ def test_ctrl_c_exits_with_130_and_says_that_it_resumes(
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("amends.steps.respond", interrupt)
+    monkeypatch.setattr("amends.models.hf.LocalModel.generate", interrupt)
     out = tmp_path / "out.jsonl"
     if command == "run":
-        arguments = ["run", str(config_file(tmp_path)), "--out", str(out)]
+        arguments = ["run", str(config_file(tmp_path)), "trust_chosen=true", "--out", str(out)]
     else:
         arguments = ["respond", "--prompts", str(good_file(tmp_path)), "--out", str(out)]
     assert run_amends(*arguments) == 130
@@ -363,7 +365,7 @@ def test_full_memory_exits_with_1_and_says_what_to_lower(
     def allocate(*_: Any) -> None:
         torch.empty(1 << 50)
 
-    monkeypatch.setattr("amends.steps.respond", allocate)
+    monkeypatch.setattr("amends.models.hf.LocalModel.generate", allocate)
     out = tmp_path / "out.jsonl"
     assert run_amends("respond", "--prompts", str(good_file(tmp_path)), "--out", str(out)) == 1
     *_, message = capsys.readouterr().err.splitlines()
@@ -371,7 +373,7 @@ def test_full_memory_exits_with_1_and_says_what_to_lower(
     run_amends("train", "--help")
     there = re.findall(r"--[a-z-]+", capsys.readouterr().out)
     named = re.findall(r"--[a-z-]+", message)
-    assert named == ["--batch-size", "--gradient-accumulation", "--gradient-checkpointing"]
+    assert named == ["--micro-batch-tokens", "--gradient-checkpointing"]
     assert set(named) <= set(there), "the remedy is one that there is"
     assert not out.exists()
 
@@ -380,25 +382,21 @@ def test_full_memory_exits_with_1_and_says_what_to_lower(
 def test_a_real_ctrl_c(tmp_path: Path, number: signal.Signals) -> None:
     """The signal itself, wherever it falls: a model may be loading in that process. What ends a job is taken for it."""
     out = tmp_path / "responses.jsonl"
-    command = [sys.executable, "-m", "amends", "respond", "--prompts", "bundled:redteam/train", "--out", str(out)]
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # A shell's background job ignores the signal, and its children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    written = {name: tmp_path / name for name in ("printed", "said")}
+    process = start_amends("respond", "--prompts", "bundled:redteam/train", "--out", str(out), **written)
     deadline = time.monotonic() + 120
     while not out.with_name("responses.jsonl.part").exists():
-        assert process.poll() is None, process.stderr and process.stderr.read()
+        assert process.is_alive(), written["said"].read_text()
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    time.sleep(1.0)
+    time.sleep(0.5)
+    assert process.pid is not None
     os.kill(process.pid, number)
-    printed, said = process.communicate(timeout=120)
-    # Where it falls into an `exec`, as when a dataclass is defined, CPython ends itself by the signal: a shell's 130 too.
-    assert process.returncode in (130, -signal.SIGINT), said
+    process.join(120)
+    printed, said = (path.read_text() for path in written.values())
+    # Where it falls into an `exec`, as when a dataclass is defined, CPython ends itself by the signal: a shell's 130
+    # too.
+    assert process.exitcode in (130, -signal.SIGINT), said
     assert printed == ""
     assert said.splitlines()[-1].startswith("amends: interrupted; what is finished is kept")
     assert "Traceback" not in said
