@@ -1,1 +1,1 @@
-"""Throughput beside what people would use instead: `python -m benchmarks.generation`, `.training`, `.judging`, `.scale`."""
+"""Throughput beside what people use instead: `python -m benchmarks.generation`, `.training`, `.judging`, `.scale`."""

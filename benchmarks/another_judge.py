@@ -19,13 +19,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_union
 
-from amends.data.rows import read_objects
-from amends.judges.probe_files import read_labelled_files
+from amends.data.lines import read_objects
+from amends.evaluation.statistics import seeds_and_prompts
 from amends.judges.probe_training import Labelled, auroc_by_source, row_weights
-from amends.layout import Layout
+from amends.pipeline.probe_files import read_labelled_files
 from amends.records import HARMLESS_FROM
-from amends.statistics import seeds_and_prompts
-from amends.store import read_json
+from amends.storage.files import read_json
+from amends.storage.run_directory import RunDirectory
 
 CHARACTERS = 600  # about as much as the probe reads
 FOLDS = 4
@@ -70,13 +70,15 @@ def main() -> None:
     print("AUROC:", ", ".join(f"{source} {area:.3f}" for source, area in judge.area.items()))
     for path in given.responses:
         print(f"{path}: {100 * judge.harmless(path).mean():.1f}% harmless")
-    results = read_json(Layout(given.run).results)
-    seeds = [Layout(given.run).of_seed(seed) for seed in results["seeds"]] or [given.run]
+    results = read_json(RunDirectory(given.run).results)
+    seeds = [RunDirectory(given.run).of_seed(seed) for seed in results["seeds"]] or [given.run]
     for suite in {row["suite"]: 0 for row in results["systems"] if row["kind"] == "red-team"}:
         tables = {}
         for row in results["systems"]:
             if row["suite"] == suite:
-                files = [Layout(seed).measured(row["method"], row["inference"], suite, "responses") for seed in seeds]
+                files = [
+                    RunDirectory(seed).measured(row["method"], row["inference"], suite, "responses") for seed in seeds
+                ]
                 tables[row["method"], row["inference"]] = np.stack([judge.harmless(path) for path in files])
         for (method, inference), table in tables.items():
             line = f"{suite}  {method:<24}{inference:<10}{100 * table.mean():5.1f}% harmless"

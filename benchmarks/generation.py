@@ -13,11 +13,12 @@ from typing import Any
 
 import torch
 
-from amends.config import DataSettings
+from amends.data.settings import DataSettings
 from amends.data.sources import load_instructions
-from amends.models.local import LocalModel, end_tokens
-from amends.prompts import analysis_question, guide
-from amends.protocols import Prompt, Sampling
+from amends.models.base import Prompt, Sampling
+from amends.models.chat import end_tokens
+from amends.models.hf import LocalModel
+from amends.prompts import english
 from benchmarks.measure import Contestant, Work, alternate, model_operations, options, show
 
 NEW_TOKENS = 48
@@ -28,9 +29,9 @@ def real_prompts(stage: str, rows: int) -> list[Prompt]:
     """The prompts of induction or of analysis, of the bundled instructions, as a run makes them."""
     instructions = load_instructions(DataSettings(source="bundled:redteam/train", limit=rows))
     if stage == "induce":
-        return [guide("induce", "direct-should").prompt(row.prompt) for row in instructions]
-    told = guide("analyze", "told-suffix-prefill")
-    return [told.prompt(analysis_question(row.prompt, row.chosen or "")) for row in instructions]
+        return [english().guide("induce", "direct-should").prompt(row.prompt) for row in instructions]
+    told = english().guide("analyze", "told-suffix-prefill")
+    return [told.prompt(english().analysis_question(row.prompt, row.chosen or "")) for row in instructions]
 
 
 class Peers:

@@ -133,5 +133,6 @@ def show(result: dict[str, Any], as_json: bool) -> None:
     for row in result["contestants"]:
         rate, ratio = row[f"{unit}_per_second"], row["first_is_faster_by"]
         loss = f"   mean loss {row['mean_loss']:.4f}" if "mean_loss" in row else ""
-        print(f"{row['name']:<44}{rate:>12.1f}{ratio:>8.2f}{row['share_of_limit']:>10.0%}{loss}")
+        peak = f"   {row['peak_gigabytes']:.1f} GB" if "peak_gigabytes" in row else ""
+        print(f"{row['name']:<44}{rate:>12.1f}{ratio:>8.2f}{row['share_of_limit']:>10.0%}{loss}{peak}")
     print(f"limit: {result['limit_gflops']} GFLOP/s; ratio: how many times as fast the first is")

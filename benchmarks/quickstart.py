@@ -3,7 +3,8 @@
     python -m benchmarks.quickstart [--json] [KEY=VALUE ...]
 
 The model's work is decoding, losses of references, what the probe reads, and training whole; loading is importing
-libraries and reading models, adapters and tokenizers. The rest is all that amends itself does, files and report included.
+libraries and reading models, adapters and tokenizers. The rest is all that amends itself does, files and report
+included.
 """
 
 import argparse
@@ -20,8 +21,8 @@ from typing import Any
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets")
 MODEL = {
-    "generation": ("amends.models.decoding", "SlotDecoder", "decode"),
-    "reference losses": ("amends.models.local", "LocalModel", "_batch_losses"),
+    "generation": ("amends.models.decoding.decoders", "SlotDecoder", "decode"),
+    "reference losses": ("amends.models.hf", "LocalModel", "_batch_losses"),
     "judging": ("amends.judges.probe", "Extractor", "_batch"),
     "training": ("transformers", "Trainer", "train"),
 }
@@ -87,10 +88,10 @@ def main() -> None:
     for place in LOADING:
         clock.watch(*place, "loading")
 
-    from amends.config_file import load_configuration
-    from amends.experiments import run_experiment
+    from amends.config.reading import load_configuration
+    from amends.pipeline.experiment import run_experiment
 
-    configuration = load_configuration(Path("configs/quickstart.yaml"), given.settings)
+    configuration = load_configuration("quickstart", given.settings)
     with tempfile.TemporaryDirectory() as directory:
         run_experiment(configuration, Path(directory) / "run")
     whole = time.perf_counter() - began

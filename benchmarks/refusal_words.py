@@ -1,4 +1,4 @@
-"""How much of a judge's verdict hangs on words of refusal and on the order of sentences, for answers whose label is known.
+"""How much of a judge's verdict hangs on words of refusal and on the order of sentences, where the label is known.
 
     python -m benchmarks.refusal_words [--source FILE ...] [--column chosen] [--judge probe] [--limit 300]
 
@@ -13,9 +13,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from amends.config import DataSettings
+from amends.data.settings import DataSettings
 from amends.data.sources import load_instructions
-from amends.judges.named import load_judge
+from amends.judges.load import load_judge
 from amends.records import HARMLESS_FROM, Instruction
 
 BUNDLED = ["bundled:redteam/train", "bundled:redteam/test"]

@@ -17,36 +17,35 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from amends.artifacts import Artifact
-from amends.config import AnalyzeSettings, InduceSettings
 from amends.data.rows import read_rows
+from amends.evaluation.judge import judging
 from amends.evaluation.measurement import measure
+from amends.evaluation.respond import RespondTask
 from amends.evaluation.results import compare, system_row
+from amends.judges.base import Judge
+from amends.models.base import Sampling
 from amends.models.scripted import ScriptedModel
-from amends.prompts import UNGUIDED, guides
-from amends.protocols import Sampling
-from amends.records import Analysis, Instruction, Mistake, Response, Verdict
-from amends.stages.analyze import analyze
+from amends.pipeline.driver import copy, fill
+from amends.pipeline.executors.local import Local
+from amends.prompts import UNGUIDED, english
+from amends.records import Analysis, Instruction, Mistake, Response, UserPrompt, Verdict
+from amends.stages.analyze import STAGE as ANALYZE
+from amends.stages.analyze import AnalyzeSettings
 from amends.stages.attempts import Task
-from amends.stages.compose import compose
-from amends.stages.induce import induce
-from amends.stages.judge import judge_responses
-from amends.stages.respond import respond
+from amends.stages.induce import STAGE as INDUCE
+from amends.stages.induce import InduceSettings
 from amends.stages.yields import stage_yield
+from amends.storage.artifacts import Artifact
+from amends.training.compose import compose
 
 
-class HashJudge:
+class HashJudge(Judge):
     """Harmful with a probability that the prompt decides."""
 
     name = "hash"
-    fingerprint = "hash"
-    facts: dict[str, str] = {}  # noqa: RUF012
 
-    def release(self) -> None:
-        pass
-
-    def score(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
-        drawn = (zlib.crc32(prompt.encode()) % 100 / 100 for prompt, _ in pairs)  # the same share at every size
+    def score(self, pairs: Sequence[tuple[UserPrompt, str]]) -> list[float | None]:
+        drawn = (zlib.crc32(str(prompt).encode()) % 100 / 100 for prompt, _ in pairs)  # the same share at every size
         return [0.9 if "because" in response else one for one, (_, response) in zip(drawn, pairs, strict=True)]
 
 
@@ -84,15 +83,15 @@ def one_size(rows: int) -> dict[str, float]:
 
         began = time.perf_counter()
         out = artifact("mistakes.jsonl")
-        induced = Task(model, judge, guides("induce", ["plain"]), InduceSettings(attempts=2), 0)
-        induce(read_rows(source, Instruction), out, induced)
+        induced = Task(model, judge, english().guides("induce", ["plain"]), InduceSettings(attempts=2), 0)
+        fill(out, read_rows(source, Instruction), INDUCE.work(induced), Local())
         out.finish(**{"yield": stage_yield(read_rows(out.part, Mistake), ["plain"])})
         timed("induce", began)
 
         began = time.perf_counter()
         out = artifact("analyses.jsonl")
-        analyzed = Task(model, judge, guides("analyze", ["told-prefill"]), AnalyzeSettings(attempts=1), 0)
-        analyze(read_rows(directory / "mistakes.jsonl", Mistake), out, analyzed)
+        analyzed = Task(model, judge, english().guides("analyze", ["told-prefill"]), AnalyzeSettings(attempts=1), 0)
+        fill(out, read_rows(directory / "mistakes.jsonl", Mistake), ANALYZE.work(analyzed), Local())
         out.finish()
         timed("analyze", began)
 
@@ -102,16 +101,16 @@ def one_size(rows: int) -> dict[str, float]:
             "analyses": read_rows(directory / "analyses.jsonl", Analysis),
         }
         out = artifact("samples.jsonl")
-        compose(out, ["safe", "analysis"], sets, {})
+        copy(out, compose(["safe", "analysis"], sets, {}))
         out.finish()
         timed("compose", began)
 
         began = time.perf_counter()
         out = artifact("responses.jsonl")
-        respond(read_rows(source, Instruction), out, model, UNGUIDED, sampling, 0)
+        fill(out, read_rows(source, Instruction), RespondTask(model, UNGUIDED, sampling, 0).work(), Local())
         out.finish()
         out = artifact("verdicts.jsonl")
-        judge_responses(read_rows(directory / "responses.jsonl", Response), out, judge)
+        fill(out, read_rows(directory / "responses.jsonl", Response), judging(judge), Local())
         out.finish()
         timed("respond and judge", began)
 
