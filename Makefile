@@ -5,33 +5,39 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 EMBEDDED := $(shell sed -n 's/^# no-deps: //p' constraints.txt)
 
-.PHONY: demo reproduce test lint types install clean help
+.PHONY: demo reproduce test lint types install lock clean help
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 demo: $(VENV)/installed ## run the quickstart: some minutes on two cores
-	$(BIN)/amends run configs/quickstart.yaml
+	$(BIN)/amends run quickstart
 
 reproduce: $(VENV)/installed ## the main table: every method, three seeds; it resumes where it was interrupted
-	$(BIN)/amends run configs/methods.yaml
+	$(BIN)/amends run methods
 
-# Two threads of torch on small models wait for each other more than they gain: up to four processes, one a core, instead.
+# Two threads of torch on small models wait for each other more than they gain: up to four processes instead, one a
+# core.
 test: $(VENV)/installed-dev ## all tests, offline
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/installed-dev ## style
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/ruff format --check src tests benchmarks examples
 
 types: $(VENV)/installed-dev ## static types
 	$(BIN)/mypy
 
 install: $(VENV)/installed-dev ## the virtual environment alone
 
+# -P pins a version without a second list beside constraints.txt. From a lock of before uv would keep its forks.
+lock: ## uv.lock with hashes, of the pinned versions; needs uv
+	rm -f uv.lock
+	uv lock $$(sed -n 's/^\([A-Za-z0-9_.-]*==.*\)/-P \1/p' constraints.txt)
+
 # torch first, by its pin; README.md says how to have its CPU build where pip's has gigabytes of CUDA.
 $(VENV)/installed: pyproject.toml constraints.txt
 	@echo "installing into $(VENV) (once; some minutes)"
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "amends needs Python 3.11 or newer; set PYTHON=...")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "amends needs Python 3.11 or newer: set PYTHON=")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) torch
 	@$(PIP) --no-deps $(EMBEDDED)
@@ -39,7 +45,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	@$(PIP) -e '.[dev]'
+	@$(PIP) -e '.[dev,serve]'
 	@touch $@
 
 clean: ## remove the virtual environment; runs stay
