@@ -169,8 +169,8 @@ def notebook(tiny_settings: list[str], tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
-    """Starts OpenAI-compatible servers; one that fails is asked once more only."""
-    monkeypatch.setattr("amends.models.endpoint.failures.PATIENCE_SECONDS", 0.2)
+    """Starts OpenAI-compatible servers; one that fails is soon asked once more."""
+    monkeypatch.setattr("amends.models.endpoint.failures.PATIENCE_SECONDS", 10)  # as on a busy machine
     monkeypatch.setattr("amends.models.endpoint.failures.PAUSE_SECONDS", 0.01)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     started: list[Server] = []

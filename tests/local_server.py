@@ -7,6 +7,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 
+class _Listening(ThreadingHTTPServer):
+    request_queue_size = 256  # of connections that come at once; a real server drops none of 32
+
+
 class Server:
     """An OpenAI-compatible server that answers by a function of the question and the request: status, and text or body.
 
@@ -64,7 +68,7 @@ class Server:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = _Listening(("127.0.0.1", 0), Handler)
         self.server.handle_error = lambda *_: None  # type: ignore[method-assign]  # of who did not wait for an answer
         self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
         # It looks so often whether it is to end: half a second is what each test would wait otherwise.

@@ -121,6 +121,7 @@ def test_what_was_answered_before_a_failure_is_kept(
     serve: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AMENDS_REQUESTS", "1")
+    monkeypatch.setattr("amends.models.endpoint.failures.PATIENCE_SECONDS", 0.2)
     server = serve(lambda *_: (500, "broken") if len(server.requests) > 4 else (200, GOOD))
     judge = LanguageModelJudge(EndpointModel("m", server.url, Rating), tmp_path / "c.sqlite")
     pairs = [(f"Question {place}?", "So.") for place in range(8)]

@@ -277,6 +277,7 @@ def test_a_server_that_refuses_everything_from_then_on_ends_the_stage(
     serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     """An account runs dry, a server restarts otherwise: thousands of empty rows would read as refusals."""
+    monkeypatch.setattr("amends.models.endpoint.failures.PATIENCE_SECONDS", 0.2)
     server = serve(lambda *_: (status, "credit is low") if len(server.requests) > 5 else (200, ANALYSIS))
     prompts = [Prompt((Message(role="user", content=f"Why {row}?"),)) for row in range(12)]
     with pytest.raises(ModelError, match="credit is low"):
@@ -314,6 +315,7 @@ def test_a_server_that_is_full_is_asked_until_it_answers(
 def test_one_that_stays_away_ends_a_run_that_can_be_repeated(
     serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("amends.models.endpoint.failures.PATIENCE_SECONDS", 0.2)
     server = serve(lambda *_: (500, "broken") if len(server.requests) > 1 else (200, ANALYSIS))
     model, prompts = EndpointModel("m", server.url), [Prompt((Message(role="user", content="Why?"),))]
     model.generate(prompts, Sampling(), 0)
