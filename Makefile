@@ -18,7 +18,8 @@ reproduce: $(VENV)/installed ## the main table: every method, three seeds; it re
 # Two threads of torch on small models wait for each other more than they gain: up to four processes instead, one a
 # core. What fails once on a busy machine is tried once more, and listed as RERUN: such a test is to be mended.
 test: $(VENV)/installed-dev ## all tests, offline
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder --reruns 1 -rR
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
+		--reruns 1 -rR
 
 lint: $(VENV)/installed-dev ## style
 	$(BIN)/ruff check src tests benchmarks examples

@@ -78,7 +78,7 @@ def test_a_configuration_of_ones_own_is_written_with_its_comments(
     assert "amends run mine.yaml --limit 24 --out runs/try" in shown
     written = load_configuration(Path("mine.yaml"))
     assert (written.model, written.instructions.source) == ("embedded", str(rows))
-    assert written.methods == load_configuration(Path(__file__).parents[2] / "configs" / "own.yaml").methods
+    assert written.methods == load_configuration("own").methods
     assert Path("mine.yaml").read_text().count("#") > 10, "comments"
 
 
