@@ -65,14 +65,17 @@ def main() -> None:
 
 def split(pairs: Path, test: Path, out: Path) -> list[dict[str, Any]]:
     """Writes the first and the last part, each prompt once; gives all pairs of the second."""
-    measured = {_plain(row.values["prompt"]) for row in read_objects(test)}
-    prompts: dict[str, list[dict[str, Any]]] = {}
-    for row in read_objects(pairs):
-        prompts.setdefault(_plain(row.values["prompt"]), []).append({key: row.values[key] for key in COLUMNS})
-    left = [rows for prompt, rows in prompts.items() if prompt not in measured]
-    _write(out / "instructions.jsonl", (rows[0] for rows in left[:REPAIRED]))
-    _write(out / "aside.jsonl", (rows[0] for rows in left[REPAIRED + BREAKING :]))
-    return [row for rows in left[REPAIRED : REPAIRED + BREAKING] for row in rows]
+    measured = {_plain(row.values) for row in read_objects(test)}
+    rows = [{key: row.values[key] for key in COLUMNS} for row in read_objects(pairs)]
+    first: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        if _plain(row) not in measured:
+            first.setdefault(_plain(row), row)
+    distinct = list(first)
+    _write(out / "instructions.jsonl", (first[prompt] for prompt in distinct[:REPAIRED]))
+    _write(out / "aside.jsonl", (first[prompt] for prompt in distinct[REPAIRED + BREAKING :]))
+    breaking = set(distinct[REPAIRED : REPAIRED + BREAKING])
+    return [row for row in rows if _plain(row) in breaking]
 
 
 def break_model(out: Path, rows: list[dict[str, Any]]) -> None:
@@ -93,8 +96,8 @@ def break_model(out: Path, rows: list[dict[str, Any]]) -> None:
     export_model(deployment_of("embedded", adapter), out / "broken", print)
 
 
-def _plain(prompt: str) -> str:
-    return re.sub(r"\W+", " ", prompt.lower()).strip()
+def _plain(row: dict[str, Any]) -> str:
+    return re.sub(r"\W+", " ", row["prompt"].lower()).strip()
 
 
 def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
