@@ -4,6 +4,7 @@ A registry finds the things that amends brings in the modules of one package, th
 point, and takes a user's own from Python. What lists them (options, documentation, errors) asks the registry.
 """
 
+import functools
 import importlib
 import importlib.metadata
 import logging
@@ -137,7 +138,7 @@ class Registry(Mapping[str, Thing]):
             package = importlib.import_module(self.package)
             for module in sorted(pkgutil.iter_modules(getattr(package, "__path__", ())), key=lambda one: one.name):
                 importlib.import_module(f"{self.package}.{module.name}")
-        for point in sorted(importlib.metadata.entry_points(group=self.group), key=lambda one: one.name):
+        for point in _entry_points(tuple(sys.path)).get(self.group, []):
             self._load(point)
         ours = [name for name, place in self._places.items() if self._is_ours(place)]
         ours.sort(key=lambda name: self._places[name].module)  # whichever of them something else imported first
@@ -192,6 +193,13 @@ class Place:
 
     def __str__(self) -> str:
         return self.said
+
+
+@functools.cache
+def _entry_points(path: tuple[str, ...]) -> dict[str, list[importlib.metadata.EntryPoint]]:
+    """Those of all packages that are found on a path, by their groups: read once for all registries."""
+    points = importlib.metadata.entry_points()
+    return {group: sorted(points.select(group=group), key=lambda one: one.name) for group in points.groups}
 
 
 def _caller() -> Place:

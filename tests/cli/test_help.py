@@ -23,6 +23,20 @@ from conftest import run_amends
 
 pytestmark = pytest.mark.usefixtures("no_model_loads")
 ALL = [(name,) for name in COMMANDS] + [("probe", name) for name in PROBE_COMMANDS]
+LIBRARIES = {
+    "jinja2",
+    "numpy",
+    "openai",
+    "pyarrow",
+    "regex",
+    "rich",
+    "scipy",
+    "sqlite3",
+    "torch",
+    "transformers",
+    "yaml",
+}
+"""What computes, reads or draws: no help does."""
 
 
 class Egg(Settings):
@@ -95,27 +109,32 @@ def test_every_help_ends_with_an_example_that_can_be_called(
         assert context.params, "it is understood"
 
 
-def shown_and_loaded(arguments: list[str], names: tuple[str, ...]) -> tuple[str, list[str]]:
-    """What a command prints, and which of the modules were imported for it, in a process of its own."""
+def loaded_for(*commands: list[str]) -> tuple[str, set[str]]:
+    """What commands print, and all modules that were imported for them, in one process of their own."""
     code = (
-        "import sys\nfrom amends.cli.app import app\n"
-        f"try: app({arguments})\nexcept SystemExit: pass\n"
-        f"print([one for one in {names} if one in sys.modules])"
+        f"import sys\nfrom amends.cli.app import app\nfor command in {commands}:\n"
+        " try: app(command)\n except SystemExit as done: assert done.code == 0\n"
+        "print(sorted(sys.modules))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    return found, ast.literal_eval(found.splitlines()[-1])
+    return found, set(ast.literal_eval(found.splitlines()[-1]))
 
 
 def test_the_command_tree_is_shown_without_importing_a_command() -> None:
-    found, loaded = shown_and_loaded(["--help"], ("pydantic", "yaml", "amends.cli.stages"))
-    assert loaded == []
+    found, loaded = loaded_for(["--help"])
+    assert loaded.isdisjoint(LIBRARIES | {"pydantic", "amends.cli.stages"})
     assert re.search(r"induce +Bring a model to answer harmfully", found)
     assert [name for name in COMMANDS if not re.search(rf"^  {name} +\w", found, re.MULTILINE)] == []
 
 
-def test_help_of_a_command_computes_nothing() -> None:
-    _, loaded = shown_and_loaded(["induce", "--help"], ("numpy", "pyarrow", "torch", "jinja2"))
-    assert loaded == []
+def test_help_of_a_command_loads_what_that_command_is_told_and_no_more() -> None:
+    """A run's own help is apart: it lists every name and every setting that there is."""
+    _, loaded = loaded_for(*([*command, "--help"] for command in ALL if command != ("run",)))
+    assert loaded.isdisjoint(LIBRARIES)
+    assert loaded.isdisjoint({"amends.config.settings", "amends.data.sources", "amends.models.hf"})
+    assert [one for one in loaded if one.startswith(("amends.api", "amends.pipeline", "amends.reporting"))] == []
+    _, loaded = loaded_for(["run", "--help"])
+    assert loaded.isdisjoint(LIBRARIES - {"numpy", "regex", "scipy", "sqlite3", "yaml"})
 
 
 def test_shells_complete_commands_and_options() -> None:

@@ -170,14 +170,6 @@ def test_prompts_of_one_file_only_are_counted(tmp_path: Path, capsys: pytest.Cap
     assert printed.err == "amends: 11 prompts are in one of the two files only, and are not compared\n"
 
 
-def test_the_command_tree_loads_nothing_heavy() -> None:
-    """`amends --help` answers at once: libraries load inside the commands."""
-    heavy = "{'torch', 'transformers', 'numpy', 'pydantic', 'rich'}"
-    code = f"import sys, amends.cli.app; print(sorted({heavy} & set(sys.modules)))"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
-
-
 def test_a_damaged_adapter_is_not_asked_and_what_is_said_to_do_helps(
     tmp_path: Path, refused: Callable[..., str]
 ) -> None:

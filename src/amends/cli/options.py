@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from amends.cli.settings_options import Of
-from amends.config.settings import Configuration
+from amends.config.common import CommonSettings
 from amends.data.settings import DataSettings
 from amends.errors import InputError, closest
 from amends.models.kinds import MODELS
@@ -42,18 +42,18 @@ def text_given(text: str | None) -> str | None:
     return text
 
 
-Model = Annotated[str, Of(Configuration, "model")]
-AnyModel = Annotated[str, Of(Configuration, "model", also=f"Or another: {MODELS.written()}.")]
+Model = Annotated[str, Of(CommonSettings, "model")]
+AnyModel = Annotated[str, Of(CommonSettings, "model", also=f"Or another: {MODELS.written()}.")]
 SystemPrompt = Annotated[
-    str | None, Of(Configuration, "system_prompt", also='From a file: "$(cat FILE)".', callback=text_given)
+    str | None, Of(CommonSettings, "system_prompt", also='From a file: "$(cat FILE)".', callback=text_given)
 ]
-LanguageCode = Annotated[str, Of(Configuration, "language")]
-GuidesFile = Annotated[Path | None, Of(Configuration, "guides")]
-NeutralQuestion = Annotated[Question, Of(Configuration, "question")]
-Judge = Annotated[str, Of(Configuration, "judge")]
-Gate = Annotated[str, Of(Configuration, "gate")]
-TrustChosen = Annotated[bool, Of(Configuration, "trust_chosen")]
-Seed = Annotated[int, Of(Configuration, "seed")]
+LanguageCode = Annotated[str, Of(CommonSettings, "language")]
+GuidesFile = Annotated[Path | None, Of(CommonSettings, "guides")]
+NeutralQuestion = Annotated[Question, Of(CommonSettings, "question")]
+Judge = Annotated[str, Of(CommonSettings, "judge")]
+Gate = Annotated[str, Of(CommonSettings, "gate")]
+TrustChosen = Annotated[bool, Of(CommonSettings, "trust_chosen")]
+Seed = Annotated[int, Of(CommonSettings, "seed")]
 Instructions = Annotated[str, Of(DataSettings, "source", "--instructions")]
 Prompts = Annotated[str, Of(DataSettings, "source", "--prompts")]
 Split = Annotated[str | None, Of(DataSettings, "split")]

@@ -8,13 +8,11 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 from pydantic.fields import FieldInfo
-from yaml import YAMLError
 
 from amends.errors import ConfigError
 from amends.settings import Settings
 from amends.settings.fields import bounds, choices, default_in_words, limits_in_words, may_be_none, named
 from amends.settings.keys import alternatives
-from amends.text.yaml import read_yaml
 
 EMPTY = inspect.Parameter.empty
 YAML = "YAML"
@@ -126,6 +124,10 @@ def _help(found: FieldInfo) -> str:
 
 def _settings(kind: type[Settings], given: Mapping[str, Any], flags: Mapping[str, str]) -> Settings:
     """Settings from what their options were given. Raises ConfigError with every problem, each by the option's name."""
+    from yaml import YAMLError
+
+    from amends.text.yaml import read_yaml
+
     problems: list[str] = []
     values = {}
     for name, value in given.items():

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from amends.config.common import CommonSettings
 from amends.config.doses import Equal, dose_problems, with_doses
 from amends.config.dotted import merge
 from amends.config.executor import ExecutorSettings
@@ -16,12 +17,10 @@ from amends.data.settings import DataSettings, limited
 from amends.errors import ConfigError, InputError
 from amends.evaluation.respond import RespondSettings
 from amends.evaluation.suites.base import SuiteSettings
-from amends.judges.kinds import JUDGES
 from amends.models.endpoint.address import WITHOUT_SECRETS, Endpoint
 from amends.models.load import content_of
-from amends.models.naming import NameOf
-from amends.prompts import GuideStage, Language, Question, language_codes, load_language
-from amends.settings import Seed, Settings
+from amends.prompts import GuideStage, Language, language_codes, load_language
+from amends.settings import Seed
 from amends.settings.gathered import own_settings
 from amends.stages.analyze import AnalyzeSettings
 from amends.stages.answer import AnswerSettings
@@ -38,7 +37,6 @@ from amends.training.sample_kinds.base import SAMPLE_KINDS
 from amends.training.settings import TrainSettings
 from amends.training.trainers.base import TRAINERS
 
-JudgeName = Annotated[Endpoint, NameOf(JUDGES)]
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 NAME_RULE = "names are letters, digits, - and _ and begin with a letter or digit (they become file names)"
 SHARED = (
@@ -48,41 +46,14 @@ SHARED = (
 """What all variants of a configuration have in common, or they could not be compared."""
 
 
-class Configuration(Settings):
+class Configuration(CommonSettings):
     """A whole experiment: one model, one set of training instructions, several methods, several suites."""
 
-    model: Endpoint = Field(
-        default="embedded",
-        description="The model: `embedded`, a hub id, or a directory with safetensors weights and a tokenizer that "
-        "has a chat template. Or endpoint:MODEL@URL: a server is asked and not trained (docs/guides/servers.md).",
-    )
     systems: dict[MethodName, Endpoint] = Field(
         default={},
         description="Where `model` is a server: what serves the result of a method's training, by the method's name, "
         "as in `systems.sft=endpoint:MODEL@URL`.",
     )
-    system_prompt: str | None = Field(
-        default=None,
-        pattern=r"\S",
-        description="What the model is deployed with: the system turn of all that it is asked and trained on. "
-        "A guide with a system turn of its own goes without it. So do judges, gates and other models.",
-    )
-    language: str = Field(
-        default="en",
-        description=f"What the model is asked in, and its texts are read by: {' or '.join(language_codes())} "
-        "(docs/languages.md).",
-    )
-    guides: str | None = Field(
-        default=None,
-        description="A YAML file of your own guides, templates and patterns. It is laid over the language, or is a "
-        "whole language itself.",
-    )
-    question: Question = Field(
-        default="verdict",
-        description="The neutral question of analyses: `verdict` asks whether a response is harmful or harmless, "
-        "`open` only to assess it.",
-    )
-    seed: Seed = Field(default=0, description="All that is drawn hangs on it: equal seeds give equal bytes.")
     seeds: list[Seed] = Field(
         default=[],
         description="Several seeds: all of it is done once for each, with intervals over prompts and seeds. "
@@ -114,14 +85,6 @@ class Configuration(Settings):
         description="The rows of the comparison (docs/reference/methods.md).",
     )
     primary: PrimarySettings | None = None
-    judge: JudgeName = Field(default="probe", description="Who evaluates (docs/reference/judging.md).")
-    gate: JudgeName = Field(
-        default="gate", description="Who decides what is a mistake or a safe answer. It must not be the judge."
-    )
-    trust_chosen: bool = Field(
-        default=False,
-        description="Go on where most of a sample of `chosen` look harmful to the gate (docs/reference/methods.md).",
-    )
     executor: ExecutorSettings = ExecutorSettings()
     threads: int | None = Field(
         default=None,

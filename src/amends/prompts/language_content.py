@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from yaml import YAMLError
 
 from amends.errors import InputError, nearest, unknown
 from amends.prompts.guide import Guide
 from amends.text.scripts import unread_script, words_by_script
 from amends.text.words import words
-from amends.text.yaml import read_yaml
 
 ENGLISH = "en"
 LONGEST_WORD = 30  # letters; a longer one is a sentence that the test cannot cut into words
@@ -22,7 +20,7 @@ Raw = dict[str, Any]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class _Guides(_Part):
@@ -51,11 +49,11 @@ class _File(_Part):
 
     language: str | None = Field(default=None, pattern=r"\S")
     scripts: list[str] = Field(default=[], min_length=1)
-    guides: _Guides = _Guides()
+    guides: _Guides = Field(default_factory=_Guides)
     templates: dict[str, str] = {}
     words: dict[str, list[str]] = {}
-    gates: _Gates = _Gates()
-    refusals: _Refusals = _Refusals()
+    gates: _Gates = Field(default_factory=_Gates)
+    refusals: _Refusals = Field(default_factory=_Refusals)
 
 
 def language_codes() -> list[str]:
@@ -86,6 +84,10 @@ def text_of(path: Path) -> str:
 
 def read_content(source: str, text: str) -> Raw:
     """The content of a file. Raises InputError where it is no YAML, and as `checked`."""
+    from yaml import YAMLError
+
+    from amends.text.yaml import read_yaml
+
     try:
         content = read_yaml(text)
     except YAMLError as error:

@@ -15,7 +15,7 @@ MAX_PROMPT_CHARACTERS = 50_000
 class Message(BaseModel):
     """One turn of a conversation, in the format of chat templates."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     role: Role
     content: str
@@ -37,7 +37,7 @@ class Conversation(RootModel[tuple[Message, ...]]):
         Human: Why?
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     @model_validator(mode="after")
     def _is_one(self) -> "Conversation":

@@ -32,7 +32,7 @@ def _is_none(value: Any) -> bool:
 class Record(BaseModel):
     """A row. Unknown columns are ignored, so that files made elsewhere can carry more."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
     id: str = Field(min_length=1)
 

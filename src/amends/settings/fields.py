@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from typing import Any, Literal, get_args, get_origin
 
-import yaml
 from pydantic.fields import FieldInfo
 
 from amends.settings.keys import alternatives, of_name, section_in
@@ -74,6 +73,8 @@ def default_in_words(field: FieldInfo) -> str:
         return "needed"
     if isinstance(field.default, float):
         return f"{field.default:.10f}".rstrip("0").ljust(3, "0")  # YAML takes 5e-05 for a text
+    import yaml
+
     return str(yaml.safe_dump(field.default, default_flow_style=True, width=1000)).removesuffix("\n...\n").strip()
 
 

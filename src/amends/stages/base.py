@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from amends.data.settings import DataSettings
-from amends.data.sources import load_instructions
 from amends.errors import InputError
 from amends.prompts import Guide, GuideStage, Language
 from amends.records import Instruction, Made, PromptRecord
@@ -57,6 +56,8 @@ class Stage(Generic[RowIn, RowOut, SettingsOf]):
 
     def check_origin(self, rows: DataSettings, settings: Any) -> None:
         """Raises InputError where the settings want the data set's own texts, and a set of rows has none."""
+        from amends.data.sources import load_instructions
+
         if self.origin:
             self.refuse_no_origin(load_instructions(rows), rows.source, settings)
 

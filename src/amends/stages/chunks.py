@@ -3,15 +3,17 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from amends.errors import InputError
 from amends.judges.base import Judge
-from amends.judges.preference import PreferenceJudge
 from amends.judges.readings import NOTHING, Counted
 from amends.models.base import Model
 from amends.progress import observed, observer, report
 from amends.records import Record
+
+if TYPE_CHECKING:
+    from amends.judges.preference import PreferenceJudge
 
 CHUNK_ROWS = 256
 
@@ -69,7 +71,7 @@ class Work(Generic[RowIn, RowOut]):
     process: Callable[[Sequence[RowIn], int, Any], Sequence[RowOut]]
     task: Any
     chunk_rows: int = CHUNK_ROWS
-    judge: Judge | PreferenceJudge | None = None
+    judge: "Judge | PreferenceJudge | None" = None
 
     def __call__(self, chunk: Sequence[RowIn], number: int) -> Done[RowOut]:
         """What comes of a chunk. Reports the rows that `process` does not."""

@@ -7,9 +7,7 @@ from collections.abc import Collection, Iterable
 from functools import lru_cache
 from itertools import islice
 
-import regex
-
-from amends.text.words import WORD
+from amends.text.words import WORD, pattern
 
 ROWS = 1_000  # enough to say in which script most of a set is
 # What says nothing of the language around it.
@@ -18,8 +16,10 @@ NO_PROSE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`|https?://\S+|\S+@\S+", re.DOT
 
 def is_script(name: str) -> bool:
     """Whether Unicode has a script of that name."""
+    import regex
+
     try:
-        regex.compile(rf"\p{{Script={name}}}")
+        pattern(rf"\p{{Script={name}}}")
     except regex.error:
         return False
     return re.fullmatch(r"[A-Z]\w+", name) is not None
@@ -33,7 +33,7 @@ def words_by_script(text: str) -> Counter[str]:
         Counter({'Han': 3, 'Latin': 1})
     """
     counts: Counter[str] = Counter()
-    for match in WORD.finditer(unicodedata.normalize("NFKC", NO_PROSE.sub(" ", text))):
+    for match in pattern(WORD).finditer(unicodedata.normalize("NFKC", NO_PROSE.sub(" ", text))):
         letters = [one for one in match[0] if unicodedata.category(one).startswith("L")]
         counts.update(filter(None, map(_script, letters if match[1] else letters[:1])))
     return counts
@@ -60,6 +60,6 @@ def _script(letter: str) -> str:
     """The script of a letter; empty for one that several share. The names of letters begin with their script's."""
     parts = unicodedata.name(letter, "").replace("-", " ").title().split()
     for name in ("Han", *("_".join(parts[:count]) for count in (3, 2, 1))):
-        if is_script(name) and regex.match(rf"\p{{Script={name}}}", letter):
+        if is_script(name) and pattern(rf"\p{{Script={name}}}").match(letter):
             return name
-    return "" if regex.match(r"\p{Script=Common}|\p{Script=Inherited}", letter) else "an unknown script"
+    return "" if pattern(r"\p{Script=Common}|\p{Script=Inherited}").match(letter) else "an unknown script"

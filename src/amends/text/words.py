@@ -8,16 +8,19 @@ one, as is usual where Chinese and Japanese are indexed (Manning et al., Introdu
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import cache
+from typing import TYPE_CHECKING
 
-import regex
+if TYPE_CHECKING:
+    from regex import Pattern
 
 REPEATED_WORDS, COPIED_WORDS, CUE_WORDS = 4, 5, 5
 MAX_REPEATED, MAX_COPIED = 0.2, 0.4  # the shares above which a text is not trained on
 ASCII_WORD = re.compile(r"[a-z0-9']+")
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\u30FC\p{Bopomofo}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
-WORD = regex.compile(rf"([{_UNSPACED}]+)|[[\p{{L}}\p{{M}}\p{{N}}']--[{_UNSPACED}]]+", regex.VERSION1)
-UNSPACED_END = regex.compile(rf"[{_UNSPACED}\u3000-\u303F\uFF00-\uFFEF]$")
-UNSPACED_RUN = regex.compile(rf"[{_UNSPACED}]+")
+WORD = rf"([{_UNSPACED}]+)|[[\p{{L}}\p{{M}}\p{{N}}']--[{_UNSPACED}]]+"
+UNSPACED_END = rf"[{_UNSPACED}\u3000-\u303F\uFF00-\uFFEF]$"
+UNSPACED_RUN = rf"[{_UNSPACED}]+"
 CHARACTERS_A_WORD = 1.6
 """Of Chinese: the Chinese Treebank 5 has 824,983 characters in 507,222 words (LDC2005T01)."""
 SENTENCE_END = re.compile(
@@ -26,6 +29,14 @@ SENTENCE_END = re.compile(
 )
 """A full stop and its like, and those of Chinese, Japanese, Hindi, Arabic and Urdu, which need no space behind them."""
 LIST_NUMBER = re.compile(r"(^|\s)\d+\.$")
+
+
+@cache
+def pattern(written: str) -> "Pattern[str]":
+    """A pattern as the library `regex` reads it, which knows scripts; it loads where texts are read."""
+    import regex
+
+    return regex.compile(written, regex.VERSION1)
 
 
 def words(text: str) -> list[str]:
@@ -42,7 +53,7 @@ def words(text: str) -> list[str]:
         return ASCII_WORD.findall(lowered)
     shown = "".join(one for one in unicodedata.normalize("NFKC", lowered) if unicodedata.category(one) != "Cf")
     found: list[str] = []
-    for match in WORD.finditer(shown):
+    for match in pattern(WORD).finditer(shown):
         run = match[0]
         pairs = match[1] is not None and len(run) > 1
         found += [run[start : start + 2] for start in range(len(run) - 1)] if pairs else [run]
@@ -56,15 +67,16 @@ def word_count(text: str) -> int:
         >>> word_count("Don't shout, self-made!"), word_count("\u4e0d\u8981\u5927\u58f0\u558a")
         (3, 3)
     """
-    runs = UNSPACED_RUN.findall(text)
-    spaced = UNSPACED_RUN.sub(" ", text) if runs else text
-    parts = [part for part in spaced.split() if not runs or WORD.search(part)]  # punctuation alone parts runs
+    unspaced = pattern(UNSPACED_RUN)
+    runs = unspaced.findall(text)
+    spaced = unspaced.sub(" ", text) if runs else text
+    parts = [part for part in spaced.split() if not runs or pattern(WORD).search(part)]  # punctuation alone parts runs
     return len(parts) + sum(max(1, round(len(run) / CHARACTERS_A_WORD)) for run in runs)
 
 
 def gap_after(opening: str) -> str:
     """What stands between an opening and the text that goes on from it: a space; none in a script without spaces."""
-    return "" if UNSPACED_END.search(opening.rstrip()) else " "
+    return "" if pattern(UNSPACED_END).search(opening.rstrip()) else " "
 
 
 def shingles(text: str, size: int) -> set[tuple[str, ...]]:
