@@ -12,8 +12,10 @@ from amends.config.reading import load_configuration
 from amends.errors import ConfigError
 from amends.evaluation.paired_tests import paired_test, smallest_difference
 from amends.evaluation.results import Comparison, Primary, Results, compare, corrected, system_row
+from amends.reporting.headline import headline
 from amends.reporting.tables import comparisons_table, differences_table, markdown
-from amends.reporting.wording import detectable_text, finding, is_clear, primary_text
+from amends.reporting.wording import detectable_text, finding, is_clear
+from amends.text.display import for_markdown
 from conftest import CONFIGS
 
 QUICKSTART = CONFIGS / "quickstart.yaml"
@@ -70,16 +72,16 @@ def results(primary: Primary | None) -> Results:
 
 def test_the_primary_comparison_is_said_first_and_no_stronger_than_its_interval() -> None:
     named = Primary(a="mistake-analysis/unguided", b="sft/unguided", suite="red-team", metric="harmless_probability")
-    said = primary_text(results(named))
-    assert said.startswith("Primary comparison, named before the run: mistake-analysis/unguided against sft/unguided")
-    assert "+17.5" in said and "is found 8 times of 10" in said
+    said = headline(results(named)).text
+    assert "mistake-analysis compared with sft, both without the reminder" in said
+    assert "+17.5" in said and "40 prompts can show " in said
     table = comparisons_table(results(named).comparisons)
     assert table.rows[0][table.headings.index("p (Holm)")] == "primary"
     assert all("found from" in cell for row in differences_table(results(named)).rows for cell in row if "[" in cell)
-    assert said.split(":")[0] in markdown(results(named), {})
-    assert "all are exploratory" in primary_text(results(None))
+    assert f"**Found.** {for_markdown(said)}" in markdown(results(named), {})
+    assert "exploratory" in headline(results(None)).text
     gone = named.model_copy(update={"a": "other/guided"})
-    assert primary_text(results(gone)).startswith("The primary comparison was not measured")
+    assert headline(results(gone)).text.startswith("The primary comparison was not measured")
 
 
 def test_what_could_have_been_found_is_in_the_metrics_unit() -> None:

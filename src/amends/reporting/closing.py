@@ -11,7 +11,7 @@ from amends.evaluation.results import Results
 from amends.prompts import load_language
 from amends.reporting.headline import cost_texts, headline, judge_licence, subject
 from amends.reporting.run_results import RunResults
-from amends.reporting.wording import NOTHING, SystemName
+from amends.reporting.wording import SystemName
 from amends.storage.run_directory import RunDirectory, read_run
 
 NO_COST = "not measured: no suite has safe prompts."
@@ -26,20 +26,12 @@ def closing_lines(directory: Path, results: Results, again: str = "") -> Iterato
         again: the command that does it whole, where this was a try.
     """
     configuration = read_run(directory) or {}
-    yield f"Found: {_found(results)}"
+    yield f"Found: {headline(results).text}"
     yield f"Cost: {' '.join(cost_texts(results)) or NO_COST}"
     yield f"Files in {directory}: {_files(directory, results, configuration)}"
     if licence := judge_licence(results.judges):
         yield f"Licence: {licence}."
     yield f"Next: {again or _next(directory, results)}"
-
-
-def _found(results: Results) -> str:
-    said = headline(results)
-    can_show = {NOTHING: "", "none at all": " can show no difference"}.get(
-        said.smallest, f" can show {said.smallest} or more"
-    )
-    return said.finding if said.prompts == NOTHING else f"{said.finding} {said.prompts}{can_show}."
 
 
 def _files(directory: Path, results: Results, configuration: Mapping[str, Any]) -> str:

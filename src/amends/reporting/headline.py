@@ -38,6 +38,19 @@ class Headline(NamedTuple):
     prompts: str = NOTHING
     smallest: str = NOTHING
 
+    @property
+    def text(self) -> str:
+        """The finding, with what it rests on and what that can show.
+
+        Example:
+            >>> Headline("No clear difference.", prompts="24 prompts", smallest="7.5 points").text
+            'No clear difference. 24 prompts can show 7.5 points or more.'
+        """
+        can_show = {NOTHING: "", "none at all": " can show no difference"}.get(
+            self.smallest, f" can show {self.smallest} or more"
+        )
+        return self.finding if self.prompts == NOTHING else f"{self.finding} {self.prompts}{can_show}."
+
 
 def headline(results: Results) -> Headline:
     """What was found, of the comparison that was named before the run.

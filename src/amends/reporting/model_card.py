@@ -11,12 +11,12 @@ from amends.config.methods import METHODS
 from amends.data.layouts import PUBLIC
 from amends.data.sources import BUNDLED_PREFIX
 from amends.evaluation.results import Results
+from amends.reporting.headline import headline, judge_licence, model_words
 from amends.reporting.tables import comparisons_table, headline_comparisons, results_table
-from amends.reporting.wording import primary_text
+from amends.reporting.wording import SystemName
 from amends.text.display import for_markdown
 
 EMBEDDED = "HuggingFaceTB/SmolLM2-135M-Instruct"
-BUNDLED_JUDGES = ("probe", "gate", "reader")
 LIMITS = (
     "Its safety was measured on the suites above, by the judge that is named there. It says little of other prompts.",
     "The judge errs. One number of a small judge is no proof: read answers before you trust the model.",
@@ -33,7 +33,7 @@ class Facts:
         model: the base, as the configuration names it.
         method: a row of the comparison.
         sets: of the training data, by name: `source`, `rows`.
-        gate: the judge that chose the data.
+        gate: what is known of the judge that chose the data, `name` and `sources`.
         reminder: the words of guided inference.
         prefill: the words that open each answer.
         has_system_prompt: whether it was measured with a system prompt, which is not repeated here.
@@ -44,7 +44,7 @@ class Facts:
     model: str
     method: str
     sets: Mapping[str, Mapping[str, Any]]
-    gate: str
+    gate: Mapping[str, Any]
     reminder: Sequence[str]
     prefill: str
     has_system_prompt: bool
@@ -115,11 +115,16 @@ def _data(facts: Facts) -> Iterator[str]:
     for name, one in facts.sets.items():
         source = str(one["source"])
         yield f"- {name}: {for_markdown(_without_path(source))}, {one['rows']} rows. Licence: {licence_of(source)}."
-    if facts.gate in BUNDLED_JUDGES:
-        yield (
-            "- What the model wrote itself was chosen by the bundled gate. That learnt in part from labels of "
-            "PKU-SafeRLHF (CC-BY-NC-4.0)."
-        )
+    if gate := facts.gate.get("name"):
+        licence = judge_licence({"gate": facts.gate})
+        said = f"What the model wrote itself was chosen by {_judge_words(gate)}."
+        yield f"- {for_markdown(said)}" + (f" {for_markdown(licence)}." if licence else "")
+
+
+def _judge_words(name: str) -> str:
+    """A judge by its name, whose model may be a directory of this machine."""
+    kind, slash, model = name.partition("/")
+    return f"{kind}{slash}{model_words(model)}"
 
 
 def _without_path(source: str) -> str:
@@ -156,11 +161,11 @@ def _measured(facts: Facts, base: str) -> Iterator[str]:
     systems = [row for row in results.systems if row.method in kept]
     compared = [row for row in results.comparisons if {row.a.partition("/")[0], row.b.partition("/")[0]} <= kept]
     shown = results.model_copy(update={"model": base, "systems": systems, "comparisons": compared})
-    judge = results.judges.get("evaluation", {}).get("name", "unknown")
-    yield f"Judge of the numbers below: {for_markdown(str(judge))}."
+    judge = _judge_words(str(results.judges.get("evaluation", {}).get("name", "unknown")))
+    yield f"Judge of the numbers below: {for_markdown(judge)}."
     yield results_table(shown).markdown()
-    if results.primary and facts.method in results.primary.a:
-        yield for_markdown(primary_text(results))
+    if results.primary and SystemName.of(results.primary.a).method == facts.method:
+        yield for_markdown(headline(results).text)
     if headlines := headline_comparisons(shown):
         yield comparisons_table(headlines).markdown()
     for note in results.notes:

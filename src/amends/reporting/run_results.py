@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from amends.errors import InputError, nearest
 from amends.evaluation.results import Comparison, Results, SystemRow
+from amends.reporting.headline import headline
 from amends.reporting.shares import shares_table
 from amends.reporting.table import Table
 from amends.reporting.tables import comparisons_table, headline_comparisons, results_table
 from amends.reporting.trial import trial_text
-from amends.reporting.wording import primary_text
 from amends.storage.files import read_as
 from amends.storage.run_directory import RunDirectory, read_run
 from amends.text.display import for_terminal
@@ -98,7 +98,7 @@ class RunResults:
         if shares := shares_table(self.results):
             tables.append(shares)
         if self.comparisons:
-            notes += f"<p>{_escaped(primary_text(self.results))}</p>"
+            notes += f"<p>{_escaped(f'Found: {headline(self.results).text}')}</p>"
             tables.append(comparisons_table(headline_comparisons(self.results)))
         return f"{notes}{''.join(map(_html_table, tables))}<p>{_escaped(self.report)}</p>"
 

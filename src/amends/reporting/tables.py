@@ -9,6 +9,7 @@ from amends.evaluation.results import Comparison, Results, SystemRow
 from amends.evaluation.suites.base import SUITE_KINDS
 from amends.records import Inference
 from amends.reporting.costs import Cost
+from amends.reporting.headline import headline
 from amends.reporting.shares import category_tables, shares_table
 from amends.reporting.table import Table
 from amends.reporting.utility import utility_table
@@ -21,7 +22,6 @@ from amends.reporting.wording import (
     finding,
     is_clear,
     p_value_text,
-    primary_text,
     success_text,
     value_text,
 )
@@ -230,7 +230,7 @@ def markdown(results: Results, costs: Mapping[str, Cost], trial: str = "") -> st
     )
     notes = [f"**Note.** {for_markdown(note)}" for note in results.notes]
     if results.comparisons:
-        notes.append(for_markdown(primary_text(results)))
+        notes.append(f"**Found.** {for_markdown(headline(results).text)}")
     return "\n\n".join([*notes, *(table._replace(above=trial).markdown() for table in found if table and table.rows)])
 
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from amends.evaluation.metrics.base import METRICS, Shown
 from amends.evaluation.paired_tests import SIGNIFICANCE
-from amends.evaluation.results import CategoryRow, Comparison, Results, SystemRow
+from amends.evaluation.results import CategoryRow, Comparison, SystemRow
 
 NOTHING = "–"
 
@@ -69,27 +69,6 @@ def detectable_text(comparison: Comparison) -> str:
         return "none"
     shown = metric.shown_difference
     return f"{_number(comparison.detectable, shown)} {shown.unit}"
-
-
-def primary_text(results: Results) -> str:
-    """What the comparison says that the experiment was made for; or that none was named, or none could be made."""
-    named = results.primary
-    if named is None:
-        return "No primary comparison was named before the run: all are exploratory, and corrected for their number."
-    title = METRICS[named.metric].title if named.metric in METRICS else named.metric
-    what = f"{named.a} against {named.b} on {named.suite}, {title}"
-    found = next((row for row in results.comparisons if row.primary), None)
-    if found is None:
-        return f"The primary comparison was not measured: {what}."
-    p_value = "" if found.p_value is None else f", p {p_value_text(found.p_value)}"
-    smallest = detectable_text(found)
-    power = {
-        NOTHING: "",
-        "none": " So few prompts find no difference 8 times of 10.",
-    }.get(smallest, f" A true difference of {smallest} is found 8 times of 10.")
-    return (
-        f"Primary comparison, named before the run: {what}: {difference_text(found)}{p_value}: {finding(found)}.{power}"
-    )
 
 
 def p_value_text(p_value: float | None) -> str:
