@@ -10,13 +10,10 @@ from amends.cli import options
 def data(
     *,
     source: Annotated[str, typer.Argument(help="A file, a 'PATTERN', a directory, bundled:NAME/SPLIT or a hub id.")],
-    columns: options.Columns = None,
-    where: options.Where = None,
-    split: options.Split,
+    selection: options.Selection,
     limit: options.Limit,
     gate: options.Gate,
-    language: options.LanguageCode,
-    guides_file: options.GuidesFile,
+    spoken: options.Spoken,
     unfold: Annotated[bool, typer.Option("--unfold", help="Show harmful texts, too.")] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -27,7 +24,7 @@ def data(
     from amends.judges.load import load_judge
     from amends.pipeline import looking
 
-    rows = options.rows(source, limit, columns, where, split)
-    found, chosen = looking.look_at_data(rows, load_judge(gate, options.language(language, guides_file)))
+    rows = selection.of(source, limit)
+    found, chosen = looking.look_at_data(rows, load_judge(gate, spoken.load()))
     shown = () if as_json else looking.parts(source, found, chosen, unfold)
     options.show_parts(looking.as_json(found, chosen, unfold), as_json, shown)

@@ -19,15 +19,12 @@ def respond(
     *,
     prompts: options.Prompts,
     out: options.Out,
-    columns: options.Columns = None,
-    where: options.Where = None,
-    split: options.Split,
+    selection: options.Selection,
     model: options.AnyModel,
     system_prompt: options.SystemPrompt,
     adapter: options.Adapter = None,
     guided: Annotated[bool, typer.Option("--guided", help="Remind the model in the prompt to be harmless.")] = False,
-    language: options.LanguageCode,
-    guides_file: options.GuidesFile,
+    spoken: options.Spoken,
     settings: Annotated[RespondSettings, Fields(without=["inference"])],
     limit: options.Limit,
     seed: options.Seed,
@@ -44,10 +41,10 @@ def respond(
 
     if settings.guide != RespondSettings().guide and not guided:
         raise InputError("--guide names the reminder of guided inference; add --guided, or leave it out")
-    rows = options.rows(prompts, limit, columns, where, split)
-    spoken = options.language(language, guides_file)
+    rows = selection.of(prompts, limit)
+    language = spoken.load()
     system = load_model(model, system_prompt, adapter)
-    count = respond_file(rows, out, system, guided, settings, seed, Console(), spoken, overwrite)
+    count = respond_file(rows, out, system, guided, settings, seed, Console(), language, overwrite)
     options.show({"out": str(out), "rows": count}, as_json, f"{out}: {count} responses")
 
 
@@ -56,8 +53,7 @@ def judge(
     responses: Annotated[Path, typer.Option("--responses", help="JSONL with id, prompt and response.")],
     out: options.Out,
     judge: options.Judge,
-    language: options.LanguageCode,
-    guides_file: options.GuidesFile,
+    spoken: options.Spoken,
     limit: options.Limit,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
@@ -69,7 +65,7 @@ def judge(
     from amends.pipeline.single_steps import judge_file
     from amends.reporting.console import Console
 
-    counts = judge_file(responses, out, judge, limit, Console(), options.language(language, guides_file), overwrite)
+    counts = judge_file(responses, out, judge, limit, Console(), spoken.load(), overwrite)
     options.show(counts, as_json, f"{out}: " + ", ".join(f"{number} {label}" for label, number in counts.items()))
 
 
@@ -117,8 +113,7 @@ def prefer(
     b: Annotated[Path, typer.Argument(help="Responses of another system to the same prompts.")],
     judge: Annotated[str, typer.Option("--judge", help="endpoint:MODEL@URL or local:MODEL.")],
     out: options.Out,
-    language: options.LanguageCode,
-    guides_file: options.GuidesFile,
+    spoken: options.Spoken,
     limit: options.Limit,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
@@ -130,7 +125,7 @@ def prefer(
     from amends.pipeline.comparing import prefer_files
     from amends.reporting.console import Console
 
-    found = prefer_files(a, b, judge, out, limit, Console(), options.language(language, guides_file), overwrite)
+    found = prefer_files(a, b, judge, out, limit, Console(), spoken.load(), overwrite)
     p_value = "" if found["p_value"] is None else f", p {found['p_value']:.3f} (sign test)"
     unpaired = f", {found['unpaired']} not compared" if found["unpaired"] else ""
     counts = f"{found['win']} wins of {a}, {found['tie']} ties, {found['lose']} lost, {found['unscored']} unscored"
@@ -148,14 +143,11 @@ def study(
     instructions: Annotated[
         str, typer.Option("--instructions", help="Best with `chosen` and `rejected`: then labels are not our judge's.")
     ] = "bundled:redteam/train",
-    columns: options.Columns = None,
-    where: options.Where = None,
-    split: options.Split,
+    selection: options.Selection,
     out: Annotated[Path, typer.Option("--out", help="A directory for the study's files.")] = Path("runs/study"),
     judge: options.Judge,
     gate: options.Gate,
-    language: options.LanguageCode,
-    guides_file: options.GuidesFile,
+    spoken: options.Spoken,
     question: options.NeutralQuestion,
     limit: options.Limit = 100,
     seed: options.Seed,
@@ -178,12 +170,12 @@ def study(
     if model and named and model != named:
         raise InputError(f"{model} and --model {named}: name one model")
     model = model or named or "embedded"
-    rows = options.rows(instructions, limit, columns, where, split)
+    rows = selection.of(instructions, limit)
     studied = load_local_model(model, system_prompt)
-    spoken, reporter = options.language(language, guides_file, question), Console()
-    judges = load_judge(judge, spoken), load_judge(gate, spoken)
-    for remark in (remark for one in judges for remark in one.remarks(spoken)):
+    language, reporter = spoken.load(question), Console()
+    judges = load_judge(judge, language), load_judge(gate, language)
+    for remark in (remark for one in judges for remark in one.remarks(language)):
         reporter.say(remark)
-    found = Study(studied, rows, out, seed, reporter, *judges, overwrite, spoken).run()
+    found = Study(studied, rows, out, seed, reporter, *judges, overwrite, language).run()
     after = next_command(found, model, instructions, limit)
     options.show_parts(found, as_json, [*study_lines(found), str(out / "study.json"), after])

@@ -5,12 +5,13 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from amends.cli.settings_options import Of
+from amends.cli.settings_options import Group, Of
 from amends.config.common import CommonSettings
 from amends.data.settings import DataSettings
 from amends.errors import InputError, closest
@@ -83,6 +84,31 @@ Overwrite = Annotated[
 ]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Selection(Group):
+    """Which rows of a set, and what its columns are."""
+
+    columns: Columns = None
+    where: Where = None
+    split: Split
+
+    def of(self, source: str, limit: int | None) -> DataSettings:
+        """The rows of a source. Raises as `rows`."""
+        return rows(source, limit, self.columns, self.where, self.split)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spoken(Group):
+    """The language that models are asked in."""
+
+    language: LanguageCode
+    guides_file: GuidesFile
+
+    def load(self, question: Question = "verdict") -> Language:
+        """What is said in it, with the user's own file laid over it. Raises InputError for what cannot be used."""
+        return load_language(self.language, self.guides_file).asking(question)
+
+
 def rows(
     source: str,
     limit: int | None,
@@ -120,11 +146,6 @@ def _pairs(given: list[str], option: str, example: str) -> Iterator[tuple[str, s
         if not (name and separator and value):
             raise InputError(f"{option} {one}: write it as {example}")
         yield name, value
-
-
-def language(code: str, own: Path | None, question: Question = "verdict") -> Language:
-    """What is said in a language, with the user's own file laid over it. Raises InputError for what cannot be used."""
-    return load_language(code, own).asking(question)
 
 
 def tables() -> Any:

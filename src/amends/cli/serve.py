@@ -27,8 +27,7 @@ def serve(
     guide: Annotated[
         str | None, typer.Option("--guide", help="The reminder; by default the run's, else `reminder`.")
     ] = None,
-    language: options.LanguageCode,
-    guides_file: options.GuidesFile,
+    spoken: options.Spoken,
     judge: Annotated[
         str | None, typer.Option("--judge", help="Gives a verdict on each answer: a name as of `amends judge`.")
     ] = None,
@@ -49,8 +48,8 @@ def serve(
     from amends.serving.guided import serve as serve_guided
 
     deployment = deployment_of(
-        model, adapter, method, system_prompt, guide, language, guides_file, weights=upstream is None
+        model, adapter, method, system_prompt, guide, spoken.language, spoken.guides_file, weights=upstream is None
     )
-    spoken = options.language(language, guides_file)
-    judging = load_judge(judge, spoken) if judge else None
-    serve_guided(deployment, settings, Console().say, spoken, upstream, judging)
+    language = spoken.load()
+    judging = load_judge(judge, language) if judge else None
+    serve_guided(deployment, settings, Console().say, language, upstream, judging)

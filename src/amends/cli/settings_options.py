@@ -41,13 +41,27 @@ class Fields:
     flags: Mapping[str, str] = field(default_factory=dict)
 
 
-def with_options(function: Callable[..., Any]) -> Callable[..., None]:
-    """The function as typer takes it: a parameter of a settings class becomes an option for each of its fields."""
+class Group:
+    """Base of options that several commands share: a dataclass whose fields are annotated as a command's parameters."""
+
+
+def with_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as typer takes it.
+
+    A parameter of a settings class becomes an option for each of its fields, and so does one of a group.
+    """
     hints = get_type_hints(function, include_extras=True)
     parameters: list[inspect.Parameter] = []
     sections: dict[str, tuple[type[Settings], dict[str, tuple[str, str]]]] = {}
+    groups: dict[str, tuple[Callable[..., Any], list[str]]] = {}
     for parameter in inspect.signature(function).parameters.values():
         hint = hints[parameter.name]
+        if isinstance(hint, type) and issubclass(hint, Group):
+            group = with_options(hint)
+            own = inspect.signature(group).parameters
+            groups[parameter.name] = group, list(own)
+            parameters += own.values()
+            continue
         kind, *marks = get_args(hint) if get_origin(hint) is Annotated else (hint,)
         of = next((one for one in marks if isinstance(one, Of)), None)
         if isinstance(kind, type) and issubclass(kind, Settings):
@@ -65,11 +79,13 @@ def with_options(function: Callable[..., Any]) -> Callable[..., None]:
             parameters.append(parameter.replace(annotation=hint, kind=inspect.Parameter.KEYWORD_ONLY))
 
     @functools.wraps(function)
-    def command(**values: Any) -> None:
+    def command(**values: Any) -> Any:
         for name, (kind, options) in sections.items():
             given = {one: values.pop(option) for one, (option, _) in options.items()}
             values[name] = _settings(kind, given, {one: flag for one, (_, flag) in options.items()})
-        function(**values)
+        for name, (make, names) in groups.items():
+            values[name] = make(**{one: values.pop(one) for one in names})
+        return function(**values)
 
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {one.name: one.annotation for one in parameters}

@@ -19,9 +19,7 @@ def compose(
     instructions: Annotated[
         str | None, typer.Option("--instructions", help="Red-team instructions with safe answers.")
     ] = None,
-    columns: options.Columns = None,
-    where: options.Where = None,
-    split: options.Split,
+    selection: options.Selection,
     benign: Annotated[str | None, typer.Option("--benign", help="Benign instructions with answers.")] = None,
     benign_columns: Annotated[
         list[str] | None, typer.Option("--benign-columns", metavar="OURS=THEIRS", help="--columns of --benign.")
@@ -44,8 +42,7 @@ def compose(
     ] = 0,
     model: options.Model,
     system_prompt: options.SystemPrompt,
-    language: options.LanguageCode,
-    guides_file: options.GuidesFile,
+    spoken: options.Spoken,
     question: options.NeutralQuestion,
     limit: options.Limit,
     overwrite: options.Overwrite = False,
@@ -60,21 +57,21 @@ def compose(
     from amends.pipeline.single_steps import compose_files
     from amends.reporting.console import Console
 
-    spoken = options.language(language, guides_file, question)
+    language = spoken.load(question)
     # First, so that an unknown model writes nothing.
     tokenizer = LocalModel(model, system_prompt=system_prompt).tokenizer if preview else None
     made = {"mistakes": mistakes, "analyses": analyses, "revisions": revisions, "answers": answers}
     made |= {"contrasts": contrasts, "replies": replies, "chains": chains}
     sets = {name: options.rows(source, limit) for name, source in made.items() if source}
     if instructions:
-        sets["instructions"] = options.rows(instructions, limit, columns, where, split)
+        sets["instructions"] = selection.of(instructions, limit)
     if benign:
         sets["benign"] = options.rows(benign, limit, benign_columns, benign_where, benign_split, of="benign-")
-    counts = compose_files(method, sets, out, Console(), spoken, gate, trust_chosen, overwrite)
+    counts = compose_files(method, sets, out, Console(), language, gate, trust_chosen, overwrite)
     total = sum(counts.values())
     options.show(counts, as_json, f"{out}: {total} samples ({', '.join(f'{n} {k}' for k, n in counts.items())})")
     if preview:
-        preview_samples(out, tokenizer, preview, spoken, to_stderr=as_json)
+        preview_samples(out, tokenizer, preview, language, to_stderr=as_json)
 
 
 def train(
@@ -83,8 +80,7 @@ def train(
     out: Annotated[Path, typer.Option("--out", help="The adapter (or, with --full, model) directory to write.")],
     model: options.Model,
     system_prompt: options.SystemPrompt,
-    language: options.LanguageCode,
-    guides_file: options.GuidesFile,
+    spoken: options.Spoken,
     trainer: Annotated[
         str, typer.Option("--trainer", help=f"One of {', '.join(TRAINERS)}; some want preferences.")
     ] = "sft",
@@ -104,9 +100,10 @@ def train(
     from amends.pipeline.single_steps import train_file
     from amends.reporting.console import Console
 
-    spoken = options.language(language, guides_file)
     if full:
         settings = settings.model_copy(update={"adapter": "full"})
-    facts = train_file(samples, out, model, system_prompt, trainer, start, settings, seed, Console(), spoken, overwrite)
+    facts = train_file(
+        samples, out, model, system_prompt, trainer, start, settings, seed, Console(), spoken.load(), overwrite
+    )
     summary = {key: value for key, value in facts.items() if key not in ("log", "untouched")}
     options.show(facts, as_json, f"{out}: " + ", ".join(f"{key} {value}" for key, value in summary.items()))
