@@ -62,8 +62,8 @@ for _method in (
     Method(
         "mistake-analysis-plus",
         ("answer", "reply", "analysis", "contrast", "verdict", "chain"),
-        "ours: mistake analysis with contrast, safe answers that pass a gate in the place of all that the data set "
-        "has, the model's own answers to benign instructions, and chains of analysis and answer where it writes them; "
+        "ours: mistake analysis with contrast; safe answers that pass a gate in the place of all that the data set "
+        "has; the model's own answers to benign instructions; chains of analysis and answer where it writes them; "
         "nobody has to write an answer",
     ),
     Method(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from amends.config.methods import METHODS
-from amends.data.layouts import LAYOUTS
+from amends.data.layouts import LAYOUTS, Layout
 from amends.evaluation.constraints import CONSTRAINTS
 from amends.evaluation.metrics.base import METRICS, Metric
 from amends.evaluation.suites.base import SUITE_KINDS, SuiteKind
@@ -46,11 +46,7 @@ def all_names() -> Iterator[tuple[str, list[str]]]:
 def described() -> Iterator[tuple[str, str, list[str]]]:
     """Of each kind its title, how one is added, and what there is of it, a line each."""
     for title, registry in LISTED.items():
-        if registry is LAYOUTS:
-            lines = [f"{', '.join(registry)}."]
-        else:
-            lines = [f"{_written(name, one)}: {_said(one)}." for name, one in registry.items()]
-        yield title, registry.how, lines
+        yield title, registry.how, [f"{_written(name, one)}: {_said(one)}." for name, one in registry.items()]
     fields = EndpointOptions.model_fields.items()
     options = [f"`{name}` ({in_words(field)}): {field.description}" for name, field in fields]
     yield "Options of an endpoint", "", options
@@ -71,5 +67,7 @@ def _said(one: Any) -> str:
         return "trains on preferences" if one.compares else "trains on samples"
     if isinstance(one, SampleKind):
         return f"made of {', '.join(one.needs)}"
+    if isinstance(one, Layout):
+        return one.licence or "a general form"
     said = str(getattr(one, "what", "") or getattr(one, "source", "") or inspect.getdoc(one) or "one of your own")
     return said.splitlines()[0].rstrip(".")
