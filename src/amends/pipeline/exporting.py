@@ -5,14 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from amends.errors import AmendsError, InputError, ModelError, StoreError
+from amends.errors import InputError, ModelError, StoreError
 from amends.evaluation.results import Results
-from amends.judges.load import load_judge
 from amends.pipeline.deployment import Deployment, deployment_of
 from amends.pipeline.guided_template import guided_template
 from amends.pipeline.merging import Parity, write_merged
@@ -122,11 +121,11 @@ def _whole(out: Path) -> Iterator[Path]:
 def card_of(deployment: Deployment, form: str) -> str:
     """The card of a deployment; of a run with what it was trained on and what was measured."""
     sets: dict[str, Any] = {}
-    results, gate = None, {}  # type: Results | None, Mapping[str, Any]
+    results, gate = None, ""
     if deployment.run:
         files = RunDirectory(deployment.run)
+        gate = str((read_run(deployment.run) or {}).get("gate", ""))
         results = read_as(Results, files.results) if files.results.exists() else None
-        gate = results.judges.get("gate", {}) if results else _gate_of(deployment.run)
         found = results.data.get("sets", {}) if results else {}
         sets = {name: one for name, one in found.items() if not name.startswith("suite ")}
     guide = deployment.guide
@@ -143,15 +142,6 @@ def card_of(deployment: Deployment, form: str) -> str:
             results=results,
         )
     )
-
-
-def _gate_of(run: Path) -> Mapping[str, Any]:
-    """What is known of the gate of a run without results; its name alone where it cannot be loaded here."""
-    name = str((read_run(run) or {}).get("gate", ""))
-    try:
-        return load_judge(name).facts
-    except AmendsError:
-        return {"name": name}
 
 
 def write_card(run: Path, method: str) -> None:

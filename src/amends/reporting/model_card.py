@@ -10,7 +10,9 @@ import yaml
 from amends.config.methods import METHODS
 from amends.data.layouts import PUBLIC
 from amends.data.sources import BUNDLED_PREFIX
+from amends.errors import AmendsError
 from amends.evaluation.results import Results
+from amends.judges.load import load_judge
 from amends.reporting.headline import headline, judge_licence, model_words
 from amends.reporting.tables import comparisons_table, headline_comparisons, results_table
 from amends.reporting.wording import SystemName
@@ -33,7 +35,7 @@ class Facts:
         model: the base, as the configuration names it.
         method: a row of the comparison.
         sets: of the training data, by name: `source`, `rows`.
-        gate: what is known of the judge that chose the data, `name` and `sources`.
+        gate: the judge that chose the data, as the configuration names it; empty where it is not known.
         reminder: the words of guided inference.
         prefill: the words that open each answer.
         has_system_prompt: whether it was measured with a system prompt, which is not repeated here.
@@ -44,7 +46,7 @@ class Facts:
     model: str
     method: str
     sets: Mapping[str, Mapping[str, Any]]
-    gate: Mapping[str, Any]
+    gate: str
     reminder: Sequence[str]
     prefill: str
     has_system_prompt: bool
@@ -115,10 +117,21 @@ def _data(facts: Facts) -> Iterator[str]:
     for name, one in facts.sets.items():
         source = str(one["source"])
         yield f"- {name}: {for_markdown(_without_path(source))}, {one['rows']} rows. Licence: {licence_of(source)}."
-    if gate := facts.gate.get("name"):
-        licence = judge_licence({"gate": facts.gate})
-        said = f"What the model wrote itself was chosen by {_judge_words(gate)}."
+    if facts.gate:
+        gate = _gate(facts)
+        licence = judge_licence({"gate": gate})
+        said = f"What the model wrote itself was chosen by {_judge_words(str(gate['name']))}."
         yield f"- {for_markdown(said)}" + (f" {for_markdown(licence)}." if licence else "")
+
+
+def _gate(facts: Facts) -> Mapping[str, Any]:
+    """What the results say of the gate, else what it says of itself; its name alone where it cannot be loaded here."""
+    if facts.results and (known := facts.results.judges.get("gate")):
+        return known
+    try:
+        return load_judge(facts.gate).facts
+    except AmendsError:
+        return {"name": facts.gate}
 
 
 def _judge_words(name: str) -> str:
