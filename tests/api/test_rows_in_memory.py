@@ -8,7 +8,7 @@ import pandas
 import pytest
 
 import amends
-from amends.reporting.shown import Rows
+from amends.reporting.notebook_rows import Rows
 
 ROWS = [
     {"id": "a", "prompt": "Am I a fool?", "chosen": "No.", "rejected": "You are a worthless fool."},

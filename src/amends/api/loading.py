@@ -13,7 +13,7 @@ from amends.pipeline.in_memory import Asked, Given, rows_given
 from amends.prompts import Language, Question
 from amends.prompts import load_language as language_named
 from amends.records import Instruction, Response
-from amends.reporting.shown import Rows
+from amends.reporting.notebook_rows import Rows
 from amends.settings import Settings
 from amends.training.environment import prepare
 

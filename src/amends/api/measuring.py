@@ -10,7 +10,7 @@ from amends.pipeline.in_memory import Given, rows_given
 from amends.prompts import Language
 from amends.records import Response, Verdict
 from amends.reporting.console import reporter_for
-from amends.reporting.shown import Compared, Rows, Verdicts
+from amends.reporting.notebook_rows import Compared, Rows, Verdicts
 from amends.stages.chunks import of_kind
 
 

@@ -10,7 +10,7 @@ from amends.pipeline.in_memory import Given
 from amends.prompts import Language
 from amends.records import Analysis, Answer, Chain, Contrast, Mistake, Revision
 from amends.reporting.console import reporter_for
-from amends.reporting.shown import MadeRows
+from amends.reporting.notebook_rows import MadeRows
 from amends.stages.base import STAGES
 
 

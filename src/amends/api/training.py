@@ -8,7 +8,7 @@ from amends.pipeline import in_memory
 from amends.pipeline.in_memory import Given
 from amends.prompts import Language
 from amends.reporting.console import reporter_for
-from amends.reporting.shown import Samples
+from amends.reporting.notebook_rows import Samples
 from amends.training.compose import ComposeSettings
 from amends.training.settings import TrainSettings
 

@@ -22,9 +22,9 @@ def data(
     Example: amends data bundled:redteam/train --limit 40
     """
     from amends.judges.load import load_judge
-    from amends.pipeline import looking
+    from amends.pipeline import data_summary
 
     rows = selection.of(source, limit)
-    found, chosen = looking.look_at_data(rows, load_judge(gate, spoken.load()))
-    shown = () if as_json else looking.parts(source, found, chosen, unfold)
-    options.show_parts(looking.as_json(found, chosen, unfold), as_json, shown)
+    found, chosen = data_summary.look_at_data(rows, load_judge(gate, spoken.load()))
+    shown = () if as_json else data_summary.parts(source, found, chosen, unfold)
+    options.show_parts(data_summary.as_json(found, chosen, unfold), as_json, shown)

@@ -96,7 +96,7 @@ def show_results(path: Path, as_json: bool, whole: bool = True, again: str = "")
         again: the command that does the whole run, where this was a try.
     """
     from amends.evaluation.results import Results
-    from amends.reporting.closing import closing_lines
+    from amends.reporting.run_summary import closing_lines
     from amends.reporting.tables import systems_table
     from amends.reporting.trial import trial_text
     from amends.storage.files import read_json

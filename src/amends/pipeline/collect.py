@@ -13,7 +13,7 @@ from amends.evaluation.measurement import Measurement
 from amends.evaluation.results import Primary, Results, compare, corrected, system_row
 from amends.evaluation.seeds import pooled_comparisons, pooled_row
 from amends.evaluation.suites.base import SUITE_KINDS
-from amends.pipeline.sameness import same_draws, sameness
+from amends.pipeline.equal_answers import same_draws, sameness
 from amends.prompts import load_language
 from amends.stages.base import STAGES
 from amends.storage.files import file_digest, read_as

@@ -29,7 +29,7 @@ from amends.prompts import Language
 from amends.prompts.fitting import check_guides
 from amends.prompts.unread import refuse_unread
 from amends.records import Answer, Instruction, Made, Mistake, PromptRecord, Record, Response, Sample
-from amends.reporting.shown import MadeRows, Past, Rows, Samples, Verdicts
+from amends.reporting.notebook_rows import MadeRows, Past, Rows, Samples, Verdicts
 from amends.stages.attempts import Task
 from amends.stages.base import STAGES, row_of
 from amends.stages.chunks import of_kind

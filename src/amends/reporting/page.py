@@ -9,7 +9,6 @@ from amends.errors import AmendsError
 from amends.evaluation.results import Results
 from amends.reporting import headline as words
 from amends.reporting import tables
-from amends.reporting.closing import reminder_words
 from amends.reporting.costs import costs
 from amends.reporting.differences import forest
 from amends.reporting.frontier import frontiers
@@ -17,6 +16,7 @@ from amends.reporting.losses import loss_curves
 from amends.reporting.origin import origin_of
 from amends.reporting.rendering import write_page
 from amends.reporting.run_results import RunResults
+from amends.reporting.run_summary import reminder_words
 from amends.reporting.samples import before_and_after, lessons_of, samples_of
 from amends.reporting.share_bars import share_bars
 from amends.reporting.shares import category_tables
