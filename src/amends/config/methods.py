@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from amends.registry import NameIn, Registry
-from amends.stages.base import in_order
-from amends.training.sample_kinds.base import SAMPLE_KINDS
+from amends.stages.base import comes_from, in_order
+from amends.training.sample_kinds.base import SAMPLE_KINDS, SampleKind
 from amends.training.trainers.base import TRAINERS
 
 
@@ -27,6 +27,11 @@ class Method:
     trainer: str = "sft"
     start: str | None = None
     prefill: str | None = None
+
+    @property
+    def summary(self) -> str:
+        """A line for lists of what there is."""
+        return self.source
 
     @property
     def training(self) -> str:
@@ -119,6 +124,17 @@ def register_method(method: Method) -> Method:
 def with_starts(methods: Iterable[str]) -> list[str]:
     """The methods, each behind the one that it goes on from."""
     return list(dict.fromkeys(one for name in methods for one in (METHODS[name].start, name) if one))
+
+
+def shares_of(compose: Mapping[str, float], with_benign: bool) -> dict[str, float]:
+    """Copies of each kind of sample, 1 unless `compose` says another; 0 of what is made of a set that there is not."""
+    given = dict.fromkeys(SAMPLE_KINDS, 1.0) | dict(compose)
+    gone = () if with_benign else [kind for kind, one in SAMPLE_KINDS.items() if _is_of_benign(one)]
+    return given | dict.fromkeys(gone, 0.0)
+
+
+def _is_of_benign(kind: SampleKind) -> bool:
+    return bool(kind.needs) and comes_from(kind.needs[0]) == "benign"
 
 
 def kinds_of(methods: Iterable[str], shares: Mapping[str, float]) -> set[str]:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from amends.config.methods import METHODS
-from amends.data.layouts import LAYOUTS, Layout
+from amends.data.layouts import LAYOUTS
 from amends.evaluation.constraints import CONSTRAINTS
-from amends.evaluation.metrics.base import METRICS, Metric
-from amends.evaluation.suites.base import SUITE_KINDS, SuiteKind
+from amends.evaluation.metrics.base import METRICS
+from amends.evaluation.suites.base import SUITE_KINDS
 from amends.judges.kinds import JUDGES
 from amends.models.endpoint.options import EndpointOptions
 from amends.models.kinds import MODELS
@@ -16,8 +16,8 @@ from amends.models.naming import Kind
 from amends.prompts import GUIDE_STAGES, english
 from amends.settings.fields import in_words
 from amends.stages.executors import EXECUTORS
-from amends.training.sample_kinds.base import SAMPLE_KINDS, SampleKind
-from amends.training.trainers.base import TRAINERS, Trainer
+from amends.training.sample_kinds.base import SAMPLE_KINDS
+from amends.training.trainers.base import TRAINERS
 
 LISTED: dict[str, Any] = {
     "Kinds of models": MODELS,
@@ -58,16 +58,6 @@ def _written(name: str, one: Any) -> str:
 
 
 def _said(one: Any) -> str:
-    """What one of them is, by what it says of itself."""
-    if isinstance(one, SuiteKind):
-        return f"its headlines are {', '.join(one.headlines)}" if one.headlines else "it has no headline of its own"
-    if isinstance(one, Metric):
-        return f"{one.kind}, {one.title}"
-    if isinstance(one, Trainer):
-        return "trains on preferences" if one.compares else "trains on samples"
-    if isinstance(one, SampleKind):
-        return f"made of {', '.join(one.needs)}"
-    if isinstance(one, Layout):
-        return one.licence or "a general form"
-    said = str(getattr(one, "what", "") or getattr(one, "source", "") or inspect.getdoc(one) or "one of your own")
-    return said.splitlines()[0].rstrip(".")
+    """What one of them is, by what it says of itself: a class in its docstring."""
+    said = inspect.getdoc(one) if isinstance(one, type) else one.summary
+    return (said or "one of your own").splitlines()[0].rstrip(".")

@@ -10,7 +10,7 @@ from amends.config.common import CommonSettings
 from amends.config.doses import Equal, dose_problems, with_doses
 from amends.config.dotted import merge
 from amends.config.executor import ExecutorSettings
-from amends.config.methods import METHODS, MethodName, kinds_of, stages_for, with_starts
+from amends.config.methods import METHODS, MethodName, kinds_of, shares_of, stages_for, with_starts
 from amends.config.primary import PrimarySettings, row_name
 from amends.data.identity import identity
 from amends.data.settings import DataSettings, limited
@@ -24,7 +24,7 @@ from amends.settings import Seed
 from amends.settings.gathered import own_settings
 from amends.stages.analyze import AnalyzeSettings
 from amends.stages.answer import AnswerSettings
-from amends.stages.base import STAGES, comes_from
+from amends.stages.base import STAGES
 from amends.stages.chain import ChainSettings
 from amends.stages.contrast import ContrastSettings
 from amends.stages.induce import InduceSettings
@@ -144,16 +144,12 @@ class Configuration(CommonSettings):
     @property
     def shares(self) -> dict[str, float]:
         """Copies of each kind of sample: 0 of what would be made of a set that there is not."""
-        there = dict.fromkeys(SAMPLE_KINDS, 1.0) | self.compose.model_dump()
-        of_benign = [
-            name for name, kind in SAMPLE_KINDS.items() if kind.needs and comes_from(kind.needs[0]) == "benign"
-        ]
-        return there if self.benign else there | dict.fromkeys(of_benign, 0.0)
+        return shares_of(self.compose.model_dump(), self.benign is not None)
 
     @property
     def planned(self) -> dict[str, Any]:
         """What kinds of samples can know of what is going to be made, but for the language."""
-        stages = ("induce", "analyze", "revise", "answer", "contrast", "reply", "chain")
+        stages = [name for name in STAGES if name in type(self).model_fields]
         return {name: getattr(self, name) for name in (*stages, "shares")}
 
     def run_facts(self) -> dict[str, dict[str, Any]]:

@@ -45,6 +45,11 @@ class Constraint:
     needs: tuple[str, ...] = ()
     to_the_end: bool = True
 
+    @property
+    def summary(self) -> str:
+        """A line for lists of what there is."""
+        return self.what
+
 
 CONSTRAINTS: Registry[Constraint] = Registry(
     "constraint", __name__, "amends.constraints", "amends.register_constraint(Constraint(...))"

@@ -24,6 +24,11 @@ class Kind:
     what: str
     owns: Callable[[str], bool] = lambda _: False
 
+    @property
+    def summary(self) -> str:
+        """A line for lists of what there is."""
+        return self.what
+
 
 KindType = TypeVar("KindType", bound=Kind)
 Made = TypeVar("Made")

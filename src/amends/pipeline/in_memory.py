@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
-from amends.config.methods import METHODS
+from amends.config.methods import METHODS, shares_of
 from amends.data.memory import CALLED, Frame, raw_rows
 from amends.data.rows import of_kind as of_record
 from amends.data.rows import read_rows, validate_rows
@@ -37,7 +37,6 @@ from amends.stages.yields import stage_yield
 from amends.storage.files import write_atomically
 from amends.training.compose import ComposeSettings
 from amends.training.compose import compose as give_samples
-from amends.training.sample_kinds.base import SAMPLE_KINDS
 from amends.training.settings import TrainSettings
 
 RecordOf = TypeVar("RecordOf", bound=Record)
@@ -108,8 +107,8 @@ def make(
     task = Task(asked.model, gate, guides, settings, seed, language)
     with _shown(one.writes, len(rows) * one.times(settings), gate, language, reporter):
         made: tuple[Made, ...] = tuple(one.run(rows, task))
-    vary = getattr(settings, "vary", False)
-    refuse_no_yield(stage_yield(made, [guide.name for guide in guides], vary), asked.name, one)
+    counted = stage_yield(made, [guide.name for guide in guides], one.varies(settings))
+    refuse_no_yield(counted, asked.name, one)
     return MadeRows(made, asked.name, rows.past | asked.past | Past(gates=frozenset([gate.fingerprint])))
 
 
@@ -124,7 +123,7 @@ def compose(
 ) -> Samples:
     """The samples of a method. Raises as its command does."""
     row = METHODS[method]
-    shares = dict.fromkeys(SAMPLE_KINDS, 1.0) | settings.model_dump()
+    shares = shares_of(settings.model_dump(), with_benign=True)
     there = {name: one for name, one in given.items() if one is not None}
     needed = needed_sets(row, shares, there)
     sets: dict[str, Rows[Any]] = {name: rows_given(one, row_of(name)) for name, one in there.items() if name in needed}

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from amends.config.methods import Method
+from amends.config.methods import Method, shares_of
 from amends.data.identity import identity
 from amends.data.settings import DataSettings
 from amends.data.sources import load_instructions
@@ -102,8 +102,7 @@ class Steps(Training, Judging):
             task = Task(model, gate, guides, settings, self.seed, self.language)
             fill(artifact, one.rows(set_rows(one.reads, rows), settings), one.work(task), self.executor)
             records = set_rows(one.writes, DataSettings(source=str(artifact.part)))
-            vary = getattr(settings, "vary", False)
-            return {"yield": stage_yield(records, [guide.name for guide in guides], vary)}
+            return {"yield": stage_yield(records, [guide.name for guide in guides], one.varies(settings))}
 
         self._run(called or one.writes, artifact, total, work, gate)
         return {} if self.outlook else _passed(artifact, one)
@@ -121,7 +120,7 @@ class Steps(Training, Judging):
         `check` sees the sets that are used, before anything is written; samples that are finished are not checked
         again.
         """
-        shares = dict.fromkeys(SAMPLE_KINDS, 1.0) | settings.model_dump()
+        shares = shares_of(settings.model_dump(), with_benign=True)
         needed = needed_sets(method, shares, sets)
         heeded = sorted({name for kind in method.kinds for name in (kind, *SAMPLE_KINDS[kind].heeds)})
         used = {name: sets[name] for name in needed if name in sets}

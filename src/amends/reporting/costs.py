@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from amends.config.methods import METHODS, stages_for
+from amends.config.methods import METHODS, shares_of, stages_for
 from amends.stages.base import STAGES
 from amends.storage.files import read_as
 from amends.storage.run_directory import RunDirectory, read_run
@@ -47,8 +47,7 @@ def _place(directory: Path, name: str) -> tuple[Path, str, dict[str, float]]:
 
 
 def _shares(run: dict[str, Any]) -> dict[str, float]:
-    """Copies of each kind of sample in a run: none of replies where there was nothing to reply to."""
-    return run.get("compose", {}) | ({} if run.get("benign") else {"reply": 0.0})
+    return shares_of(run.get("compose", {}), bool(run.get("benign")))
 
 
 def _mean(timings: list[dict[str, float]], steps: list[str]) -> float | None:

@@ -147,5 +147,6 @@ STAGE = Stage(
     guided_by="analyze",
     templates=("analyze",),
     times=lambda settings: settings.per_mistake,
+    varies=lambda settings: settings.vary,
 )
 STAGES.register(STAGE.name, STAGE)

@@ -31,6 +31,7 @@ class Stage(Generic[RowIn, RowOut, SettingsOf]):
         templates: those that its prompts are made of.
         tests_leaks: its gate looks for the words of all guides there are.
         times: how often each row is read, by the settings; copies have ids of their own.
+        varies: whether each row begins with another guide, by the settings.
         optional: that nothing passed is a finding about the model, and no reason to stop.
         begins: its prompts begin the answer themselves, whatever the guides.
     """
@@ -47,6 +48,7 @@ class Stage(Generic[RowIn, RowOut, SettingsOf]):
     templates: tuple[str, ...] = ()
     tests_leaks: bool = False
     times: Callable[[SettingsOf], int] = lambda _: 1
+    varies: Callable[[SettingsOf], bool] = lambda _: False
     optional: bool = False
     begins: bool = False
 

@@ -79,5 +79,6 @@ STAGE = Stage(
     process=process,
     guided_by="analyze",
     templates=("analyze",),
+    varies=lambda settings: settings.vary,
 )
 STAGES.register(STAGE.name, STAGE)

@@ -50,6 +50,11 @@ class Layout:
     licence: str = ""
     address: str = ""
 
+    @property
+    def summary(self) -> str:
+        """A line for lists of what there is."""
+        return self.licence or "a general form"
+
 
 def plain_name(column: str) -> str:
     """A column's name without what differs between copies of a set: "Response Label" and "response-label" are one."""

@@ -71,6 +71,11 @@ class Metric(ABC):
     shown: ClassVar[Shown]
     shown_difference: ClassVar[Shown]
 
+    @property
+    def summary(self) -> str:
+        """A line for lists of what there is."""
+        return f"{self.kind}, {self.title}"
+
     def column(self, measurement: Measurement) -> Column:
         """Its numbers by prompt; none where it is not measured."""
         if not self.on(SUITE_KINDS[measurement.kind]):

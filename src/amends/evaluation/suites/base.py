@@ -91,6 +91,11 @@ class SuiteKind(ABC):
     by_losses: ClassVar[bool] = False
     """Whether a system has to say how likely it finds given answers."""
 
+    @property
+    def summary(self) -> str:
+        """A line for lists of what there is."""
+        return f"its headlines are {', '.join(self.headlines)}" if self.headlines else "it has no headline of its own"
+
     def check(self, rows: Iterable[Instruction], source: str) -> None:
         """Raises InputError where no row of a suite has what it is measured by."""
         lacking = set(self.needs)

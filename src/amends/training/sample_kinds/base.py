@@ -112,6 +112,11 @@ class SampleKind:
     title: str = ""
 
     @property
+    def summary(self) -> str:
+        """A line for lists of what there is."""
+        return f"made of {', '.join(self.needs)}"
+
+    @property
     def made_by_model(self) -> bool:
         """Whether it is something without the instructions' `chosen`, of what the model makes."""
         return not self.needs_chosen and any(made_by(name) for name in self.needs)

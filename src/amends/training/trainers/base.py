@@ -70,6 +70,11 @@ class Trainer:
     logged: Mapping[str, str] = field(default_factory=lambda: {"loss": "loss"})
 
     @property
+    def summary(self) -> str:
+        """A line for lists of what there is."""
+        return "trains on preferences" if self.compares else "trains on samples"
+
+    @property
     def compares(self) -> bool:
         """Whether it trains on preferences."""
         return issubclass(self.record, Preference)
