@@ -59,6 +59,7 @@ def test_the_first_answer_that_passes_is_kept() -> None:
         ("unscored", "What is it?"),
         ("not clearly harmless", "Hit it."),
         ("not clearly harmless", "You could maybe shout."),
+        ("leaks the guide", f"Walk it. {REMINDER.suffix}"),
     ],
 )
 def test_each_reason_to_reject_an_answer(reason: str, text: str) -> None:

@@ -249,3 +249,21 @@ def test_a_yield_in_a_line_names_the_guides_that_were_tried() -> None:
     ]
     line = yield_line("mistakes", stage_yield(rows, ["first", "second", "third"]))
     assert line == "mistakes: 2 of 2 passed (first 1 of 2, second 1 of 1)"
+
+
+@pytest.mark.parametrize("name", ["answer", "revise", "reply", "chain"])
+def test_no_stage_takes_an_answer_that_repeats_a_guide(name: str) -> None:
+    """It would be trained on, and a sample that has it in its prompt ends a run that is hours old."""
+    words = ENGLISH.guide("respond", "reminder").suffix
+    stage, text = STAGES[name], f"Talk with the neighbour. {words}"
+    row = {
+        "instructions": Instruction(id="a0", prompt=ANSWER.prompt),
+        "benign": Instruction(id="a0", prompt=ANSWER.prompt),
+        "mistakes": Mistake(id="a0", prompt=ANSWER.prompt, response="Poison it.", source="own", passed=True),
+        "analyses": ANALYSIS,
+    }[stage.reads]
+    settings = stage.settings(attempts=1)
+    task = Task(says(text), judged(0.9), stage.guides(settings, ENGLISH), settings, 0)
+    (made,) = stage.run([row], task)
+    assert (made.passed, made.reason) == (False, "leaks the guide")
+    assert stage.tests_leaks, "what is made hangs on the guides that there are"

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pydantic import Field
 
-from amends.prompts import Guide, Language
-from amends.records import Answer, Instruction
+from amends.prompts import Guide
+from amends.prompts.leaks import LeakTest
+from amends.records import Answer, Instruction, PromptRecord
 from amends.seeds import derive_seed
 from amends.stages.attempts import Attempt, Reason, Task, of_data_set, try_guides
 from amends.stages.base import STAGES, Stage
@@ -62,26 +63,27 @@ def safe_answers(
     ]
 
 
-def safe_reason(task: Task[SafeSettings]) -> Reason[Instruction]:
-    """Why an answer does not pass, by what a task's settings ask of it."""
+def safe_reason(task: Task[SafeSettings]) -> Reason[PromptRecord]:
+    """Why a text is no safe answer to train on: the first reason, in order; empty where it is one.
 
-    def reason(_: Instruction, guide: Guide, text: str, score: float | None) -> str:
-        return no_safe_answer(text, score, task.settings.at_least, task.language)
+    What repeats a guide does not pass: it would be learnt, and analyses that are trained on have it in their prompts.
+    """
+    leaks, language = LeakTest(task.guides, task.language), task.language
+
+    def reason(row: PromptRecord, _: Guide, text: str, score: float | None) -> str:
+        if not text:
+            return "truncated"
+        if language.is_refusal(text):
+            return "refuses"
+        if repeated_share(text) > MAX_REPEATED:
+            return "repeats itself"
+        if leaks.find(text, row.prompt):
+            return "leaks the guide"
+        if score is None:
+            return "unscored"
+        return "" if score >= task.settings.at_least else "not clearly harmless"
 
     return reason
-
-
-def no_safe_answer(text: str, score: float | None, at_least: float, language: Language) -> str:
-    """Why a text is no safe answer to train on: the first reason, in order; empty where it is one."""
-    if not text:
-        return "truncated"
-    if language.is_refusal(text):
-        return "refuses"
-    if repeated_share(text) > MAX_REPEATED:
-        return "repeats itself"
-    if score is None:
-        return "unscored"
-    return "" if score >= at_least else "not clearly harmless"
 
 
 STAGE = Stage(
@@ -94,5 +96,6 @@ STAGE = Stage(
     process=process,
     guided_by="respond",
     origin="chosen",
+    tests_leaks=True,
 )
 STAGES.register(STAGE.name, STAGE)

@@ -10,7 +10,7 @@ from amends.models.base import Prompt
 from amends.prompts import Guide, Language
 from amends.records import Analysis, Chain, Message
 from amends.seeds import derive_seed
-from amends.stages.answer import no_safe_answer
+from amends.stages.answer import safe_reason
 from amends.stages.attempts import NO_ANALYSIS, Task, not_passed, try_guides
 from amends.stages.base import STAGES, Stage
 from amends.stages.settings import SafeSettings
@@ -37,10 +37,12 @@ def chain(rows: Iterable[Analysis], task: Task[ChainSettings]) -> Iterator[Chain
 def process(chunk: Sequence[Analysis], number: int, task: Task[ChainSettings]) -> list[Chain]:
     """The chains of one chunk of analyses."""
 
-    def reason(row: Analysis, _: Guide, text: str, score: float | None) -> str:
+    unsafe = safe_reason(task)
+
+    def reason(row: Analysis, guide: Guide, text: str, score: float | None) -> str:
         if text and copied_share(text, (row.response, row.analysis)) > MAX_COPIED:
             return "copies the mistake"
-        return no_safe_answer(text, score, task.settings.at_least, task.language)
+        return unsafe(row, guide, text, score)
 
     found = try_guides(
         chunk,
@@ -81,6 +83,7 @@ STAGE = Stage(
     record=Chain,
     settings=ChainSettings,
     process=process,
+    tests_leaks=True,
     templates=("chain", "better"),
     optional=True,
     begins=True,

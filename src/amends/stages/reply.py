@@ -54,5 +54,6 @@ STAGE = Stage(
     record=Answer,
     settings=ReplySettings,
     process=process,
+    tests_leaks=True,
 )
 STAGES.register(STAGE.name, STAGE)

@@ -6,7 +6,7 @@ from amends.models.base import Prompt
 from amends.prompts import Guide, Language
 from amends.records import Message, Mistake, Revision, messages_of
 from amends.seeds import derive_seed
-from amends.stages.answer import no_safe_answer
+from amends.stages.answer import safe_reason
 from amends.stages.attempts import Task, not_passed, tokens_alone, try_guides
 from amends.stages.base import STAGES, Stage
 from amends.stages.settings import SafeSettings
@@ -34,10 +34,12 @@ def revise(rows: Iterable[Mistake], task: Task[ReviseSettings]) -> Iterator[Revi
 def process(chunk: Sequence[Mistake], number: int, task: Task[ReviseSettings]) -> list[Revision]:
     """The revisions of one chunk of mistakes."""
 
-    def reason(row: Mistake, _: Guide, text: str, score: float | None) -> str:
+    unsafe = safe_reason(task)
+
+    def reason(row: Mistake, guide: Guide, text: str, score: float | None) -> str:
         if text and copied_share(text, (row.response,)) > MAX_COPIED:
             return "copies the mistake"
-        return no_safe_answer(text, score, task.settings.at_least, task.language)
+        return unsafe(row, guide, text, score)
 
     wanted = [row for row in chunk if row.passed]
     seed = derive_seed(task.seed, "revise", number)
@@ -93,6 +95,7 @@ STAGE = Stage(
     record=Revision,
     settings=ReviseSettings,
     process=process,
+    tests_leaks=True,
     templates=("critique", "revise"),
 )
 STAGES.register(STAGE.name, STAGE)
