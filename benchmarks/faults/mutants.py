@@ -1,0 +1,154 @@
+"""Changes the source on purpose, one mutant at a time, and looks whether the tests that guard it fail.
+
+    python -m benchmarks.faults.mutants [--only TEXT] [--anew] [--out DIR] [--json]
+
+All is done in a copy. First the named tests must pass there as it is. What is known of a mutant is kept in DIR, and
+found again as long as source and tests are the same. `make mutants` runs all of them: some minutes on two cores.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.faults.mutations import Mutant
+from benchmarks.faults.mutations.claims import OF_CLAIMS
+from benchmarks.faults.mutations.runs import OF_RUNS
+from benchmarks.faults.mutations.training import OF_TRAINING
+
+REPOSITORY = Path(__file__).parents[2]
+ALL = OF_TRAINING | OF_RUNS | OF_CLAIMS
+COPIED = (
+    "src",
+    "tests",
+    "benchmarks",
+    "examples",
+    "docs",
+    "pyproject.toml",
+    "README.md",
+    "CONTRIBUTING.md",
+    "Makefile",
+)
+PASSED, FAILED, INTERRUPTED = 0, 1, 2  # pytest's exit codes; a module that cannot be imported is the last
+
+
+def mutated(mutant: Mutant, root: Path) -> str:
+    """The file's text with the change. Raises ValueError where its text does not stand in it exactly once."""
+    text = (root / "src/amends" / mutant.file).read_text(encoding="utf-8")
+    if (found := text.count(mutant.before)) != 1:
+        raise ValueError(f"{mutant.file}: {mutant.before!r} stands there {found} times")
+    return text.replace(mutant.before, mutant.after)
+
+
+def check(tests: list[str], root: Path) -> tuple[int, str]:
+    """Runs the tests in the copy; pytest's exit code, and the end of what it said."""
+    environment = os.environ | {
+        "PYTHONPATH": f"{root}/src",
+        "PYTHONDONTWRITEBYTECODE": "1",  # of a source that changes within a second, an old one would be taken
+        "OMP_NUM_THREADS": "1",
+    }
+    named = [f"tests/{name}" for name in tests]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *named]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    return done.returncode, (done.stdout + done.stderr).strip()[-2000:]
+
+
+def tried(mutant: Mutant, root: Path) -> str:
+    """`caught`, `lived`, or what was wrong with the attempt."""
+    path = root / "src/amends" / mutant.file
+    before = path.read_text(encoding="utf-8")
+    try:
+        path.write_text(mutated(mutant, root), encoding="utf-8")
+        code, said = check(list(mutant.tests), root)
+    finally:
+        path.write_text(before, encoding="utf-8")
+    return {PASSED: "lived", FAILED: "caught"}.get(code, f"pytest ended with {code}: {said}")
+
+
+def state(root: Path) -> str:
+    """A hash of all source and tests: what was found holds for that alone."""
+    files = sorted(path for name in ("src", "tests") for path in (root / name).rglob("*") if path.suffix in SOURCE)
+    return hashlib.sha256(b"".join(str(path).encode() + path.read_bytes() for path in files)).hexdigest()
+
+
+SOURCE = (".py", ".yaml", ".j2", ".js", ".css")
+
+
+def chosen(only: str) -> Iterator[tuple[str, Mutant]]:
+    """The mutants whose words, or those of what they break, have that text in them."""
+    for broken, mutants in ALL.items():
+        for mutant in mutants:
+            if only.lower() in f"{broken} {mutant.change} {mutant.file}".lower():
+                yield broken, mutant
+
+
+def copy(root: Path) -> None:
+    """The tree, without what was built."""
+    for name in COPIED:
+        source = REPOSITORY / name
+        if source.is_dir():
+            shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        else:
+            shutil.copy(source, root / name)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="mutants with this text in their words")
+    parser.add_argument("--anew", action="store_true", help="believe nothing of what was found before")
+    parser.add_argument("--out", type=Path, default=REPOSITORY / "runs/faults/mutants", help="what was found")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options = parser.parse_args()
+    known_path = options.out / f"{state(REPOSITORY)[:16]}.json"
+    known = json.loads(known_path.read_text()) if known_path.exists() and not options.anew else {}
+    mutants = list(chosen(options.only))
+    with tempfile.TemporaryDirectory(prefix="amends-mutants-") as directory:
+        root = Path(directory)
+        copy(root)
+        new = [one for _, one in mutants if fingerprint(one) not in known]
+        tests = sorted({name for one in new for name in one.tests} - set(known.get("passed", [])))
+        if tests:
+            print(f"{len(tests)} tests on the source as it is", file=sys.stderr, flush=True)
+            code, said = check(tests, root)
+            if code != PASSED:
+                print(said, file=sys.stderr)
+                return 1
+            known["passed"] = sorted({*known.get("passed", []), *tests})
+        for one in new:
+            known[fingerprint(one)] = found = tried(one, root)
+            options.out.mkdir(parents=True, exist_ok=True)
+            known_path.write_text(json.dumps(known, indent=2))
+            print(f"{found:8} {one.change}", file=sys.stderr, flush=True)
+    return report([(broken, one, known[fingerprint(one)]) for broken, one in mutants], options.json)
+
+
+def fingerprint(mutant: Mutant) -> str:
+    """By which what was found of a mutant is known again."""
+    return hashlib.sha256(repr(mutant).encode()).hexdigest()
+
+
+def report(found: list[tuple[str, Mutant, str]], as_json: bool) -> int:
+    """Prints what was found; 0 where all were caught."""
+    if as_json:
+        rows = [{"breaks": broken, **vars(one), "found": how} for broken, one, how in found]
+        print(json.dumps(rows, indent=2))
+    else:
+        for broken in dict.fromkeys(broken for broken, _, _ in found):
+            of_it = [how for other, _, how in found if other == broken]
+            print(f"{of_it.count('caught'):3} of {len(of_it)}  {broken}")
+        for broken, one, how in found:
+            if how != "caught":
+                print(f"\n{how}: {broken}\n  {one.file}: {one.change}\n  tests: {', '.join(one.tests)}")
+        caught = sum(how == "caught" for _, _, how in found)
+        print(f"\n{caught} of {len(found)} mutants caught")
+    return int(any(how != "caught" for _, _, how in found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
