@@ -1,4 +1,4 @@
-"""The list of mutants fits the source: each changes one place, and names tests that there are. `make mutants` runs it."""
+"""The mutants fit the source: each changes one place and names tests that are there. `make mutants` runs them."""
 
 import re
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""Campaigns of faults: what is killed, damaged, starved, fed with nonsense or changed on purpose, and what became of it."""
+"""Campaigns of faults: what is killed, starved, fed with nonsense or changed on purpose, and what became of it."""

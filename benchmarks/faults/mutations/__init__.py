@@ -1,4 +1,4 @@
-"""The mutants: small changes of the source, by the invariant or claim that each breaks, and the tests that must fail."""
+"""The mutants: small changes of the source, by what each breaks, and the tests that must fail."""
 
 from dataclasses import dataclass
 

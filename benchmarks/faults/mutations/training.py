@@ -120,7 +120,7 @@ OF_TRAINING: Mutants = {
             "config/plan.py",
             "(row for name in training for row in read(name)),",
             "(row for name in training[:1] for row in read(name)),",
-            ("cli/test_run_errors.py", "config/test_plan.py"),
+            ("config/test_plan.py::test_benign_rows_are_compared_with_the_suites_too",),
         ),
         Mutant(
             "prompts are compared as they are written",
@@ -171,14 +171,14 @@ OF_TRAINING: Mutants = {
             "config/plan.py",
             "self.judge.check_apart(self.gate, self.models)",
             "pass",
-            ("config/test_training_data.py::test_one_model_is_not_judge_and_gate_under_two_names",),
+            ("cli/test_run_errors.py",),
         ),
         Mutant(
             "what serves a trained system may judge it",
             "config/plan.py",
             "dict.fromkeys((self.base, self.analyst, *self.systems.values()))",
             "dict.fromkeys((self.base, self.analyst))",
-            ("pipeline/test_served_model.py",),
+            ("config/test_plan.py::test_what_serves_a_trained_system_is_not_its_judge",),
         ),
         Mutant(
             "from Python the gate of a training may judge",
