@@ -84,9 +84,11 @@ def campaign(names: list[str], out: Path, seconds: int, say: Callable[[str], Non
         done = subprocess.run(
             [*command, "--seconds", str(seconds)], capture_output=True, text=True, errors="replace", check=False
         )
-        before = known.get(name, {"executions": 0, "seconds": 0})
-        found = DONE.search(done.stderr)
-        one = {key: before[key] + int(found[place]) if found else before[key] for place, key in enumerate(before, 1)}
+        before, found = known.get(name, {}), DONE.search(done.stderr)
+        one = {
+            "executions": before.get("executions", 0) + int(found[1] if found else 0),
+            "seconds": before.get("seconds", 0) + int(found[2] if found else 0),
+        }
         if not found:
             one["ended"] = next(iter(KILLED.findall(done.stderr)), done.stderr[-1000:])
         known[name] = one

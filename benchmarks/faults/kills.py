@@ -142,7 +142,8 @@ def main() -> int:
         campaign.expected()
         seconds = whole_seconds(Path(directory) / "whole-a")
         for trial in range(len(found), options.trials):
-            draw, one = random.Random(f"{options.seed} {trial}"), {"trial": trial, "interruptions": [], "failed": ""}
+            draw = random.Random(f"{options.seed} {trial}")
+            one: dict[str, Any] = {"trial": trial, "interruptions": [], "failed": ""}
             try:
                 for interruption in (there_and_back if trial % 3 == 2 else interrupted)(campaign, draw, seconds):
                     one["interruptions"].append(interruption)

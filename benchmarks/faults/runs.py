@@ -49,7 +49,7 @@ def configuration(model: str, directory: Path) -> list[str]:
     if model == "embedded":
         return ["quickstart"]
     made = directory / "model"
-    return settings(made if made.exists() else speaking_model(made))
+    return [*settings(made if made.exists() else speaking_model(made))]
 
 
 def start(command: Sequence[str], out: Path, disturbed: Disturbed | None = None) -> Ended:

@@ -101,7 +101,7 @@ def test_rows_are_checked_from_their_sources() -> None:
 
 
 def test_benign_rows_are_compared_with_the_suites_too() -> None:
-    with pytest.raises(InputError, match="^2 evaluation prompts are also among the training instructions"):
+    with pytest.raises(InputError, match=r"^2 evaluation prompts are also among the training instructions"):
         Plan.of(configuration(benign={"source": "bundled:redteam/test", "limit": 2})).check_rows()
 
 

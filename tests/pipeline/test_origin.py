@@ -22,6 +22,22 @@ def test_the_command_is_said_as_it_was_typed(monkeypatch: pytest.MonkeyPatch) ->
     assert origin()["command"] == "from Python", "what another program was told is none of ours"
 
 
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("judge=endpoint:m@http://me:word@h:1/v1", "judge=endpoint:m@http://h:1/v1"),
+        ("endpoint:m@HTTPS://wo@rd@h/v1?key=word#seed=false", "endpoint:m@HTTPS://h/v1#seed=false"),
+        ("variants={a: {judge: endpoint:m@http://me:word@h/v1?k=word, seed: 1}}", "http://h/v1 seed: 1}}"),
+        ("model=/a@b?c", "model=/a@b?c"),
+    ],
+)
+def test_a_password_is_no_part_of_it(monkeypatch: pytest.MonkeyPatch, typed: str, kept: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["/somewhere/bin/amends", "run", "own", typed])
+    command = origin()["command"]
+    assert "word" not in command
+    assert kept in command
+
+
 def test_the_commit_and_the_machine_are_known() -> None:
     found = origin()
     git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True)

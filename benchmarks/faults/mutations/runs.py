@@ -132,7 +132,7 @@ OF_RUNS: Mutants = {
             "pipeline/training.py",
             '            "seed": recipe.seed,\n',
             "",
-            ("pipeline/test_steps.py", "pipeline/test_genuine.py"),
+            ("pipeline/test_steps.py::test_a_training_is_redone_for_what_its_trainer_is_told",),
         ),
         Mutant(
             "the tokenizer's files are no part of a model",

@@ -16,6 +16,7 @@ ASKED, LISTED = "/chat/completions", "/models"
 _NAME = re.compile(r"\s*(?P<model>\S(?:.*?\S)??)\s*@\s*(?P<address>https?://.*)", re.IGNORECASE | re.DOTALL)
 _TAIL = re.compile(r"(?:/+|(?:/chat)?/completions)\Z", re.IGNORECASE)
 _VERSION = re.compile(r"/v\d+\w*(?:/|\Z)")
+_SECRETS = re.compile(r"(https?://)(?:[^\s/?#]*@)?([^\s?#]*)(?:\?[^\s#]*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,16 @@ def without_secrets(value: Any) -> Any:
     except InputError:
         return f"{PREFIX}..."
     return f"{PREFIX}{model}@{address.url}{address.options}"
+
+
+def text_without_secrets(text: str) -> str:
+    """A text, such as a command line, without user, password and query of the addresses in it.
+
+    Example:
+        >>> text_without_secrets("judge=endpoint:m@https://me:word@host/v1?key=a#seed=false")
+        'judge=endpoint:m@https://host/v1#seed=false'
+    """
+    return _SECRETS.sub(r"\1\2", text)
 
 
 WITHOUT_SECRETS = PlainSerializer(without_secrets, when_used="json")
