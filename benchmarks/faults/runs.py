@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 TESTS = Path(__file__).parents[2] / "tests"
 sys.path.insert(0, str(TESTS))  # the tiny model, its judges and the processes are those of the tests
@@ -16,6 +17,7 @@ from forked import processes  # noqa: E402
 from tiny_run import settings, speaking_model  # noqa: E402
 
 __all__ = ["Disturbed", "Ended", "configuration", "record_bytes", "start"]
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 CHANGING = ("open", "os.rename", "os.mkdir", "os.remove", "os.truncate", "os.rmdir")
 
 
@@ -25,11 +27,13 @@ class Disturbed:
 
     Attributes:
         event: the number of the event in its directory (a file opened, renamed, removed) at which it kills itself.
+        error: of the operating system, which that event and all writing behind it meets in the place of the end.
         seconds: after which it is sent a signal.
         number: the signal.
     """
 
     event: int | None = None
+    error: int | None = None
     seconds: float | None = None
     number: int = signal.SIGKILL
 
@@ -52,13 +56,10 @@ def configuration(model: str, directory: Path) -> list[str]:
     return [*settings(made if made.exists() else speaking_model(made))]
 
 
-def start(command: Sequence[str], out: Path, disturbed: Disturbed | None = None) -> Ended:
-    """Runs `amends run` to its end, or to that which is done to it."""
+def start(command: Sequence[str], out: Path, disturbed: Disturbed | None = None, beside: Path | None = None) -> Ended:
+    """Runs `amends run` to its end, or to that which is done to it; what it says goes to files in `beside`."""
+    process, said, counted = begin(command, out, disturbed, beside)
     disturbed = disturbed or Disturbed()
-    said, counted = (out.with_name(f"{out.name}.{name}") for name in ("said", "events"))
-    counted.unlink(missing_ok=True)
-    process = processes().Process(target=_run, args=(list(command), out, said, counted, disturbed.event))
-    process.start()
     process.join(disturbed.seconds)
     began = time.monotonic()
     if process.exitcode is None and process.pid:
@@ -68,7 +69,18 @@ def start(command: Sequence[str], out: Path, disturbed: Disturbed | None = None)
     return Ended(process.exitcode or 0, said.read_text(errors="replace"), time.monotonic() - began, events)
 
 
-def _run(command: list[str], out: Path, said: Path, counted: Path, kill_at: int | None) -> None:
+def begin(
+    command: Sequence[str], out: Path, disturbed: Disturbed | None = None, beside: Path | None = None, name: str = ""
+) -> tuple[Any, Path, Path]:
+    """Begins one; its process, what it says, and the file with the number of its events, once it has ended."""
+    said, counted = ((beside or out.parent) / f"{out.name}{name}.{one}" for one in ("said", "events"))
+    counted.unlink(missing_ok=True)
+    process = processes().Process(target=_run, args=(list(command), out, said, counted, disturbed or Disturbed()))
+    process.start()
+    return process, said, counted
+
+
+def _run(command: list[str], out: Path, said: Path, counted: Path, disturbed: Disturbed) -> None:
     """In the process: the real entry point, with its words in a file."""
     descriptor = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(descriptor, 1)
@@ -76,12 +88,15 @@ def _run(command: list[str], out: Path, said: Path, counted: Path, kill_at: int 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     inside, events = f"{out}{os.sep}", 0
 
-    def hook(event: str, arguments: tuple[object, ...]) -> None:
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
         nonlocal events
-        if event in CHANGING and arguments and str(arguments[0]).startswith(inside):
-            if events == kill_at:
-                os.kill(os.getpid(), signal.SIGKILL)
-            events += 1
+        if event not in CHANGING or not arguments or not str(arguments[0]).startswith(inside):
+            return
+        reached, events = disturbed.event is not None and events >= disturbed.event, events + 1
+        if reached and disturbed.error is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if reached and (event != "open" or (arguments[2] or 0) & WRITING):
+            raise OSError(disturbed.error, os.strerror(disturbed.error or 0), str(arguments[0]))
 
     sys.addaudithook(hook)
     code = run_amends("run", *command, "--out", str(out))

@@ -79,6 +79,12 @@ def test_comparison_matches_by_id_not_by_order() -> None:
     assert compare(a, elsewhere, seed=1) == []
 
 
+def test_rows_in_any_order_are_compared_prompt_by_prompt() -> None:
+    a, letters = judged("+-++-" * 8), "++--+-+" * 6
+    turned = measure("vanilla", "unguided", "red-team", "red-team", reversed(verdicts(letters)))
+    assert compare(a, judged(letters, "vanilla"), seed=1) == compare(a, turned, seed=1)
+
+
 def test_loss_comparison_is_relative() -> None:
     tokens = range(10, 22)
     a = measured_losses("sft", {str(count): (1.1 * count, count) for count in tokens} | {"c": (1.0, 1)})
