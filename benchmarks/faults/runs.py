@@ -1,5 +1,6 @@
 """Runs that the campaigns disturb: of a tiny model that speaks or of the embedded one, each in its own process."""
 
+import errno
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from forked import processes  # noqa: E402
 from tiny_run import settings, speaking_model  # noqa: E402
 
 __all__ = ["Disturbed", "Ended", "configuration", "record_bytes", "start"]
+FREEING, FULL = ("os.remove", "os.rmdir", "os.truncate", "os.rename"), (errno.ENOSPC, errno.EDQUOT)
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 CHANGING = ("open", "os.rename", "os.mkdir", "os.remove", "os.truncate", "os.rmdir")
 
@@ -95,7 +97,9 @@ def _run(command: list[str], out: Path, said: Path, counted: Path, disturbed: Di
         reached, events = disturbed.event is not None and events >= disturbed.event, events + 1
         if reached and disturbed.error is None:
             os.kill(os.getpid(), signal.SIGKILL)
-        if reached and (event != "open" or (arguments[2] or 0) & WRITING):
+        if reached and (event not in FREEING or disturbed.error not in FULL):
+            if event == "open" and not (arguments[2] or 0) & WRITING:
+                return
             raise OSError(disturbed.error, os.strerror(disturbed.error or 0), str(arguments[0]))
 
     sys.addaudithook(hook)
