@@ -139,7 +139,7 @@ OF_CLAIMS: Mutants = {
             "evaluation/columns.py",
             "order = np.lexsort((of_draw, of_prompt))",
             "order = np.arange(len(of_prompt))",
-            ("evaluation/test_results.py::test_rows_in_any_order_are_compared_prompt_by_prompt",),
+            ("evaluation/test_results.py::test_losses_in_any_order_are_compared_prompt_by_prompt",),
         ),
         Mutant(
             "a p value is one-sided",
