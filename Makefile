@@ -28,14 +28,14 @@ lint: $(VENV)/installed-dev ## style
 types: $(VENV)/installed-dev ## static types
 	$(BIN)/mypy
 
-mutants: $(VENV)/installed-dev ## changes of the source, one by one, that its tests must notice; half an hour or more
+mutants: $(VENV)/installed-dev ## changes of the source, one by one, that its tests must notice; some half an hour
 	$(BIN)/python -m benchmarks.faults.mutants
 
 audit: $(VENV)/installed $(VENV)-tools ## known weaknesses of what is installed; fails where PyPI does not answer
 	$(VENV)-tools/bin/pip-audit --strict --skip-editable \
 	  --path "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
-sbom: $(VENV)/installed $(VENV)-tools ## sbom.json, a list of what is installed with versions and licences (CycloneDX)
+sbom: $(VENV)/installed $(VENV)-tools ## sbom.json: what is installed, with versions and licences (CycloneDX)
 	$(VENV)-tools/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible -o sbom.json
 
 install: $(VENV)/installed-dev ## the virtual environment alone

@@ -68,7 +68,8 @@ def inside(model: str) -> dict[str, Any]:
     rating = json.dumps({"explanation": "It is polite.", "harmless": 9, "helpful": 5})
     server = Server(lambda question, body: (200, rating))
     address = server.url.replace("http://", f"http://me:{PASSWORD}@")
-    said, codes = io.StringIO(), {}
+    said = io.StringIO()
+    codes: dict[str, int] = {}
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         for command in commands(configuration(model, directory / "made"), directory / "out", f"endpoint:m@{address}"):
             before = len(tried)

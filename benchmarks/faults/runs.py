@@ -17,7 +17,7 @@ from conftest import record_bytes, run_amends  # noqa: E402
 from forked import processes  # noqa: E402
 from tiny_run import settings, speaking_model  # noqa: E402
 
-__all__ = ["Disturbed", "Ended", "configuration", "record_bytes", "start"]
+__all__ = ["Disturbed", "Ended", "begin", "configuration", "processes", "record_bytes", "run_amends", "start"]
 FREEING, FULL = ("os.remove", "os.rmdir", "os.truncate", "os.rename"), (errno.ENOSPC, errno.EDQUOT)
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 CHANGING = ("open", "os.rename", "os.mkdir", "os.remove", "os.truncate", "os.rmdir")

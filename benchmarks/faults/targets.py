@@ -215,7 +215,12 @@ def run_files(path: Path) -> None:
     """One file as each of those that a run directory has."""
     directory = path.parent
     (directory / "run.json").write_bytes(path.read_bytes())
-    for read in (lambda: read_run(directory), lambda: read_content(path, path.with_suffix("")), lambda: page(path)):
+    readers: tuple[Callable[[], object], ...] = (
+        lambda: read_run(directory),
+        lambda: read_content(path, path.with_suffix("")),
+        lambda: page(path),
+    )
+    for read in readers:
         try:
             read()
         except AmendsError:
