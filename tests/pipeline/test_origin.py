@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from amends.cli.run import _whole
+from amends.config.reading import load_configuration
 from amends.pipeline.origin import origin
 from amends.storage.run_directory import read_origin
 
@@ -36,6 +38,14 @@ def test_a_password_is_no_part_of_it(monkeypatch: pytest.MonkeyPatch, typed: str
     command = origin()["command"]
     assert "word" not in command
     assert kept in command
+
+
+def test_nor_of_the_command_that_a_try_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("amends.pipeline.planning.whole_seconds", lambda *_: None)
+    judge = "judge=endpoint:m@http://me:word@h/v1"
+    said = _whole(load_configuration("quickstart"), Path("quickstart"), [judge], Path("runs/quickstart"))
+    assert "judge=endpoint:m@http://h/v1" in said
+    assert "word" not in said
 
 
 def test_the_commit_and_the_machine_are_known() -> None:
