@@ -29,18 +29,11 @@ from benchmarks.faults.mutations.training import OF_TRAINING
 REPOSITORY = Path(__file__).parents[2]
 ALL = OF_TRAINING | OF_RUNS | OF_CLAIMS
 COPIED = (
-    "src",
-    "tests",
-    "benchmarks",
-    "examples",
-    "docs",
-    "pyproject.toml",
-    "README.md",
-    "CONTRIBUTING.md",
-    "Makefile",
+    *("src", "tests", "benchmarks", "examples", "docs"),
+    *("pyproject.toml", "README.md", "CONTRIBUTING.md", "Makefile"),
 )
 LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "pandas", "scipy.stats", "sklearn.linear_model")
-PASSED, FAILED = 0, 1  # pytest's exit codes; a module that cannot be imported has another
+PASSED, FAILED, BROKEN = 0, 1, 3  # pytest's exit codes; a module that cannot be imported has another
 
 
 def mutated(mutant: Mutant, root: Path) -> str:
@@ -64,6 +57,7 @@ def check(tests: list[str], root: Path) -> tuple[int, str]:
     said = root / "said"
     process = os.fork()
     if not process:
+        code = BROKEN
         try:
             code = _pytest([f"tests/{name}" for name in tests], root, said)
         finally:
@@ -73,16 +67,12 @@ def check(tests: list[str], root: Path) -> tuple[int, str]:
 
 
 def _pytest(tests: list[str], root: Path, said: Path) -> int:
+    written = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for descriptor in (1, 2):
-        os.dup2(
-            os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if descriptor == 1 else 0)), descriptor
-        )
+        os.dup2(written, descriptor)
     os.chdir(root)
-    sys.path[:] = [
-        f"{root}/src",
-        str(root),
-        *(one for one in sys.path if Path(one) not in (REPOSITORY, REPOSITORY / "src")),
-    ]
+    others = [one for one in sys.path if Path(one) not in (REPOSITORY, REPOSITORY / "src")]
+    sys.path[:] = [f"{root}/src", str(root), *others]
     os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:2])
     return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests]))
 

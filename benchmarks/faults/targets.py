@@ -124,7 +124,7 @@ def arrow_bytes(*rows: dict[str, Any], columns: bool = True) -> bytes:
 
 
 def ratings(data: bytes) -> None:
-    text = data.decode("utf-8", "surrogatepass" if data[:1] == b"\xed" else "replace")
+    text = data.decode("utf-8", "replace") + ("\ud800" if data[:1] == b"!" else "")
     for form in (Rating, Choice):
         read_form(form, text, text[: len(text) // 2], finished=len(text) % 2 == 0)
     for family in FAMILIES:
