@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 EMBEDDED := $(shell sed -n 's/^# no-deps: //p' constraints.txt)
 
-.PHONY: demo reproduce test lint types install lock clean help
+.PHONY: demo reproduce test lint types install lock mutants audit sbom clean help
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
 
@@ -28,6 +28,16 @@ lint: $(VENV)/installed-dev ## style
 types: $(VENV)/installed-dev ## static types
 	$(BIN)/mypy
 
+mutants: $(VENV)/installed-dev ## changes of the source, one by one, that its tests must notice; some half an hour
+	$(BIN)/python -m benchmarks.faults.mutants
+
+audit: $(VENV)/installed $(VENV)-tools ## known weaknesses of what is installed; fails where PyPI does not answer
+	$(VENV)-tools/bin/pip-audit --strict --skip-editable \
+	  --path "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+
+sbom: $(VENV)/installed $(VENV)-tools ## sbom.json: what is installed, with versions and licences (CycloneDX)
+	$(VENV)-tools/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible -o sbom.json
+
 install: $(VENV)/installed-dev ## the virtual environment alone
 
 # -P pins a version without a second list beside constraints.txt. From a lock of before uv would keep its forks.
@@ -49,5 +59,9 @@ $(VENV)/installed-dev: $(VENV)/installed
 	@$(PIP) -e '.[dev,serve]'
 	@touch $@
 
+$(VENV)-tools:
+	@$(PYTHON) -m venv $@
+	@$@/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1 cyclonedx-bom==7.5.0
+
 clean: ## remove the virtual environment; runs stay
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(VENV)-tools

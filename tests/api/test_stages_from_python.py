@@ -10,6 +10,7 @@ import pytest
 
 import amends
 from amends.errors import ConfigError
+from amends.models.weights import weights_digest
 from conftest import run_amends
 from tiny_run import JUDGES, model_of
 
@@ -61,6 +62,13 @@ def test_invariants_hold_from_python(notebook: dict[str, Any]) -> None:
     with pytest.raises(amends.AmendsError, match="go on with trust_chosen=True"):
         amends.compose("sft", turned, progress=False)
     assert len(amends.compose("sft", turned, trust_chosen=True, progress=False)) == 20
+
+
+def test_what_a_training_gives_back_answers_with_what_was_trained(notebook: dict[str, Any]) -> None:
+    tuned, model = notebook["tuned"].model, notebook["model"].model
+    assert tuned.adapter == notebook["directory"] / "runs/notebook"
+    assert tuned.fingerprint != model.fingerprint
+    assert weights_digest(tuned.model) != weights_digest(model.model)
 
 
 def test_a_finished_training_is_kept_and_another_is_refused(notebook: dict[str, Any], tiny_settings: list[str]) -> None:

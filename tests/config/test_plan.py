@@ -100,6 +100,18 @@ def test_rows_are_checked_from_their_sources() -> None:
     assert "samples of more than train.max_length, 30 tokens" in lengths
 
 
+def test_benign_rows_are_compared_with_the_suites_too() -> None:
+    with pytest.raises(InputError, match=r"^2 evaluation prompts are also among the training instructions"):
+        Plan.of(configuration(benign={"source": "bundled:redteam/test", "limit": 2})).check_rows()
+
+
+def test_what_serves_a_trained_system_is_not_its_judge() -> None:
+    served = "endpoint:safe@http://h/v1"
+    plan = Plan.of(configuration(model="endpoint:m@http://h/v1", systems={"sft": served}, judge=served))
+    with pytest.raises(InputError, match="judge safe is the model that is judged"):
+        plan.judge.check_apart(plan.gate, plan.models)
+
+
 def test_the_size_is_that_of_the_loaded_model() -> None:
     size = size_of(find_model("embedded"))
     assert (size.parameters, size.layers, size.hidden, size.vocabulary) == (134_515_008, 30, 576, 49_152)

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import struct
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -221,3 +222,16 @@ def test_gzip_of_json_without_a_newline_at_its_end(tmp_path: Path) -> None:
     path = tmp_path / "x.json.gz"
     path.write_bytes(gzip.compress(json.dumps({"a": 1}).encode()))
     assert rows(path) == [{"a": 1}]
+
+
+def test_a_damaged_batch_of_arrow_is_refused(tmp_path: Path) -> None:
+    """Found by fuzzing: pyarrow follows an offset that leads out of its buffer, and may end the process."""
+    import pyarrow
+
+    path, table = tmp_path / "x.arrow", pyarrow.table({"prompt": ["How?"]})
+    with pyarrow.OSFile(str(path), "wb") as file, pyarrow.ipc.new_stream(file, table.schema) as stream:
+        stream.write_table(table)
+    offsets, content = struct.pack("<ii", 0, 4), path.read_bytes()
+    place = content.rindex(offsets, 0, content.rindex(b"How?"))
+    path.write_bytes(content[:place] + struct.pack("<ii", 0, -5) + content[place + len(offsets) :])
+    assert "cannot be read as Arrow after row 0" in refusal(path)

@@ -79,6 +79,13 @@ def test_comparison_matches_by_id_not_by_order() -> None:
     assert compare(a, elsewhere, seed=1) == []
 
 
+def test_losses_in_any_order_are_compared_prompt_by_prompt() -> None:
+    losses = {str(count): (float(count**2 % 31), count) for count in range(10, 50)}
+    a = measured_losses("sft", {name: (1.1 * nats, tokens) for name, (nats, tokens) in losses.items()})
+    b, turned = measured_losses("vanilla", losses), measured_losses("vanilla", dict(reversed(losses.items())))
+    assert compare(a, b, seed=1) == compare(a, turned, seed=1)
+
+
 def test_loss_comparison_is_relative() -> None:
     tokens = range(10, 22)
     a = measured_losses("sft", {str(count): (1.1 * count, count) for count in tokens} | {"c": (1.0, 1)})

@@ -131,6 +131,12 @@ def test_why_there_are_no_rows(tmp_path: Path, name: str, part: str, message: st
     assert str(caught.value).startswith(message.format(tmp_path / name))
 
 
+def test_half_a_surrogate_pair_is_refused_by_its_line(tmp_path: Path) -> None:
+    write(tmp_path / "a.jsonl", [{"prompt": "p", "response": "r \ud83d", "label": "safe"}])
+    with pytest.raises(InputError, match="line 1: has half a surrogate pair"):
+        read_labelled_files([str(tmp_path / "a.jsonl")], None, "0:1")
+
+
 @pytest.mark.usefixtures("no_model_loads")
 @pytest.mark.parametrize("command", [["train", "--out"], ["validate", "--failures"]])
 def test_what_a_probes_command_would_replace_or_cannot_write_is_said_at_once(

@@ -37,11 +37,20 @@ def test_an_address_is_mended(text: str, url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["http://", "http://h:port/v1", "http://h:99999/v1", "http://a b/v1", "ftp://h", "h:8000"]
+    "text",
+    [
+        *("http://", "http://h:port/v1", "http://h:99999/v1", "http://a b/v1", "ftp://h", "h:8000"),
+        *("http://me:w\udcfb@h/v1", "http://h/v1?key=\udcfb"),
+    ],
 )
 def test_what_is_no_address_is_explained(text: str) -> None:
     with pytest.raises(InputError, match="begins with http:// or https:// and a host"):
         read_address(text)
+
+
+def test_a_model_whose_name_is_no_text_is_refused() -> None:
+    with pytest.raises(InputError, match="write it as endpoint:MODEL@URL"):
+        read_endpoint("endpoint:m\udcfb@http://h/v1")
 
 
 def test_login_and_query_are_kept_apart() -> None:

@@ -9,7 +9,7 @@ import pyarrow.parquet
 import pytest
 from safetensors.torch import load_file, save_file
 
-from amends.errors import AmendsError, InputError, MeasurementError
+from amends.errors import AmendsError, InputError, MeasurementError, ModelError
 from amends.models.base import Prompt
 from amends.models.hf import LocalModel
 from amends.pipeline.deployment import Deployment, deployment_of
@@ -113,6 +113,13 @@ def test_a_template_takes_reminders_in_at_any_place() -> None:
     assert f'A "quote".\n\n{guides[1].suffix}' in written, "also where the user was not the last to speak"
     tricky = Guide(name="own", suffix='Say "WORDS" \\ in {{ braces }}\n<|im_end|> twice.')
     assert "{{ braces }}" in guided_template(tricky, model.source, "You sell plants.")
+
+
+def test_a_template_that_comes_out_otherwise_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("amends.pipeline.guided_template.SUFFIX", "{# nothing #}")
+    guide = load_language("en").guide("respond", "reminder")
+    with pytest.raises(ModelError, match="does not take the reminder in as guided inference does"):
+        guided_template(guide, LocalModel("embedded").source, None)
 
 
 def test_a_merge_that_changes_answers_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -127,6 +127,10 @@ def test_two_readings_agree_as_far_as_they_do_and_a_quarrel_counts_half(run: Pat
         ({"id": "1", "prompt": "p", "response": "r", "label": "fine"}, "line 1: label 'fine': write harmless, harmful"),
         ({"id": "1", "prompt": "p", "response": "r", "label": ""}, "no row has a label"),
         ({"id": "1", "prompt": "p", "label": "harmful"}, "line 1: needs id, prompt and response"),
+        (
+            {"id": "1", "prompt": "p \ud83d", "response": "r", "label": "harmful"},
+            "line 1: column 'prompt' has half a s",
+        ),
     ],
 )
 def test_what_is_no_label_is_refused(tmp_path: Path, row: dict[str, object], said: str) -> None:

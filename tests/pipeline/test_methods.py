@@ -70,6 +70,8 @@ def test_analyses_by_another_model_and_several_of_a_mistake(run_of_all: Path) ->
     assert [row["id"] for row in analyses] == [name for row in mistakes for name in (row["id"], f"{row['id']}+2")]
     texts = [row["analysis"] for row in analyses if row["passed"]]
     assert len(set(texts)) == len(texts) > 1, "each is drawn anew"
+    made_by = json.loads((run_of_all / "analyses.jsonl.manifest.json").read_text())["settings"]["model"]["model"]
+    assert made_by == str(run_of_all.with_name("other"))
 
 
 def test_dpo_and_rlhf_go_on_from_the_fine_tuned_model(run_of_all: Path) -> None:

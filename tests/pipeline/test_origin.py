@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from amends.cli.run import _whole
+from amends.config.reading import load_configuration
 from amends.pipeline.origin import origin
 from amends.storage.run_directory import read_origin
 
@@ -20,6 +22,30 @@ def test_the_command_is_said_as_it_was_typed(monkeypatch: pytest.MonkeyPatch) ->
         assert origin()["command"] == "amends run own 'model=/a b'"
     monkeypatch.setattr(sys, "argv", ["/somewhere/train.py", "--token", "secret"])
     assert origin()["command"] == "from Python", "what another program was told is none of ours"
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("judge=endpoint:m@http://me:word@h:1/v1", "judge=endpoint:m@http://h:1/v1"),
+        ("endpoint:m@HTTPS://wo@rd@h/v1?key=word#seed=false", "endpoint:m@HTTPS://h/v1#seed=false"),
+        ("variants={a: {judge: endpoint:m@http://me:word@h/v1?k=word, seed: 1}}", "http://h/v1 seed: 1}}"),
+        ("model=/a@b?c", "model=/a@b?c"),
+    ],
+)
+def test_a_password_is_no_part_of_it(monkeypatch: pytest.MonkeyPatch, typed: str, kept: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["/somewhere/bin/amends", "run", "own", typed])
+    command = origin()["command"]
+    assert "word" not in command
+    assert kept in command
+
+
+def test_nor_of_the_command_that_a_try_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("amends.pipeline.planning.whole_seconds", lambda *_: None)
+    judge = "judge=endpoint:m@http://me:word@h/v1"
+    said = _whole(load_configuration("quickstart"), Path("quickstart"), [judge], Path("runs/quickstart"))
+    assert "judge=endpoint:m@http://h/v1" in said
+    assert "word" not in said
 
 
 def test_the_commit_and_the_machine_are_known() -> None:

@@ -180,8 +180,9 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str
             kind.model_validate({key: value for key, value in named.items() if key in kind.model_fields})
             for kind in (TrainSettings, PreferenceSettings)
         )
-        steps = Steps(overwrite=bool(named.get("overwrite")))
-        steps.train("dpo", samples, tmp_path / "adapter", "dpo", Recipe("embedded", settings, preference))
+        seed = int(str(named.get("seed", 0)))
+        steps = Steps(seed, overwrite=bool(named.get("overwrite")))
+        steps.train("dpo", samples, tmp_path / "adapter", "dpo", Recipe("embedded", settings, preference, seed))
         return len(calls)
 
     return train
@@ -197,6 +198,7 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str
         ({"learning_rate": 1e-5}, 2),
         ({"kl": 0.5}, 1),
         ({"beta": 0.5}, 2),
+        ({"seed": 7}, 2),
     ],
 )
 def test_a_training_is_redone_for_what_its_trainer_is_told(

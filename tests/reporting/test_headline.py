@@ -73,6 +73,7 @@ def test_judges_are_named_with_their_agreement_and_their_licence() -> None:
     }
     said = judge_text(judges)
     assert "It and mine, the gate that chose what is trained on, agree on 52 % of 48 texts (Cohen's kappa 0.10)" in said
+    assert "; where they disagree, one of them is wrong" in said
     assert judge_licence(judges) == (
         "probe/evaluation learnt in part from labels under CC-BY-NC-4.0: not for commercial use"
     )

@@ -60,6 +60,20 @@ def test_lock_is_free_after_an_exception(tmp_path: Path) -> None:
         pass
 
 
+def test_a_lock_file_that_cannot_go_hides_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a device that is read-only from some moment on."""
+
+    def refuse(path: Path, **_: bool) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        with pytest.raises(StoreError, match="what was written"), locked(tmp_path / ".lock", tmp_path):
+            raise StoreError("what was written")
+    with locked(tmp_path / ".lock", tmp_path):
+        pass
+
+
 def test_many_processes_hold_a_lock_one_after_the_other(tmp_path: Path) -> None:
     """The lock file goes each time it is let go; nobody may hold one that is gone beside its successor's holder."""
     code = """

@@ -16,6 +16,10 @@ from amends.training.trainers.base import TRAINERS
 from tiny import tiny_model
 
 
+def killed(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def written(directory: Path, step: int) -> Path:
     path = checkpoint_path(directory, step)
     (path / "part").mkdir(parents=True)
@@ -62,6 +66,21 @@ def test_a_training_whose_last_checkpoint_is_damaged_ends_with_the_same_bytes(wh
     assert fit("sft", SAMPLES, broken, recipe, "f", told) == facts
     assert told.done == 6
     assert same_weights(broken, adapter)
+
+
+def test_a_training_that_was_killed_behind_its_last_checkpoint_takes_no_step_more(
+    whole: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within an epoch transformers would: it looks at the number of steps behind each alone. Found by killing runs."""
+    recipe = replace(whole[0], train=TRAIN.model_copy(update={"max_steps": 2}))
+    facts = fit("sft", SAMPLES, tmp_path / "whole", recipe, "f")
+    assert (facts["steps"], len(facts["log"])) == (2, 2)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("amends.training.fit._write_output", killed)
+        fit("sft", SAMPLES, tmp_path / "killed", recipe, "f")
+    assert checkpoint_path(Part(tmp_path / "killed", "f").path, 2).exists()
+    assert fit("sft", SAMPLES, tmp_path / "killed", recipe, "f") == facts
+    assert same_weights(tmp_path / "killed", tmp_path / "whole")
 
 
 def test_a_checkpoint_of_another_setting_is_not_gone_on_from(whole: Any, tmp_path: Path) -> None:

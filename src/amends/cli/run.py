@@ -65,6 +65,7 @@ def run(
 def _whole(tried: Configuration, config: Path, overrides: list[str], directory: Path) -> str:
     """After a try, the command of the whole run, and what that will take here."""
     from amends.config.reading import load_configuration
+    from amends.models.endpoint.address import text_without_secrets
     from amends.pipeline.planning import whole_seconds
     from amends.reporting.forecast import duration_text
 
@@ -75,7 +76,8 @@ def _whole(tried: Configuration, config: Path, overrides: list[str], directory: 
         whole = load_configuration(config, settings)
     seconds = whole_seconds(whole, tried, directory)
     out = Path("runs") / config.stem
-    command = ["amends", "run", str(config), *settings, "--out", str(out if out != directory else f"{out}-whole")]
+    told = [text_without_secrets(one) for one in settings]
+    command = ["amends", "run", str(config), *told, "--out", str(out if out != directory else f"{out}-whole")]
     about = "" if seconds is None else f", about {duration_text(seconds)} on this machine"
     return f"the whole run{about}: {shlex.join(command)}"
 

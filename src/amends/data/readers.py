@@ -136,6 +136,7 @@ def _read_batches(path: Path, batches: Iterator[Any], called: str) -> Iterator[R
     number = 0
     try:
         for batch in batches:
+            batch.validate(full=True)  # reading offsets that lead out of a damaged batch would end the process
             classes = _classes(batch.schema.metadata)
             for values in batch.to_pylist():
                 number += 1

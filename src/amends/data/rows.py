@@ -15,6 +15,7 @@ from amends.records import Conversation, Instruction, PromptRecord, Record, reco
 T = TypeVar("T", bound=Record)
 Convert = Callable[[RawRow], RawRow]
 
+NO_TEXT = "has half a surrogate pair, which is not valid text; drop it"
 MAX_COLUMNS_NAMED = 20
 MAX_ROWS_NAMED = 10
 MAX_ROWS_COUNTED = 1000  # where no row has a column, the whole file need not be read to say so
@@ -170,11 +171,9 @@ def printable(text: str) -> str:
 
 
 def _validate(row: RawRow, model: type[T]) -> T:
-    broken = [name for name in model.model_fields if not _is_valid_text(row.values.get(name))]
+    broken = [name for name in model.model_fields if not is_valid_text(row.values.get(name))]
     if broken:
-        raise InputError(
-            f"{row.place}: column '{broken[0]}' has half a surrogate pair, which is not valid text; drop it"
-        )
+        raise InputError(f"{row.place}: column '{broken[0]}' {NO_TEXT}")
     try:
         record = model.model_validate(row.values)
     except ValidationError as error:
@@ -200,12 +199,12 @@ def _describe(problem: ErrorDetails) -> str:
     return describe(column, problem) if describe else f"column '{column}': {problem['msg']}"
 
 
-def _is_valid_text(value: Any) -> bool:
+def is_valid_text(value: Any) -> bool:
     """JSON can escape half of a surrogate pair ("\\ud800"): no character, and an error once it is written as UTF-8."""
     if isinstance(value, str | Conversation):
         return str(value) == printable(str(value))
     if isinstance(value, list | dict):
-        return all(_is_valid_text(part) for part in (value.values() if isinstance(value, dict) else value))
+        return all(is_valid_text(part) for part in (value.values() if isinstance(value, dict) else value))
     return True
 
 

@@ -16,6 +16,7 @@ from amends.data.layouts.evidence import decide
 from amends.data.layouts.general import prompt_in
 from amends.data.layouts.labels import Reading, read_label, verdict_of
 from amends.data.lines import read_objects
+from amends.data.rows import NO_TEXT, is_valid_text
 from amends.errors import InputError
 from amends.judges.probe import Extractor, Pooling, Probe
 from amends.models.source import find_model
@@ -60,6 +61,8 @@ def read_labelled(path: Path, split: str | None = None) -> Iterator[Labelled]:
             raise InputError(f"{raw.place}: {error}") from None
         if not all(isinstance(prompt, str | Conversation) and isinstance(answer, str) for prompt, answer, _ in found):
             raise InputError(f"{raw.place}: needs prompt, response and label, or prompt, chosen and rejected, as texts")
+        if not all(is_valid_text(text) for prompt, answer, _ in found for text in (prompt, answer)):
+            raise InputError(f"{raw.place}: {NO_TEXT}")
         for prompt, answer, safe in found:
             yield Labelled(prompt, answer, int(safe), source)
 

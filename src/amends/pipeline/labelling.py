@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from amends.data.lines import read_objects
-from amends.data.rows import read_rows
+from amends.data.rows import NO_TEXT, is_valid_text, read_rows
 from amends.errors import InputError
 from amends.evaluation.suites.base import SUITE_KINDS
 from amends.pipeline.probe_files import refuse_existing
@@ -145,6 +145,9 @@ def read_labels(path: Path) -> dict[str, float | None]:
 def label_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Place and values of each row. Raises InputError naming the line of one without id, prompt and response."""
     for raw in read_objects(path):
-        if not all(isinstance(raw.values.get(name), str) for name in ("id", "prompt", "response")):
+        texts = {name: raw.values.get(name) for name in ("id", "prompt", "response")}
+        if not all(isinstance(one, str) for one in texts.values()):
             raise InputError(f"{raw.place}: needs id, prompt and response, as `amends label` wrote them")
+        if broken := [name for name, one in texts.items() if not is_valid_text(one)]:
+            raise InputError(f"{raw.place}: column '{broken[0]}' {NO_TEXT}")
         yield raw.place, raw.values

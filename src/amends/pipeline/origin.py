@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from amends.models.device import best_device, hardware
+from amends.models.endpoint.address import text_without_secrets
 
 
 def origin() -> dict[str, str]:
@@ -22,10 +23,10 @@ def origin() -> dict[str, str]:
 
 
 def _command() -> str:
-    """As it was typed; only that it was Python where somebody's own program called amends."""
+    """As it was typed, without passwords; only that it was Python where somebody's own program called amends."""
     program = Path(sys.argv[0]) if sys.argv else Path()
     if program.name == "amends" or program.parts[-2:] == ("amends", "__main__.py"):
-        return shlex.join(["amends", *sys.argv[1:]])
+        return shlex.join(["amends", *map(text_without_secrets, sys.argv[1:])])
     return "from Python"
 
 

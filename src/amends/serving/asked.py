@@ -104,11 +104,11 @@ def _limit(body: dict[str, Any], most: int | None) -> None:
 
 
 def text_of(turn: Mapping[str, Any]) -> str:
-    """The words of a message, without its images."""
+    """The words of a message, without its images; half of a surrogate pair, which is no text, is replaced."""
     content = turn.get("content")
     if isinstance(content, list):
-        return "\n".join(str(part.get("text", "")) for part in content if part.get("type") == "text")
-    return content or ""
+        content = "\n".join(str(part.get("text", "")) for part in content if part.get("type") == "text")
+    return (content or "").encode("utf-8", "replace").decode()
 
 
 def turns_of(messages: Sequence[Turn]) -> list[Message]:

@@ -14,6 +14,8 @@ from amends.serving.verdicts import Said, Verdicts, worst
 VERDICT, PROBABILITY = "X-Amends-Verdict", "X-Amends-Harmless-Probability"
 FILTERED = "content_filter"
 _BETWEEN = re.compile(rb"\r?\n\r?\n")
+_UNREAD = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What is raised where JSON is not laid out as answers are."""
 
 
 async def judged(whole: Whole, asked: Asked, verdicts: Verdicts, refusal: str) -> Whole:
@@ -23,7 +25,7 @@ async def judged(whole: Whole, asked: Asked, verdicts: Verdicts, refusal: str) -
     try:
         body = json.loads(whole.content)
         choices = [(choice, text_of(choice["message"])) for choice in body["choices"]]
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except _UNREAD:
         raise upstream_failed("the upstream's answer cannot be read, and was not judged") from None
     said = [await verdicts.of(asked.prompt, text) for _, text in choices]
     for (choice, _), one in zip(choices, said, strict=True):
@@ -99,7 +101,12 @@ async def _events(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def _read(data: bytes) -> dict[str, Any]:
+    """An event, whose choices can be read."""
     try:
-        return dict(json.loads(data))
-    except (ValueError, TypeError):
+        chunk = dict(json.loads(data))
+        for choice in chunk.get("choices") or []:
+            hash(choice.get("index", 0))
+            text_of(choice.get("delta") or {})
+    except _UNREAD:
         raise upstream_failed("the upstream's events cannot be read, and were not judged") from None
+    return chunk

@@ -47,7 +47,8 @@ def event(content: Any) -> bytes:
         >>> event({"a": 1})
         b'data: {"a": 1}\\n\\n'
     """
-    return b"data: " + json.dumps(content, ensure_ascii=False).encode() + b"\n\n"
+    # Half of a surrogate pair, the other half of which may come with the next event, goes as its escape in JSON.
+    return b"data: " + json.dumps(content, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n\n"
 
 
 DONE = b"data: [DONE]\n\n"

@@ -30,9 +30,10 @@ def locked(lock: Path, what: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            lock.unlink(
-                missing_ok=True
-            )  # while it is held: whoever opened it before finds that it has no name any more
+            # While it is held: whoever opened it before finds that it has no name any more. On a device that does not
+            # let it go it stays, and holds nothing: what went wrong there before is what is said.
+            with suppress(OSError):
+                lock.unlink()
 
 
 def _hold(lock: Path, what: Path) -> AbstractContextManager[object]:

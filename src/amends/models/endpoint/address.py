@@ -16,6 +16,7 @@ ASKED, LISTED = "/chat/completions", "/models"
 _NAME = re.compile(r"\s*(?P<model>\S(?:.*?\S)??)\s*@\s*(?P<address>https?://.*)", re.IGNORECASE | re.DOTALL)
 _TAIL = re.compile(r"(?:/+|(?:/chat)?/completions)\Z", re.IGNORECASE)
 _VERSION = re.compile(r"/v\d+\w*(?:/|\Z)")
+_SECRETS = re.compile(r"(https?://)(?:[^\s/?#]*@)?([^\s?#]*)(?:\?[^\s#]*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -59,13 +60,14 @@ def read_address(text: str) -> Address:
     Raises InputError, which does not repeat it, where it is none.
     """
     try:
+        text.encode()  # bytes of a command line that are no UTF-8 could be neither sent nor hashed
         parts = urlsplit(text.strip())
         host, port = parts.hostname, parts.port
     except ValueError:
         host = port = None
     if not host or re.search(r"\s", text.strip()) or parts.scheme not in ("http", "https"):
         raise InputError(
-            "an endpoint's address begins with http:// or https:// and a host, as http://localhost:8000/v1"
+            "an endpoint's address begins with http:// or https:// and a host, as http://localhost:8000/v1, in UTF-8"
         )
     path = parts.path
     while found := _TAIL.search(path):
@@ -80,7 +82,7 @@ def read_address(text: str) -> Address:
 def read_endpoint(name: str) -> tuple[str, Address]:
     """Model and address of `endpoint:MODEL@URL`. Raises InputError, without secrets, where it is not of this form."""
     found = _NAME.fullmatch(name.removeprefix(PREFIX))
-    if not found:
+    if not found or re.search("[\ud800-\udfff]", found["model"]):
         shown = re.sub(r"[^@/]*:[^@/]*@|\?.*", "...", name.removeprefix(PREFIX), flags=re.DOTALL)
         raise InputError(
             f"'{PREFIX}{shown}': write it as endpoint:MODEL@URL, as in endpoint:judge@http://localhost:8000/v1"
@@ -101,6 +103,16 @@ def without_secrets(value: Any) -> Any:
     except InputError:
         return f"{PREFIX}..."
     return f"{PREFIX}{model}@{address.url}{address.options}"
+
+
+def text_without_secrets(text: str) -> str:
+    """A text, such as a command line, without user, password and query of the addresses in it.
+
+    Example:
+        >>> text_without_secrets("judge=endpoint:m@https://me:word@host/v1?key=a#seed=false")
+        'judge=endpoint:m@https://host/v1#seed=false'
+    """
+    return _SECRETS.sub(r"\1\2", text)
 
 
 WITHOUT_SECRETS = PlainSerializer(without_secrets, when_used="json")

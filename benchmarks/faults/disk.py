@@ -1,0 +1,111 @@
+"""Runs on devices that are full, broken or read-only from some moment on, and goes on with them afterwards.
+
+    sudo python -m benchmarks.faults.disk [--trials 12] [--seed 0] [--json]
+
+Half of the trials are on a small file system of its own (tmpfs), which fills up and is then made larger. In the others
+every change of the disk from some moment on fails as on a full, a broken or a read-only device. A run must end with
+one line and without a traceback, and the same command must end with the bytes of an undisturbed run.
+"""
+
+import argparse
+import errno
+import json
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.faults.runs import Disturbed, Ended, configuration, record_bytes, start
+
+ERRORS = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT)
+ROOM = 4  # times what a whole run takes
+
+
+@contextmanager
+def file_system(place: Path, size: int) -> Iterator[None]:
+    """A tmpfs of so many bytes."""
+    place.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def problems_of(ended: Ended, out: Path) -> Iterator[str]:
+    """What is wrong with how a run ended on such a device."""
+    last = ended.said.strip().splitlines()[-1:]
+    if ended.code not in (1, 2):
+        yield f"ended with {ended.code}"
+    if "Traceback" in ended.said:
+        yield "a traceback"
+    if not any(line.startswith("amends: error: ") for line in last):
+        yield f"does not end with an error in a line, but with {last}"
+    if (out / "results.json").exists() and ended.code:
+        yield "results are there"
+
+
+def trial(
+    number: int, draw: random.Random, command: list[str], place: Path, whole: Path, events: int
+) -> dict[str, Any]:
+    """One run that meets a device and goes on. Returns what was done to it, and what was wrong."""
+    size = sum(path.stat().st_size for path in whole.rglob("*") if path.is_file())
+    out, beside = place / "run", place.parent
+    if number % 2:
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        disturbed = Disturbed(event=draw.randrange(events), error=draw.choice(ERRORS))
+        ended = start(command, out, disturbed, beside)
+        what = {"error": errno.errorcode[disturbed.error or 0], "event": disturbed.event}
+        return what | gone_on_with(ended, command, out, whole, beside)
+    given = int(size * draw.uniform(0.02, 1.2))
+    with file_system(place, given):
+        ended = start(command, out, None, beside)
+        subprocess.run(["mount", "-o", f"remount,size={ROOM * size}", str(place)], check=True)
+        return {"error": "full", "bytes": given} | gone_on_with(ended, command, out, whole, beside)
+
+
+def gone_on_with(ended: Ended, command: list[str], out: Path, whole: Path, beside: Path) -> dict[str, Any]:
+    """How the run ended, and whether the same command ends with the bytes of an undisturbed one."""
+    problems = list(problems_of(ended, out)) if ended.code or "Traceback" in ended.said else []
+    again = start(command, out, None, beside)
+    if again.code:
+        problems.append(f"is not gone on with: {again.said[-600:]}")
+    elif record_bytes(out) != record_bytes(whole):
+        problems.append("ends with other bytes")
+    return {"code": ended.code, "said": ended.said.strip().splitlines()[-1:], "problems": problems}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=12, help="runs (12)")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments (0)")
+    parser.add_argument("--out", type=Path, default=Path("runs/faults/disk"), help="what was found")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    kept = options.out / f"{options.seed}.jsonl"
+    found = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
+    with tempfile.TemporaryDirectory(prefix="amends-disk-") as directory:
+        command, whole = configuration("tiny", Path(directory)), Path(directory) / "whole"
+        undisturbed = start(command, whole)
+        for number in range(len(found), options.trials):
+            draw = random.Random(f"{options.seed} {number}")
+            found.append(trial(number, draw, command, Path(directory) / "place", whole, undisturbed.events))
+            with kept.open("a") as stream:
+                stream.write(json.dumps(found[-1]) + "\n")
+            print(found[-1], file=sys.stderr, flush=True)
+    failed = [one for one in found if one["problems"]]
+    met = sum(one["code"] != 0 for one in found)
+    table = {"runs": len(found), "met their device": met, "ended right and were gone on with": len(found) - len(failed)}
+    print(json.dumps(table | {"failed": failed}, indent=2) if options.json else f"{table}\n{failed or ''}")
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
