@@ -138,7 +138,7 @@ class Registry(Mapping[str, Thing]):
             package = importlib.import_module(self.package)
             for module in sorted(pkgutil.iter_modules(getattr(package, "__path__", ())), key=lambda one: one.name):
                 importlib.import_module(f"{self.package}.{module.name}")
-        for point in _entry_points(tuple(sys.path)).get(self.group, []):
+        for point in sorted(_entry_points(tuple(sys.path)).select(group=self.group), key=lambda one: one.name):
             self._load(point)
         ours = [name for name, place in self._places.items() if self._is_ours(place)]
         ours.sort(key=lambda name: self._places[name].module)  # whichever of them something else imported first
@@ -196,10 +196,9 @@ class Place:
 
 
 @functools.cache
-def _entry_points(path: tuple[str, ...]) -> dict[str, list[importlib.metadata.EntryPoint]]:
-    """Those of all packages that are found on a path, by their groups: read once for all registries."""
-    points = importlib.metadata.entry_points()
-    return {group: sorted(points.select(group=group), key=lambda one: one.name) for group in points.groups}
+def _entry_points(path: tuple[str, ...]) -> Any:
+    """Those of all packages that are found on a path, to select from: read once for all registries."""
+    return importlib.metadata.entry_points()
 
 
 def _caller() -> Place:
