@@ -1,6 +1,6 @@
 """Training as a step: what was trained before stays until the new one is finished; an interrupted one goes on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from amends.storage.locks import full_device, held
 from amends.storage.manifests import Manifest
 from amends.storage.unfinished import Part
 from amends.training.recipe import Recipe
-from amends.training.trainers.base import TRAINERS, Trainer
+from amends.training.trainers.base import TRAINERS, Trainer, processes_of
 
 MANY_EPOCHS = 10  # more than any fine-tuning is known to want
 
@@ -32,6 +32,7 @@ class Training(Resuming):
         if self.waits(name, out, samples, *([recipe.start] if recipe.start else [])):
             return {}
         stops = recipe.train.stop_at_verdict is not None
+        recipe = replace(recipe, processes=processes_of(recipe.train, trainer))
         parts = identity(DataSettings(source=str(samples)), out) | {
             "code": CODE["train"],
             "settings": recipe.train.model_dump(mode="json", exclude=UNTOLD if stops else UNTOLD | OF_STOPPING),

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from amends.storage.seals import is_sealed, seal
+from amends.training import ranks
 
 KEPT = 2  # so that there is one to go on from where the last is damaged, or was being written
 
@@ -45,6 +46,11 @@ def _is_of_the_last_step(checkpoint: Path) -> bool:
         return False
     said = json.loads(state.read_text(encoding="utf-8"))
     return bool(said["global_step"] >= said["max_steps"])
+
+
+def checkpoint_for_all(directory: Path) -> str | None:
+    """The newest checkpoint that is whole, as the first of the processes finds it."""
+    return str(found) if (found := ranks.of_first(last_checkpoint(directory) if ranks.is_first() else None)) else None
 
 
 def checkpoint_steps(checkpoint: str | None) -> int:

@@ -1,8 +1,8 @@
 """The environment of the process: what amends does not heed is left out, before a library reads it.
 
 Clusters, containers and notebooks leave variables behind that make trainers start other processes, compute in another
-precision, or fail. amends works in one process: it takes them out of its own environment, and refuses to be one of
-several.
+precision, or fail. amends takes them out of its own environment. It is one of several processes in a training alone,
+which torchrun or `accelerate launch` started; what they say of processes and of shards stays then.
 """
 
 import contextlib
@@ -25,6 +25,12 @@ PROCESSES = (
 )
 """How many processes there are, as launchers say it."""
 
+LAUNCHED = ("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+"""What torchrun, and `accelerate launch` by it, tell each of several processes; a training needs all of these."""
+SHARDING = ("ACCELERATE_USE_FSDP", "FSDP_", "ACCELERATE_USE_DEEPSPEED", "ACCELERATE_DEEPSPEED_")
+HEEDED = (*LAUNCHED, "LOCAL_WORLD_SIZE", "TORCHELASTIC_", *SHARDING)
+"""How the variables begin that a training of several processes heeds, and the libraries that it stands on."""
+
 UNHEEDED = (
     *PROCESSES,
     *("RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "FORK_LAUNCHED"),
@@ -39,10 +45,18 @@ UNHEEDED_PREFIXES = (
 )
 NOTHING_ASKED = ("", "0", "-1", "false", "no", "none")
 
-ONE_PROCESS = (
-    "amends works in one process on one GPU; start it without torchrun, accelerate or mpirun ({name}={value}: unset it "
-    "where a cluster does so). Which GPU CUDA_VISIBLE_DEVICES says; several commands with outputs of their own may run "
-    "beside each other, each on a GPU"
+NOT_LAUNCHED = (
+    "amends works in several processes in a training alone, and torchrun or `accelerate launch` starts those "
+    "({name}={value}: unset it where a cluster does so). Which GPUs it sees CUDA_VISIBLE_DEVICES says; several "
+    "commands with outputs of their own may run beside each other, each on a GPU"
+)
+TRAINING_ALONE = (
+    "only `amends train` works in several processes that a launcher started (WORLD_SIZE={value}); start this without "
+    "torchrun or accelerate: `amends run` starts the processes of its trainings itself (train.processes)"
+)
+ALONE = (
+    "`accelerate launch` was asked for several processes, and started one, as it does on a CPU; start it with "
+    "`torchrun --nproc-per-node N -m amends train`, or with --processes N and no launcher"
 )
 
 
@@ -61,22 +75,45 @@ def prepare() -> None:
 def leave_out() -> None:
     """Takes out what amends does not heed, and says so of what asked for several processes or another precision.
 
-    Raises InputError where this is one of several processes.
+    Raises InputError where this is one of several processes that no launcher of a training started, or the only one of
+    several that were asked for.
     """
-    for name in PROCESSES:
+    processes = launched()
+    for name in PROCESSES if processes == 1 else ():
         value = os.environ.get(name, "").strip()
         if value.isdigit() and int(value) > 1:
-            raise InputError(ONE_PROCESS.format(name=name, value=value))
+            raise InputError(NOT_LAUNCHED.format(name=name, value=value))
+    if "ACCELERATE_MIXED_PRECISION" in os.environ and "MASTER_ADDR" in os.environ and "WORLD_SIZE" not in os.environ:
+        raise InputError(ALONE)
     found = take_out()
     asked = [name for name, value in found.items() if _asks(name) and value.strip().lower() not in NOTHING_ASKED]
-    if asked:
-        said = "amends works in one process, in a precision of its own"
+    if asked and not follows():
+        said = "amends starts processes, and computes in a precision, of its own"
         print(f"amends: left out of the environment: {', '.join(asked)}; {said}", file=sys.stderr)
+
+
+def launched() -> int:
+    """Processes that torchrun or `accelerate launch` started, this one among them; 1 without them."""
+    value = os.environ.get("WORLD_SIZE", "").strip()
+    return int(value) if value.isdigit() and int(value) and all(os.environ.get(name) for name in LAUNCHED) else 1
+
+
+def follows() -> bool:
+    """Whether a launcher started this process beside the first one, which alone reads the command and speaks."""
+    return launched() > 1 and os.environ["RANK"] != "0"
+
+
+def refuse_several(command: str) -> None:
+    """Raises InputError where this is one of several processes that a launcher started, and does not train."""
+    if launched() > 1 and command != "train":
+        raise InputError(TRAINING_ALONE.format(value=launched()))
 
 
 def take_out() -> dict[str, str]:
     """Takes out of this process's environment what amends does not heed, and returns it."""
-    return {name: os.environ.pop(name) for name in sorted(os.environ) if _is_unheeded(name)}
+    heeded = HEEDED if launched() > 1 else ()
+    unheeded = [name for name in sorted(os.environ) if _is_unheeded(name) and not name.startswith(heeded)]
+    return {name: os.environ.pop(name) for name in unheeded}
 
 
 def _is_unheeded(name: str) -> bool:

@@ -3,7 +3,7 @@
 import gc
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ from amends.models.weights import weights_digest
 from amends.progress import ProgressCallback, no_progress
 from amends.records import Sample
 from amends.storage.unfinished import Part
-from amends.training.checkpoints import checkpoint_steps, last_checkpoint, seal_checkpoint
+from amends.training import ranks
+from amends.training.checkpoints import checkpoint_for_all, checkpoint_steps, last_checkpoint, seal_checkpoint
 from amends.training.environment import leave_out
-from amends.training.recipe import Recipe, check_finite, silence
+from amends.training.processes import together
+from amends.training.recipe import Recipe, check_equal, check_finite, silence
 from amends.training.tokenized import Tokenized, tokenize_samples
 from amends.training.trainers.base import TRAINERS, Trainer
 from amends.training.verdict import VerdictWatch
@@ -34,6 +36,7 @@ def fit(
 ) -> dict[str, Any]:
     """Trains on the samples and writes a PEFT adapter directory (or, in full, a model directory) to `output`.
 
+    The processes of `recipe.processes` compute it, of which this one alone reads samples and writes.
     TRL's trainers bind a model's forward to the model, a cycle that would keep its weights: they are collected here.
     Checkpoints lie in `output.part/` while it trains; an interrupted training goes on from the last one, with the same
     bytes at the end; checkpoints of another `fingerprint` (samples, settings, seed) are thrown away. `output` appears
@@ -48,13 +51,11 @@ def fit(
         InputError: there is no such trainer.
         SampleError: a sample would be cut off or has nothing that carries loss; nothing is trained then.
         StoreError: `output.part/` is somebody else's.
-        TrainingError: trained weights are no numbers any more; nothing is written then.
+        TrainingError: trained weights are no numbers any more, or a process ended; nothing is written then.
     """
     leave_out()  # of a notebook's environment, too
-    way, prepared = TRAINERS[kind], {}
+    way, part, coming = TRAINERS[kind], Part(output, fingerprint), output.with_name(f".{output.name}.samples")
     tokenizer = load_tokenizer(recipe.source)
-    tokenizer.padding_side = way.padding_side
-    part, coming = Part(output, fingerprint), output.with_name(f".{output.name}.samples")
     table = part.path / TABLE
     watch = VerdictWatch(recipe.train, recipe.language) if recipe.train.stop_at_verdict else None
     part.refuse_foreign()
@@ -76,26 +77,54 @@ def fit(
     sides = 2 if way.compares else 1
     say(recipe.memory_in_words(sides * tokenized.longest))
     progress(steps_done(part, way), 0)
+    job = Job(kind, tokenized, part.path, recipe, watch)
+    with together(recipe.processes, job, part.path):
+        trainer, facts = compute(job, progress)
+        _write_output(trainer, part, recipe)
+        facts |= _facts(tokenized, trainer, way) | _pairs(tokenized, way)
+        del trainer
+    gc.collect()
+    return facts | (watch.facts if watch else {})
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training as each of its processes is told of it; `directory` is where checkpoints lie."""
+
+    kind: str
+    tokenized: Tokenized
+    directory: Path
+    recipe: Recipe
+    watch: VerdictWatch | None
+
+
+def compute(job: Job, progress: ProgressCallback = no_progress) -> tuple[Any, dict[str, Any]]:
+    """Trains in this process, beside the others of its group, and returns the trainer behind its last step, and facts.
+
+    Raises:
+        SampleError: there are fewer samples than one step takes.
+        TrainingError: trained weights are no numbers any more, or differ between processes.
+    """
+    way, recipe, facts = TRAINERS[job.kind], job.recipe, {}
+    tokenizer = load_tokenizer(recipe.source)
+    tokenizer.padding_side = way.padding_side
     if way.prepare:
-        prepared = way.prepare(tokenized, tokenizer, part.path, recipe, step_reporter(progress))
+        facts = way.prepare(job.tokenized, tokenizer, job.directory, recipe, step_reporter(progress))
         gc.collect()
-    trainer = way.make_trainer(tokenized, tokenizer, part.path, recipe)
-    untouched = weights_digest(trainer.model)  # before a checkpoint is read
+    trainer = way.make_trainer(job.tokenized, tokenizer, job.directory, recipe)
+    facts["untouched"] = weights_digest(trainer.model)  # before a checkpoint is read
     silence(trainer)
     trainer.add_callback(step_reporter(progress))
-    if watch:
-        trainer.add_callback(watch.callback(tokenizer))  # behind the reporter, which wants checkpoints where it ends
-    trainer.train(resume_from_checkpoint=last_checkpoint(part.path))
+    if job.watch:
+        trainer.add_callback(job.watch.callback(tokenizer))  # behind the reporter, which wants checkpoints at the end
+    trainer.train(resume_from_checkpoint=checkpoint_for_all(job.directory))
     if not trainer.state.global_step:
         raise SampleError(
-            f"{len(tokenized.rows)} samples made no whole step; lower train.batch_size (--batch-size) or add some"
+            f"{len(job.tokenized.rows)} samples made no whole step; lower train.batch_size (--batch-size) or add some"
         )
     check_finite(trainer.model)
-    _write_output(trainer, part, recipe)
-    facts = _facts(tokenized, trainer, way) | _pairs(tokenized, way) | {"untouched": untouched}
-    del trainer
-    gc.collect()
-    return facts | prepared | (watch.facts if watch else {})
+    check_equal(trainer.model)
+    return trainer, facts
 
 
 def steps_done(part: Part, way: Trainer) -> int:
@@ -170,7 +199,9 @@ def step_reporter(progress: ProgressCallback) -> Any:
                 control.should_log = True  # the curve ends where the training does, and is the same after a resume
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            seal_checkpoint(Path(args.output_dir), state.global_step)
+            ranks.wait()  # each has written where its random streams stand
+            if ranks.is_first():
+                seal_checkpoint(Path(args.output_dir), state.global_step)
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, model: Any = None, **_: Any) -> None:
             if not math.isfinite(logs.get("loss", 0.0)):

@@ -52,13 +52,15 @@ def training_memory(train: TrainSettings, size: Size) -> TrainingMemory:
     )
 
 
-def micro_batch_tokens(train: TrainSettings, size: Size) -> int:
+def micro_batch_tokens(train: TrainSettings, size: Size, processes: int = 1) -> int:
     """Tokens of a micro-batch at most: what is set, or what this device suggests.
+
+    Processes share the memory of a CPU; on GPUs each has its own.
 
     It hangs on the device's whole memory, not on what is free now, so that a training that goes on has equal pieces.
     """
     if train.micro_batch_tokens:
         return train.micro_batch_tokens
     device, memory = best_device(), training_memory(train, size)
-    room = SHARE * memory_bytes(device) - memory.bytes(0)
+    room = SHARE * memory_bytes(device) / (processes if device == "cpu" else 1) - memory.bytes(0)
     return max(1, min(MOST_TOKENS[device], int(room / (memory.activations + memory.logits))))

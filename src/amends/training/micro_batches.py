@@ -6,38 +6,55 @@ epochs and their checkpoints stay what they are. A collator or a sampler could n
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
+from torch.nn.parallel import DistributedDataParallel
 
 from amends.models.decoding.batches import length_batches
+from amends.training import ranks
+from amends.training.order import reach_sampler
 from amends.training.recipe import EAGER_TOKENS
 
 Inputs = Mapping[str, Any]
 """What a collator makes of a batch, by name: tensors [rows, tokens], padded on the right, or [samples]."""
 
 
-def micro_batches(inputs: Inputs, token_budget: int, sides: int = 1) -> list[tuple[list[int], dict[str, Any]]]:
+def micro_batches(
+    inputs: Inputs, token_budget: int, sides: int = 1, processes: int = 1, rank: int = 0
+) -> list[tuple[list[int], dict[str, Any]]]:
     """The samples of each piece by their places in the batch, and its inputs without the padding that it can spare.
 
     Args:
         inputs: with `attention_mask` [sides x samples, tokens]: of pairs all first sides stand before all second ones.
         token_budget: tokens of a piece at most, with padding; a longer sample is a piece of its own.
         sides: rows of a sample: 2 of a pair.
+        processes: among which the batch is dealt.
+        rank: whose pieces these are. All have equally many, since a piece of weights may be where another computes:
+            one without samples, by their places, stands for the shortest sample, and has to count nothing.
 
     Example:
         >>> mask = torch.tensor([[1, 0, 0], [1, 1, 1], [1, 0, 0]])
         >>> [samples for samples, _ in micro_batches({"attention_mask": mask}, 3)]
         [[1], [0, 2]]
+        >>> [[samples for samples, _ in micro_batches({"attention_mask": mask}, 3, 1, 2, rank)] for rank in (0, 1)]
+        [[[1], [2]], [[0], []]]
     """
     mask = inputs["attention_mask"]
     samples = mask.shape[0] // sides
     widths = mask.sum(1).reshape(sides, samples).amax(0).tolist()
-    places = list(length_batches([sides * width for width in widths], token_budget))
-    if len(places) == 1:
+    order = sorted(range(samples), key=lambda place: (-widths[place], place))
+    hands = [order[first::processes] for first in range(processes)]
+    cut = [list(length_batches([sides * widths[place] for place in hand], token_budget)) for hand in hands]
+    places = [[hands[rank][row] for row in piece] for piece in cut[rank]]
+    if processes == len(places) == 1:
         return [(list(range(samples)), dict(inputs))]
-    return [(piece, _piece(inputs, piece, samples, sides, max(widths[place] for place in piece))) for piece in places]
+    places += [[]] * (max(map(len, cut)) - len(places))
+    return [
+        (piece, _piece(inputs, piece or order[-1:], samples, sides, max(widths[one] for one in piece or order[-1:])))
+        for piece in places
+    ]
 
 
 def _piece(inputs: Inputs, piece: list[int], samples: int, sides: int, width: int) -> dict[str, Any]:
@@ -52,18 +69,30 @@ def in_micro_batches(kind: type[Any], token_budget: int, sides: int = 1) -> type
 
     A loss that is a sum over the step's tokens (transformers gives `num_items_in_batch` then) adds up by itself. One
     that is a mean over samples is weighted by the piece's share of them, and so are the means that TRL logs.
+
+    Several processes read the same batches, in the same order, and each computes its pieces of them. The mean of their
+    gradients is then the gradient of one process: a piece weighs as many times more as there are processes.
     """
 
     class InMicroBatches(kind):  # type: ignore[misc]  # the libraries have no types
-        _share = 1.0
+        _share = 1.0  # of the batch's samples that are in a piece
+
+        def get_train_dataloader(self) -> Any:
+            loader = reach_sampler(super().get_train_dataloader())
+            if ranks.count() > 1:  # accelerate would give each process other batches
+                loader.batch_sampler.num_processes, loader.batch_sampler.process_index = 1, 0
+            return loader
 
         def training_step(self, model: Any, inputs: Inputs, num_items_in_batch: Any = None) -> Any:
-            pieces = micro_batches(inputs, token_budget, sides)
+            pieces = micro_batches(inputs, token_budget, sides, ranks.count(), ranks.rank())
+            samples = inputs["attention_mask"].shape[0] // sides
             losses = []
-            with _merged_means(self, pieces):
-                for samples, piece in pieces:
-                    self._share = len(samples) / sum(len(one) for one, _ in pieces)
-                    with _attending(self.model, piece["attention_mask"].shape[1]):
+            with _merged_means(self, [len(places) for places, _ in pieces], samples), _asking_nobody(self.accelerator):
+                for number, (places, piece) in enumerate(pieces, 1):
+                    self._share = len(places) / samples
+                    waits = number < len(pieces) and isinstance(model, DistributedDataParallel)
+                    meeting = model.no_sync() if waits else nullcontext()
+                    with meeting, _attending(self.model, piece["attention_mask"].shape[1]):
                         losses.append(super().training_step(model, piece, num_items_in_batch))
             return torch.stack(losses).sum()
 
@@ -71,7 +100,12 @@ def in_micro_batches(kind: type[Any], token_budget: int, sides: int = 1) -> type
             self, model: Any, inputs: Inputs, return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:
             loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-            return loss if num_items_in_batch is not None or self._share == 1 else loss * self._share
+            weight = ranks.count() * (self._share if num_items_in_batch is None else float(self._share > 0))
+            return loss if weight == 1 else loss * weight
+
+        def _track_num_input_tokens(self, inputs: Inputs) -> None:
+            with _asking_nobody(self.accelerator):
+                super()._track_num_input_tokens(inputs)
 
         def compute_ref_log_probs(self, model: Any, inputs: Inputs) -> Any:
             pieces = micro_batches(inputs, token_budget, sides)
@@ -98,16 +132,31 @@ def _attending(model: Any, tokens: int) -> Iterator[None]:
 
 
 @contextmanager
-def _merged_means(trainer: Any, pieces: Sequence[tuple[list[int], Any]]) -> Iterator[None]:
-    """Makes the means that a trainer of TRL's notes for each piece within one a batch, weighted by samples."""
+def _asking_nobody(accelerator: Any) -> Iterator[None]:
+    """What is counted of a piece, or of a batch that all processes have, is not gathered from them."""
+    if ranks.count() == 1:
+        yield
+        return
+    accelerator.gather = accelerator.gather_for_metrics = lambda found, *_, **__: found
+    try:
+        yield
+    finally:
+        del accelerator.gather, accelerator.gather_for_metrics
+
+
+@contextmanager
+def _merged_means(trainer: Any, counts: Sequence[int], samples: int) -> Iterator[None]:
+    """Makes the means that a trainer of TRL's notes for each piece, of so many samples, within one a batch."""
     noted = trainer._metrics["train"]
     before = {name: len(values) for name, values in noted.items()}
     yield
-    if len(pieces) == 1:
+    if len(counts) == ranks.count() == 1:
         return
-    counts = [len(samples) for samples, _ in pieces]
-    for name, values in noted.items():
-        first = before.get(name, 0)
-        added = values[first:]
-        if len(added) == len(counts):  # what TRL sets instead, as its sum of tokens, is one number
-            values[first:] = [sum(one * count for one, count in zip(added, counts, strict=True)) / sum(counts)]
+    added = {name: values[before.get(name, 0) :] for name, values in noted.items()}
+    # What TRL sets instead, as its sum of tokens, is one number, which stays.
+    means = {name: values for name, values in added.items() if len(values) == len(counts) and name != "num_tokens"}
+    sums = ranks.summed(
+        [sum(one * count for one, count in zip(values, counts, strict=True)) for values in means.values()]
+    )
+    for name, total in zip(means, sums, strict=True):
+        noted[name][before.get(name, 0) :] = [total / samples]

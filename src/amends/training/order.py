@@ -14,7 +14,6 @@ class EpochOrder(Sampler[int]):
 
     The trainers' own samplers draw on from where the last epoch ended. After an interruption there was no last epoch:
     they would give an epoch the order of the first one, so that some rows are trained on again and others not at all.
-    Holds for one process: accelerate's shards for several keep `set_epoch` from what they wrap.
 
     Args:
         sampler: one that draws from its `generator`.
@@ -36,11 +35,24 @@ class EpochOrder(Sampler[int]):
         return len(self.sampler)
 
 
+def reach_sampler(loader: Any) -> Any:
+    """Has the batches of one of several processes pass an epoch's number on; returns the trainer's loader.
+
+    Where a training goes on within an epoch, batches are skipped, and accelerate looks for the sampler in vain.
+    """
+    if of_all := getattr(loader.batch_sampler, "batch_sampler", None):
+        loader.batch_sampler.sampler = of_all.sampler
+    return loader
+
+
 def resumable(kind: type[Any]) -> type[Any]:
     """A trainer of that kind which takes its rows in an order that an interruption does not change."""
 
     class Resumable(kind):  # type: ignore[misc]  # the libraries have no types
         def _get_train_sampler(self, *args: Any, **kwargs: Any) -> EpochOrder:
             return EpochOrder(super()._get_train_sampler(*args, **kwargs), self.args.data_seed)
+
+        def get_train_dataloader(self) -> Any:
+            return reach_sampler(super().get_train_dataloader())
 
     return Resumable

@@ -1,5 +1,6 @@
 """What all trainers share: the recipe, the model to begin from, TRL's arguments, the adapter."""
 
+import hashlib
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from amends.models.source import ModelSource, find_model
 from amends.prompts import Language, english
 from amends.settings import Settings
 from amends.settings.gathered import Own, own_settings
+from amends.training import ranks
 from amends.training.checkpoints import KEPT
 from amends.training.memory import TrainingMemory, micro_batch_tokens, training_memory
 from amends.training.settings import TrainSettings
@@ -33,7 +35,7 @@ class Recipe:
     """How to train: `start` is the adapter (or, with `train.adapter` full, the model) directory to go on from.
 
     `own` has what single trainers are told, `system_prompt` is the system turn of all samples that have none of their
-    own, and `language` that of control phrases.
+    own, `language` that of control phrases, and `processes` how many share each step.
     """
 
     model: str
@@ -43,6 +45,7 @@ class Recipe:
     start: Path | None = None
     system_prompt: str | None = None
     language: Language = field(default_factory=english)
+    processes: int = 1
 
     @property
     def source(self) -> ModelSource:
@@ -57,13 +60,15 @@ class Recipe:
     def memory(self) -> tuple[TrainingMemory, int]:
         """What a training takes, and the tokens of a micro-batch at most; loads no weights."""
         size = size_of(self.source)
-        return training_memory(self.train, size), micro_batch_tokens(self.train, size)
+        return training_memory(self.train, size), micro_batch_tokens(self.train, size, self.processes)
 
     def memory_in_words(self, longest: int) -> str:
         """What is computed at once, and what that takes, where the longest sample (of a pair both sides) is so long."""
         memory, tokens = self.memory()
         tokens = max(longest, min(tokens, self.train.batch_size * longest))
-        return f"{tokens:,} tokens at once (train.micro_batch_tokens), {memory.bytes(tokens) / 1e9:.1f} GB of memory"
+        each = f" in each of {self.processes} processes" if self.processes > 1 else ""
+        taken = f"{memory.bytes(tokens) / 1e9:.1f} GB of memory"
+        return f"{tokens:,} tokens at once (train.micro_batch_tokens), {taken}{each}"
 
     def load(self, longest: int) -> Any:
         """The model to train on samples of at most `longest` tokens: with the adapter of `start`, trainable, if any."""
@@ -142,12 +147,25 @@ class Recipe:
             task_type=task,
         )
 
+    def batches(self) -> dict[str, Any]:
+        """A step's batches, in TRL's words. Several processes share one batch (micro_batches.py): the whole step's."""
+        train = self.train
+        if self.processes == 1:
+            size, number = train.batch_size, train.gradient_accumulation
+        else:
+            size, number = train.rows_a_step, 1
+        return {
+            "per_device_train_batch_size": size,
+            "gradient_accumulation_steps": number,
+            "average_tokens_across_devices": False,  # each counts the tokens of the whole batch
+        }
+
     def arguments(self, kind: Callable[..., Any], directory: Path, learning_rate: float, steps: int, **own: Any) -> Any:
         """A TRL configuration of that kind for so many optimizer steps, with what all are given and its own.
 
         The warm-up is rounded down: rounded up, as the trainer does with a share, it would take the first of a few
-        steps, whose rate is 0, and a training of one step would change nothing. One GPU is used where there are more:
-        in one process TRL's trainers refuse several.
+        steps, whose rate is 0, and a training of one step would change nothing. A process uses one GPU where there are
+        more: TRL's trainers refuse several.
         """
         import torch
 
@@ -155,8 +173,7 @@ class Recipe:
         common = {
             "output_dir": str(directory),
             "max_steps": steps,
-            "per_device_train_batch_size": train.batch_size,
-            "gradient_accumulation_steps": train.gradient_accumulation,
+            **self.batches(),
             "learning_rate": learning_rate,
             "lr_scheduler_type": "linear",
             "warmup_steps": int(train.warmup_share * steps),
@@ -200,6 +217,16 @@ def silence(trainer: Any) -> None:
     from transformers.trainer_callback import PrinterCallback
 
     trainer.remove_callback(PrinterCallback)
+
+
+def check_equal(model: Any) -> None:
+    """Raises TrainingError where the processes of a training have come to different weights."""
+    digest = hashlib.sha256()
+    for _, weight in model.named_parameters() if ranks.count() > 1 else ():
+        if weight.requires_grad:
+            digest.update(weight.detach().float().cpu().numpy().tobytes())
+    if ranks.summed([float(ranks.of_first(digest.hexdigest()) != digest.hexdigest())])[0]:
+        raise TrainingError("the processes of the training came to different weights; this is a fault of amends")
 
 
 def check_finite(model: Any) -> None:

@@ -1,7 +1,7 @@
 """What all trainings are told; what one trainer alone is told stands beside it."""
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -60,6 +60,11 @@ class TrainSettings(Settings):
     verdict_steps: int = Field(default=10, ge=1, description="Steps between two looks at the verdict.")
     save_steps: int = Field(default=25, ge=1, description="Steps between checkpoints.")
     gradient_checkpointing: bool = Field(default=False, description="Less memory, more time.")
+    processes: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
+        default="auto",
+        description="Processes that share each step, on one machine: by itself one a GPU, and one on a CPU. A launcher "
+        "(torchrun) starts those of several machines.",
+    )
 
     @model_validator(mode="after")
     def _one_budget(self) -> "TrainSettings":

@@ -17,6 +17,7 @@ from amends.models.decoding.batches import right_padded
 from amends.prompts import Language
 from amends.records import Sample
 from amends.seeds import fixed_share
+from amends.training import ranks
 from amends.training.settings import TrainSettings
 from amends.training.tokenize import NO_LOSS, TokenizedSample, tokenize_sample
 
@@ -85,7 +86,8 @@ class VerdictWatch:
             def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
                 if state.global_step % watch.train.verdict_steps or not all(watch.held.values()):
                     return
-                found = auroc(*(_harmless(model, side) for side in rows))
+                # All look, and the first decides: they have to end at the same step.
+                found = ranks.of_first(auroc(*(_harmless(model, side) for side in rows)))
                 watch.log.append({"step": state.global_step, "verdict_auroc": round(found, 4)})
                 if found >= (watch.train.stop_at_verdict or 1.0):
                     control.should_training_stop, control.should_log = True, True

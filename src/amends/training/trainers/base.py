@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from amends.errors import InputError
 from amends.records import Preference, Sample
 from amends.registry import Registry
 from amends.settings import Settings
+from amends.training.environment import launched
 from amends.training.settings import TrainSettings
 
 if TYPE_CHECKING:  # what trains is imported where it is trained
@@ -24,6 +26,16 @@ def no_refusal(train: TrainSettings, own: Any) -> str:
 
 def no_check(name: str, tokenizer: Any, model: Any) -> None:
     """Whatever all trainers take is trained."""
+
+
+def one_process(train: TrainSettings, there: int) -> int:
+    """A trainer that says nothing of processes knows of none."""
+    return 1
+
+
+def sharing_batches(train: TrainSettings, there: int) -> int:
+    """A trainer whose batches are dealt to all processes, as `in_micro_batches` does: each needs a sample."""
+    return min(there, train.rows_a_step)
 
 
 def no_steps(directory: Path) -> int:
@@ -48,6 +60,7 @@ class Trainer:
         padding_side: of its tokenizer.
         refusal: why it cannot be told these settings (those of all trainers, its own); empty where it can.
         check: raises ModelError for a model (name, tokenizer, model without weights) that it cannot train.
+        processes: in how many it trains, of so many that are there.
         rereads: whether it reads the same texts again in each epoch.
         logged: how its curves are called, by the library's names.
 
@@ -66,6 +79,7 @@ class Trainer:
     padding_side: str = "right"
     refusal: Callable[[TrainSettings, Any], str] = no_refusal
     check: Callable[[str, Any, Any], None] = no_check
+    processes: Callable[[TrainSettings, int], int] = one_process
     rereads: bool = True
     logged: Mapping[str, str] = field(default_factory=lambda: {"loss": "loss"})
 
@@ -78,6 +92,32 @@ class Trainer:
     def compares(self) -> bool:
         """Whether it trains on preferences."""
         return issubclass(self.record, Preference)
+
+
+def processes_of(train: TrainSettings, trainer: Trainer) -> int:
+    """How many processes train: those that a launcher started, those that were asked for, or one a GPU.
+
+    Raises InputError where they cannot be had, or have nothing to share.
+    """
+    import torch
+
+    started, gpus = launched(), torch.cuda.device_count()
+    if started > 1 and train.processes not in ("auto", started):
+        raise InputError(
+            f"train.processes: {train.processes} were asked for, and the launcher started {started}; leave it out, or "
+            "start without a launcher"
+        )
+    wanted = started if started > 1 else train.processes
+    if wanted == "auto":
+        return trainer.processes(train, max(1, gpus))
+    if started == 1 and 0 < gpus < wanted:
+        raise InputError(f"train.processes: {wanted} were asked for, and {gpus} GPUs are to be seen; name {gpus}")
+    if (most := trainer.processes(train, wanted)) < wanted:
+        raise InputError(
+            f"train.processes: {trainer.name} shares its {train.rows_a_step} rows a step (train.batch_size x "
+            f"train.gradient_accumulation) among {most} processes, and not among {wanted}; name {most}, or other rows"
+        )
+    return wanted
 
 
 TRAINERS: Registry[Trainer] = Registry(

@@ -15,7 +15,7 @@ from amends.settings import Settings
 from amends.training.recipe import Recipe, leave_inputs
 from amends.training.tokenize import TokenizedSample
 from amends.training.tokenized import Tokenized
-from amends.training.trainers.base import TRAINERS, Trainer
+from amends.training.trainers.base import TRAINERS, Trainer, sharing_batches
 
 
 class DpoSettings(Settings):
@@ -81,6 +81,7 @@ TRAINERS.register(
         make_trainer,
         record=Preference,
         settings=DpoSettings,
+        processes=sharing_batches,
         logged={"loss": "loss", "rewards/accuracies": "accuracy"},
     ),
 )

@@ -25,7 +25,8 @@ from amends.settings import Settings
 from amends.storage.seals import is_sealed, seal
 from amends.storage.unfinished import part_path
 from amends.text.words import whole_sentences
-from amends.training.checkpoints import checkpoint_steps, last_checkpoint
+from amends.training import ranks
+from amends.training.checkpoints import checkpoint_for_all, checkpoint_steps, last_checkpoint
 from amends.training.recipe import Recipe, check_finite, leave_inputs, silence
 from amends.training.settings import TrainSettings
 from amends.training.tokenize import TokenizedSample, tokenize_turns
@@ -62,6 +63,25 @@ def refusal(train: TrainSettings, own: RlhfSettings) -> str:
     )
 
 
+def sharing_rows(train: TrainSettings, there: int) -> int:
+    """TRL's RLOO shares a step's answers out itself, equally many to each process."""
+    return max(number for number in range(1, there + 1) if train.rows_a_step % number == 0)
+
+
+def batches(train: TrainSettings, processes: int) -> dict[str, Any]:
+    """A step's batches of each process, no larger than those of one: as few as go, then smaller ones.
+
+    Example:
+        >>> batches(TrainSettings(batch_size=6, gradient_accumulation=2), 4)
+        {'per_device_train_batch_size': 3, 'gradient_accumulation_steps': 1}
+    """
+    fewer = math.gcd(train.gradient_accumulation, processes)
+    return {
+        "per_device_train_batch_size": train.batch_size * fewer // processes,
+        "gradient_accumulation_steps": train.gradient_accumulation // fewer,
+    }
+
+
 def check(name: str, tokenizer: Any, model: Any) -> None:
     """Raises ModelError where TRL's RLOO does not ask as amends does, or transformers has no such reward model."""
     from transformers import AutoModelForSequenceClassification
@@ -88,9 +108,10 @@ def train_reward(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: 
     Its adapter goes to `adapter/`, its log to `log.json` in that. `callback` is the trainer's, for progress.
     """
     finished = directory / "adapter"
-    if is_sealed(finished):
+    if ranks.of_first(ranks.is_first() and is_sealed(finished)):
         return
-    shutil.rmtree(finished, ignore_errors=True)
+    if ranks.is_first():
+        shutil.rmtree(finished, ignore_errors=True)
     from trl import RewardConfig, RewardTrainer
 
     from amends.training.micro_batches import in_micro_batches
@@ -115,8 +136,15 @@ def train_reward(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: 
     leave_inputs(trainer.model)
     silence(trainer)
     trainer.add_callback(callback)
-    trainer.train(resume_from_checkpoint=last_checkpoint(directory / "checkpoints"))
+    trainer.train(resume_from_checkpoint=checkpoint_for_all(directory / "checkpoints"))
     check_finite(trainer.model)
+    if ranks.is_first():
+        _write_reward(trainer, directory)
+    ranks.wait()
+
+
+def _write_reward(trainer: Any, directory: Path) -> None:
+    finished = directory / "adapter"
     log = [entry for entry in trainer.state.log_history if "loss" in entry]
     keys = ("step", "loss", "accuracy", "margin")
     part = part_path(finished)
@@ -233,6 +261,7 @@ def make_trainer(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: 
             num_generations=settings.generations,
             max_completion_length=settings.max_new_tokens,
             chat_template_kwargs=SWITCHES,
+            **batches(recipe.train, recipe.processes),
         ),
         train_dataset=tokenized.rows.select_columns("prompt").repeat(copies),
         processing_class=tokenizer,
@@ -267,6 +296,7 @@ TRAINERS.register(
         padding_side="left",
         refusal=refusal,
         check=check,
+        processes=sharing_rows,
         rereads=False,
         logged={"loss": "loss", "reward": "reward", "kl": "kl"},
     ),

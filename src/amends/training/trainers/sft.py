@@ -8,7 +8,7 @@ from amends.records import Sample
 from amends.training.recipe import Recipe, leave_inputs
 from amends.training.tokenize import TokenizedSample
 from amends.training.tokenized import Tokenized
-from amends.training.trainers.base import TRAINERS, Trainer
+from amends.training.trainers.base import TRAINERS, Trainer, sharing_batches
 
 
 def columns(sample: Sample, tokens: Sequence[TokenizedSample], tokenizer: Any) -> dict[str, Any]:
@@ -47,4 +47,4 @@ def make_trainer(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: 
     return trainer
 
 
-TRAINERS.register("sft", Trainer("sft", columns, make_trainer))
+TRAINERS.register("sft", Trainer("sft", columns, make_trainer, processes=sharing_batches))
