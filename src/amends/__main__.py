@@ -17,18 +17,19 @@ def main() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # each of its retries is a line
     os.environ.setdefault("TQDM_DISABLE", "1")  # amends shows its own progress
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # what torch's own code advises
     from amends.errors import AmendsError, memory_is_full
     from amends.text.display import for_terminal
-    from amends.training.environment import prepare
+    from amends.training.environment import follows, prepare
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what ends a job leaves as much as Ctrl-C does
 
     try:
-        prepare()
-        from amends.cli.app import app
-
-        app(standalone_mode=True)
+        prepare(sys.argv[1] if len(sys.argv) > 1 else "")
+        _work()
     except AmendsError as error:
+        if follows():  # the first one says it
+            sys.exit(error.exit_code)
         print(for_terminal(f"amends: error: {error}"), file=sys.stderr)
         sys.exit(error.exit_code)
     except OSError as error:
@@ -50,6 +51,25 @@ def main() -> None:
             sys.stderr.flush()
             os._exit(130)  # requests to a server that does not answer would be waited for
         sys.exit(130)
+
+
+def _work() -> None:
+    """Does what the command line says, or, beside a first process that does, what that one says."""
+    from amends.training.environment import follows, launched
+
+    if follows():
+        from amends.training.processes import follow
+
+        sys.exit(follow())
+    from amends.cli.app import app
+
+    if launched() == 1:
+        app(standalone_mode=True)
+    else:
+        from amends.training.processes import leading
+
+        with leading():
+            app(standalone_mode=True)
 
 
 if __name__ == "__main__":

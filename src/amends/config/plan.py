@@ -29,7 +29,7 @@ from amends.seeds import derive_seed
 from amends.stages.base import STAGES
 from amends.text.scripts import unread_script
 from amends.training.recipe import Recipe
-from amends.training.trainers.base import TRAINERS
+from amends.training.trainers.base import TRAINERS, processes_of
 
 ReadSet = Callable[[str], Iterable[Instruction]]
 """Gives the rows of a set by its key: `instructions`, `benign`, `suites.NAME`."""
@@ -161,6 +161,9 @@ class Plan:
             return
         trainers = [TRAINERS[METHODS[name].trainer] for name in configuration.methods if METHODS[name].kinds]
         if trainers:
+            for trainer in dict.fromkeys(trainers):
+                with problems.noted():
+                    processes_of(configuration.train, trainer)
             with problems.noted():
                 self.recipe().check(dict.fromkeys(trainer.check for trainer in trainers))
 

@@ -28,7 +28,7 @@ from amends.stages.base import STAGES
 from amends.training.compose import ComposeSettings
 from amends.training.recipe import Recipe
 from amends.training.settings import TrainSettings
-from amends.training.trainers.base import TRAINERS
+from amends.training.trainers.base import TRAINERS, processes_of
 
 
 def make_file(
@@ -139,6 +139,7 @@ def train_file(
     )
     if refusal := trainer.refusal(settings, recipe.told(trainer.settings)):
         raise InputError(refusal)
+    processes_of(settings, trainer)
     recipe.check([trainer.check])
     return Steps(seed, reporter, overwrite=overwrite).train("training", samples, out, kind, recipe)
 

@@ -1,5 +1,6 @@
 """Training as a step: what was trained before stays until the new one is finished; an interrupted one goes on."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from amends.pipeline.sets import count
 from amends.pipeline.versions import CODE, OF_STOPPING, UNTOLD
 from amends.storage.files import directory_fingerprint, model_files
 from amends.storage.locks import full_device, held
+from amends.storage.manifest_content import DamagedError
 from amends.storage.manifests import Manifest
 from amends.storage.unfinished import Part
 from amends.training.recipe import Recipe
-from amends.training.trainers.base import TRAINERS, Trainer, processes_of
+from amends.training.trainers.base import TRAINERS, Trainer, can_start, processes_of
 
 MANY_EPOCHS = 10  # more than any fine-tuning is known to want
 
@@ -32,7 +34,6 @@ class Training(Resuming):
         if self.waits(name, out, samples, *([recipe.start] if recipe.start else [])):
             return {}
         stops = recipe.train.stop_at_verdict is not None
-        recipe = replace(recipe, processes=processes_of(recipe.train, trainer))
         parts = identity(DataSettings(source=str(samples)), out) | {
             "code": CODE["train"],
             "settings": recipe.train.model_dump(mode="json", exclude=UNTOLD if stops else UNTOLD | OF_STOPPING),
@@ -45,7 +46,7 @@ class Training(Resuming):
         model = {"model": recipe.model, "system_prompt": recipe.system_prompt}
         start = self.place(recipe.start) if recipe.start else None
         told = said(parts, inputs={"samples": self.place(samples)}, seed=self.seed, model=model, start=start)
-        manifest = Manifest(out, parts, "a training", told)
+        recipe, manifest = _in_processes(recipe, trainer, out, parts, told)
         part = Part(out, manifest.fingerprint)
         manifest.summary = out.with_name("training.json") if self.root else None
         if self.is_finished(name, manifest):
@@ -104,3 +105,29 @@ class Training(Resuming):
                 f"{name}: train.max_steps={recipe.train.max_steps} reads {rows} samples {epochs:.0f} times over, which "
                 "learns them by heart; lower it, or set it to null for train.epochs"
             )
+
+
+def _in_processes(
+    recipe: Recipe, trainer: Trainer, out: Path, parts: dict[str, Any], told: dict[str, Any]
+) -> tuple[Recipe, Manifest]:
+    """The recipe with its number of processes, and the manifest, which says that number: sums hang on it.
+
+    A training that is finished, or was begun, keeps its number where no other one is asked for.
+    """
+
+    def manifest(processes: int) -> Manifest:
+        number = {"processes": processes}
+        settings = parts["settings"] | (number if processes > 1 else {})  # trainings of before had one
+        said = told | {"settings": parts["settings"] | number}
+        return Manifest(out, parts | {"settings": settings}, "a training", said)
+
+    if recipe.train.processes == "auto":
+        there: dict[str, Any] = {}
+        with suppress(DamagedError):  # said where it is asked whether the training is finished
+            there = manifest(1).read()
+        before = there.get("settings", {}).get("settings", {}).get("processes", 1)
+        kept = manifest(before)
+        if kept.is_of_these_parts(there) and (there["state"] == "finished" or can_start(before)):
+            return replace(recipe, processes=before), kept
+    processes = processes_of(recipe.train, trainer)
+    return replace(recipe, processes=processes), manifest(processes)

@@ -60,8 +60,11 @@ ALONE = (
 )
 
 
-def prepare() -> None:
-    """Makes this process's environment and output what amends expects. Raises InputError where it is one of several."""
+def prepare(command: str = "") -> None:
+    """Makes this process's environment and output what amends expects.
+
+    Raises InputError where it is one of several processes that are not wanted: of another command than `train`.
+    """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # an output that lacks a character says ? in its place
@@ -69,6 +72,8 @@ def prepare() -> None:
         if not os.environ.get(name, "").isdigit() or not int(os.environ[name]):
             os.environ.pop(name, None)
     leave_out()
+    if launched() > 1 and command != "train":
+        raise InputError(TRAINING_ALONE.format(value=launched()))
     _find_caches()
 
 
@@ -101,12 +106,6 @@ def launched() -> int:
 def follows() -> bool:
     """Whether a launcher started this process beside the first one, which alone reads the command and speaks."""
     return launched() > 1 and os.environ["RANK"] != "0"
-
-
-def refuse_several(command: str) -> None:
-    """Raises InputError where this is one of several processes that a launcher started, and does not train."""
-    if launched() > 1 and command != "train":
-        raise InputError(TRAINING_ALONE.format(value=launched()))
 
 
 def take_out() -> dict[str, str]:

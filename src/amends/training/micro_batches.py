@@ -79,8 +79,9 @@ def in_micro_batches(kind: type[Any], token_budget: int, sides: int = 1) -> type
 
         def get_train_dataloader(self) -> Any:
             loader = reach_sampler(super().get_train_dataloader())
-            if ranks.count() > 1:  # accelerate would give each process other batches
-                loader.batch_sampler.num_processes, loader.batch_sampler.process_index = 1, 0
+            if ranks.count() > 1:  # accelerate would give each process other batches, and fill up the last one
+                shards = loader.batch_sampler
+                shards.num_processes, shards.process_index, shards.even_batches = 1, 0, False
             return loader
 
         def training_step(self, model: Any, inputs: Inputs, num_items_in_batch: Any = None) -> Any:

@@ -10,21 +10,23 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from amends.errors import AmendsError, InputError, TrainingError, memory_is_full
+from amends.errors import AmendsError, InputError, SampleError, TrainingError, memory_is_full
 from amends.models.device import best_device
 from amends.training.environment import launched, prepare
 
 JOB = "job"
 """The file of a job in its directory."""
 UNTIL_A_JOB = timedelta(days=30)  # samples are tokenized before
+LOOK_SECONDS = 0.05  # between two looks whether the others are ready
 GPU_TIMEOUT, CPU_TIMEOUT = timedelta(minutes=10), timedelta(minutes=30)  # torch's own, for one collective operation
 LOST = (
     "a process of the training ended in the middle of it, by its own error or since it was killed; checkpoints are "
@@ -68,7 +70,7 @@ def leading() -> Iterator[None]:
 def follow() -> int:
     """Computes the jobs that the first process names until it names no more; returns an exit code.
 
-    It is the first that says what went wrong, if this one is not alone in it.
+    What goes wrong with all the first one says.
     """
     from amends.training.fit import compute
 
@@ -77,9 +79,13 @@ def follow() -> int:
         if not (job := store.get(f"job {number}").decode()):
             return 0
         try:
+            store.set(f"ready {rank}", "")
             with _group(store, number, rank, processes):
                 compute(pickle.loads(Path(job).read_bytes()))
-        except (AmendsError, KeyboardInterrupt):
+        except (SampleError, TrainingError, KeyboardInterrupt):
+            return 1
+        except AmendsError as error:
+            print(f"amends: process {rank}: {error}", file=sys.stderr)
             return 1
         except FileNotFoundError:
             print(f"amends: process {rank}: {job} is not there; all machines have to see it", file=sys.stderr)
@@ -96,11 +102,11 @@ def follow() -> int:
 def _meet() -> tuple[Any, int, int]:
     """The store that the processes share, the number of this one, and how many they are."""
     import torch
-    import torch.distributed as dist
+    from torch.distributed.rendezvous import rendezvous
 
     if best_device() == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    return next(iter(dist.rendezvous("env://", timeout=UNTIL_A_JOB)))
+    return next(iter(rendezvous("env://", timeout=UNTIL_A_JOB)))
 
 
 @contextmanager
@@ -143,37 +149,40 @@ def together(processes: int, job: Any, directory: Path) -> Iterator[None]:
 def _started(processes: int, file: Path) -> Iterator[None]:
     """Starts the others on this machine, and ends them."""
     import torch
-    import torch.distributed as dist
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False, timeout=UNTIL_A_JOB)
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False, timeout=UNTIL_A_JOB)
     threads = torch.get_num_threads()
     each = max(1, threads // processes) if best_device() == "cpu" else threads
     told = {"WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes, "MASTER_ADDR": "127.0.0.1"}
-    told |= {"MASTER_PORT": store.port, "OMP_NUM_THREADS": each, "GLOO_SOCKET_IFNAME": _loopback()}
+    told |= {"MASTER_PORT": store.port, "OMP_NUM_THREADS": each, "GLOO_SOCKET_IFNAME": _loopback(), "TQDM_DISABLE": 1}
     variables = [
         {name: str(value) for name, value in (told | {"RANK": rank, "LOCAL_RANK": rank}).items()}
         for rank in range(processes)
     ]
     store.set("job 0", str(file.absolute()))
-    store.set("job 1", "")
-    others: Sequence[Any] = []
+    others: list[subprocess.Popen[bytes]] = []
     try:
-        others = [start(os.environ | one) for one in variables[1:]]
+        others += [start(os.environ | one) for one in variables[1:]]
+        while not store.check([f"ready {rank}" for rank in range(1, processes)]):
+            if any(other.poll() is not None for other in others):
+                raise TrainingError(LOST)  # or torch would wait for it
+            time.sleep(LOOK_SECONDS)
         torch.set_num_threads(each)
         with _variables(variables[0]), _group(store, 0, 0, processes):
             yield
-        for other in others:
-            other.wait()
     finally:
         torch.set_num_threads(threads)
-        for other in others:
+        for other in others:  # behind the last step there is nothing left for them to do
             other.kill()
-            other.wait()
+            other.communicate()
 
 
-def start(environment: Mapping[str, str]) -> Any:
+def start(environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
     """Starts a process that follows this one, and ends with it."""
-    return subprocess.Popen([sys.executable, "-m", __name__], env=environment, stdin=subprocess.PIPE, start_new_session=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", __name__], env=environment, stdin=subprocess.PIPE, start_new_session=True
+    )
 
 
 def _loopback() -> str:
@@ -197,12 +206,13 @@ def _variables(variables: Mapping[str, str]) -> Iterator[None]:
 def _group(store: Any, number: int, rank: int, processes: int) -> Iterator[None]:
     """The process group of a job. What accelerate knows of processes is of before, and goes."""
     import torch.distributed as dist
+    from torch.distributed.distributed_c10d import PrefixStore
 
     gpu = best_device() == "cuda"
     _forget()
     dist.init_process_group(
         "cpu:gloo,cuda:nccl" if gpu else "gloo",
-        store=dist.PrefixStore(f"group {number}", store),
+        store=PrefixStore(f"group {number}", store),
         rank=rank,
         world_size=processes,
         timeout=GPU_TIMEOUT if gpu else CPU_TIMEOUT,
@@ -237,5 +247,5 @@ def _end_with_the_first() -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=_end_with_the_first, daemon=True).start()
-    prepare()
+    prepare("train")
     sys.exit(follow())

@@ -99,9 +99,7 @@ def processes_of(train: TrainSettings, trainer: Trainer) -> int:
 
     Raises InputError where they cannot be had, or have nothing to share.
     """
-    import torch
-
-    started, gpus = launched(), torch.cuda.device_count()
+    started = launched()
     if started > 1 and train.processes not in ("auto", started):
         raise InputError(
             f"train.processes: {train.processes} were asked for, and the launcher started {started}; leave it out, or "
@@ -109,15 +107,26 @@ def processes_of(train: TrainSettings, trainer: Trainer) -> int:
         )
     wanted = started if started > 1 else train.processes
     if wanted == "auto":
-        return trainer.processes(train, max(1, gpus))
-    if started == 1 and 0 < gpus < wanted:
-        raise InputError(f"train.processes: {wanted} were asked for, and {gpus} GPUs are to be seen; name {gpus}")
+        return trainer.processes(train, max(1, _gpus()))
+    if started == 1 and not can_start(wanted):
+        raise InputError(f"train.processes: {wanted} were asked for, and {_gpus()} GPUs are to be seen; name {_gpus()}")
     if (most := trainer.processes(train, wanted)) < wanted:
         raise InputError(
             f"train.processes: {trainer.name} shares its {train.rows_a_step} rows a step (train.batch_size x "
             f"train.gradient_accumulation) among {most} processes, and not among {wanted}; name {most}, or other rows"
         )
     return wanted
+
+
+def can_start(processes: int) -> bool:
+    """Whether amends can start so many processes here: each takes a GPU where there are some."""
+    return launched() == 1 and (processes <= _gpus() or not _gpus())
+
+
+def _gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count()
 
 
 TRAINERS: Registry[Trainer] = Registry(
