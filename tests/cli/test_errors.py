@@ -273,11 +273,11 @@ def test_files_of_stages_are_lines(tmp_path: Path, refused: Callable[..., str], 
 
 
 def test_several_processes_are_refused(tmp_path: Path) -> None:
-    """As torchrun starts them: they would hold each other up, or all use one GPU."""
+    """As a cluster starts them: they would hold each other up, or all use one GPU."""
     command = [sys.executable, "-m", "amends", "run", "quickstart", "--out", str(tmp_path / "run")]
     done = subprocess.run(command, env=os.environ | {"WORLD_SIZE": "8"}, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "one process on one GPU; start it without torchrun" in done.stderr
+    assert "amends works in several processes in a training alone" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,9 @@ import pytest
 from amends.errors import InputError
 from amends.training import environment
 from amends.training.environment import leave_out, prepare
+from amends.training.settings import TrainSettings
+from amends.training.trainers.base import TRAINERS, processes_of
+from amends.training.trainers.rlhf import batches
 from conftest import run_amends
 from tiny import tiny_model
 
@@ -86,14 +89,78 @@ def test_a_training_is_the_same_in_an_odd_environment(name: str, place: Path, us
 
 
 @pytest.mark.parametrize("name", environment.PROCESSES)
-def test_one_of_several_processes_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_of_processes_that_no_launcher_started_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for value in ("1", "0", "", "all"):
         monkeypatch.setenv(name, value)
         leave_out()
         assert name not in os.environ
     monkeypatch.setenv(name, "2")
-    with pytest.raises(InputError, match=rf"one process on one GPU; start it without torchrun.*\({name}=2: unset it"):
+    with pytest.raises(InputError, match=rf"torchrun or `accelerate launch` starts those \({name}=2: unset it"):
         leave_out()
+
+
+def test_what_a_launcher_says_is_heeded_in_a_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `accelerate launch --use_fsdp` says it to the second of two."""
+    told = {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
+    for name, value in (told | SHARDING | ACCELERATE).items():
+        monkeypatch.setenv(name, value)
+    prepare("train")
+    assert (environment.launched(), environment.follows()) == (2, True)
+    kept = told | SHARDING | {"ACCELERATE_USE_DEEPSPEED": "true"}
+    assert {name: os.environ[name] for name in kept} == kept
+    assert "ACCELERATE_MIXED_PRECISION" not in os.environ
+    for command in ("run", "respond", ""):
+        with pytest.raises(InputError, match=r"only `amends train` works in several .*train\.processes"):
+            prepare(command)
+
+
+def test_accelerate_that_started_one_of_several_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `accelerate launch --cpu --num_processes 2` leaves it."""
+    alone = {"ACCELERATE_USE_CPU": "True", "ACCELERATE_MIXED_PRECISION": "no"}
+    for name, value in (alone | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match=r"asked for several processes, and started one.*torchrun"):
+        prepare("train")
+    monkeypatch.delenv("MASTER_ADDR")
+    prepare("train")
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked", "launched", "gpus", "found"),
+    [
+        ("sft", "auto", 1, 0, 1),
+        ("sft", "auto", 1, 8, 8),
+        ("sft", "auto", 1, 99, 12),
+        ("sft", "auto", 3, 0, 3),
+        ("sft", 5, 1, 0, 5),
+        ("sft", 5, 1, 4, "4 GPUs are to be seen; name 4"),
+        ("sft", 2, 3, 0, "2 were asked for, and the launcher started 3"),
+        ("dpo", 13, 1, 0, r"among 12 processes, and not among 13; name 12"),
+        ("rlhf", "auto", 1, 8, 6),
+        ("rlhf", "auto", 8, 8, "among 6 processes, and not among 8; name 6"),
+    ],
+)
+def test_how_many_processes_train(
+    kind: str, asked: int | str, launched: int, gpus: int, found: int | str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("amends.training.trainers.base.launched", lambda: launched)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
+    train = TrainSettings(batch_size=4, gradient_accumulation=3, processes=asked)
+    if isinstance(found, int):
+        assert processes_of(train, TRAINERS[kind]) == found
+    else:
+        with pytest.raises(InputError, match=rf"^train.processes: .*{found}"):
+            processes_of(train, TRAINERS[kind])
+
+
+def test_rlhfs_batches_of_each_process_are_no_larger() -> None:
+    """So is what it holds in memory at once."""
+    found = {}
+    for processes in (1, 2, 3, 6, 12):
+        one = batches(TrainSettings(batch_size=4, gradient_accumulation=3), processes)
+        found[processes] = tuple(one.values())
+        assert processes * one["per_device_train_batch_size"] * one["gradient_accumulation_steps"] == 12
+    assert found == {1: (4, 3), 2: (2, 3), 3: (4, 1), 6: (2, 1), 12: (1, 1)}
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])

@@ -12,9 +12,11 @@ from torch.distributed import TCPStore
 from two_epochs import PAIRS, SAMPLES, TRAIN, same_weights
 
 from amends.errors import InputError, TrainingError
+from amends.seeds import derive_seed
 from amends.training import processes, ranks
 from amends.training.fit import fit
 from amends.training.recipe import Recipe, check_equal
+from amends.training.settings import TrainSettings
 from amends.training.trainers.rlhf import RlhfSettings
 from conftest import run_amends
 from forked import start_amends
@@ -112,7 +114,7 @@ def test_processes_of_a_launcher_train_alike(two: Path, place: Path, monkeypatch
 
 
 def test_a_training_that_loses_a_process_goes_on_to_the_same_bytes(
-    two: Path, place: Path, started: list[Forked], tmp_path: Path
+    two: Path, started: list[Forked], tmp_path: Path
 ) -> None:
     done = 0
 
@@ -123,16 +125,15 @@ def test_a_training_that_loses_a_process_goes_on_to_the_same_bytes(
             started[-1].process.kill()
             started[-1].process.join()
 
-    train = TRAIN.model_copy(update={"gradient_accumulation": 2, "target_modules": "all-linear"})
-    recipe = Recipe(str(place / "model"), train, processes=2)
-    whole = fit("sft", SAMPLES, tmp_path / "whole", recipe, "f")
+    train = TrainSettings(epochs=2, batch_size=2, rank=2, gradient_accumulation=2, learning_rate=0.01, save_steps=1)
+    recipe = Recipe("model", train, seed=derive_seed(0, "train"), processes=2)
     with pytest.raises(TrainingError, match="the same command goes on from the last one"):
         fit("sft", SAMPLES, tmp_path / "broken", recipe, "f", lose)
     assert not (tmp_path / "broken").exists()
     done = -9
-    assert fit("sft", SAMPLES, tmp_path / "broken", recipe, "f", lose) == whole
+    assert fit("sft", SAMPLES, tmp_path / "broken", recipe, "f", lose) == facts(two)
     assert done == -5, "two steps were kept, and two were made"
-    assert same_weights(tmp_path / "broken", tmp_path / "whole")
+    assert same_weights(tmp_path / "broken", two)
     assert ranks.count() == 1
     assert "RANK" not in os.environ
 
