@@ -79,8 +79,8 @@ def fit(
     progress(steps_done(part, way), 0)
     job = Job(kind, tokenized, part.path, recipe, watch)
     with together(recipe.processes, job, part.path):
-        trainer, facts = compute(job, progress)
-        _write_output(trainer, part, recipe)
+        trainer, weights, facts = compute(job, progress)
+        _write_output(trainer, weights, part, recipe)
         facts |= _facts(tokenized, trainer, way) | _pairs(tokenized, way)
         del trainer
     gc.collect()
@@ -98,8 +98,10 @@ class Job:
     watch: VerdictWatch | None
 
 
-def compute(job: Job, progress: ProgressCallback = no_progress) -> tuple[Any, dict[str, Any]]:
-    """Trains in this process, beside the others of its group, and returns the trainer behind its last step, and facts.
+def compute(job: Job, progress: ProgressCallback = no_progress) -> tuple[Any, dict[str, Any] | None, dict[str, Any]]:
+    """Trains in this process, beside the others of its group.
+
+    Returns the trainer behind its last step, the weights where each process holds shards of them, and facts.
 
     Raises:
         SampleError: there are fewer samples than one step takes.
@@ -124,7 +126,9 @@ def compute(job: Job, progress: ProgressCallback = no_progress) -> tuple[Any, di
         )
     check_finite(trainer.model)
     check_equal(trainer.model)
-    return trainer, facts
+    sharded = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
+    weights = trainer.accelerator.get_state_dict(trainer.model_wrapped) if sharded else None
+    return trainer, weights, facts
 
 
 def steps_done(part: Part, way: Trainer) -> int:
@@ -162,15 +166,16 @@ def _curve(entry: dict[str, Any], way: Trainer) -> dict[str, float]:
     return {ours: round(float(entry[theirs]), 6) for theirs, ours in way.logged.items() if theirs in entry}
 
 
-def _write_output(trainer: Any, part: Part, recipe: Recipe) -> None:
+def _write_output(trainer: Any, weights: dict[str, Any] | None, part: Part, recipe: Recipe) -> None:
     if recipe.train.adapter == "full":
-        trainer.model.save_pretrained(part.finished)
+        trainer.model.save_pretrained(part.finished, state_dict=weights)
         untold = load_tokenizer(replace(recipe.source, system_prompt=None))  # it is asked for again where it belongs
         untold.save_pretrained(part.finished)
     else:
         for configuration in trainer.model.peft_config.values():
             sort_sets(configuration)
-        trainer.model.save_pretrained(part.finished, selected_adapters=["default"])  # not the frozen reference's copy
+        own = ["default"]  # not the frozen reference's copy
+        trainer.model.save_pretrained(part.finished, selected_adapters=own, state_dict=weights)
     part.put()
 
 

@@ -220,20 +220,33 @@ def silence(trainer: Any) -> None:
 
 
 def check_equal(model: Any) -> None:
-    """Raises TrainingError where the processes of a training have come to different weights."""
+    """Raises TrainingError where the processes of a training have come to different weights; shards are not looked at.
+
+    All of the processes have to ask.
+    """
     digest = hashlib.sha256()
-    for _, weight in model.named_parameters() if ranks.count() > 1 else ():
-        if weight.requires_grad:
+    for weight in _trained(model).values() if ranks.count() > 1 else ():
+        if not hasattr(weight, "to_local"):
             digest.update(weight.detach().float().cpu().numpy().tobytes())
     if ranks.summed([float(ranks.of_first(digest.hexdigest()) != digest.hexdigest())])[0]:
         raise TrainingError("the processes of the training came to different weights; this is a fault of amends")
 
 
 def check_finite(model: Any) -> None:
-    """Raises TrainingError where a weight that is trained is no number any more: what was made is of no use then."""
-    for name, weight in model.named_parameters():
-        if weight.requires_grad and not bool(weight.isfinite().all()):
-            raise TrainingError(
-                f"training diverged: {name} is no number any more; lower the learning rate (train.learning_rate; "
-                "what a trainer has of its own is in preference) and run again"
-            )
+    """Raises TrainingError where a weight that is trained is no number any more: what was made is of no use then.
+
+    All processes of the training have to ask: each may hold a shard of every weight.
+    """
+    own = (
+        (name, weight.to_local() if hasattr(weight, "to_local") else weight) for name, weight in _trained(model).items()
+    )
+    broken = next((name for name, weight in own if not bool(weight.isfinite().all())), "")
+    if ranks.summed([float(bool(broken))])[0]:
+        raise TrainingError(
+            f"training diverged: {broken or 'a weight'} is no number any more; lower the learning rate "
+            "(train.learning_rate; what a trainer has of its own is in preference) and run again"
+        )
+
+
+def _trained(model: Any) -> dict[str, Any]:
+    return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
