@@ -109,6 +109,9 @@ def test_what_a_launcher_says_is_heeded_in_a_training_alone(monkeypatch: pytest.
     kept = told | SHARDING | {"ACCELERATE_USE_DEEPSPEED": "true"}
     assert {name: os.environ[name] for name in kept} == kept
     assert "ACCELERATE_MIXED_PRECISION" not in os.environ
+    assert environment.sharding() == "fsdp"
+    with pytest.raises(InputError, match="fsdp: weights are sharded over GPUs, and none is to be seen"):
+        processes_of(TrainSettings(), TRAINERS["sft"])
     for command in ("run", "respond", ""):
         with pytest.raises(InputError, match=r"only `amends train` works in several .*train\.processes"):
             prepare(command)

@@ -18,6 +18,7 @@ from amends.storage.locks import full_device, held
 from amends.storage.manifest_content import DamagedError
 from amends.storage.manifests import Manifest
 from amends.storage.unfinished import Part
+from amends.training.environment import sharding
 from amends.training.recipe import Recipe
 from amends.training.trainers.base import TRAINERS, Trainer, can_start, processes_of
 
@@ -110,24 +111,24 @@ class Training(Resuming):
 def _in_processes(
     recipe: Recipe, trainer: Trainer, out: Path, parts: dict[str, Any], told: dict[str, Any]
 ) -> tuple[Recipe, Manifest]:
-    """The recipe with its number of processes, and the manifest, which says that number: sums hang on it.
+    """The recipe with its number of processes, and the manifest, which says how these compute: sums hang on it.
 
     A training that is finished, or was begun, keeps its number where no other one is asked for.
     """
 
-    def manifest(processes: int) -> Manifest:
-        number = {"processes": processes}
-        settings = parts["settings"] | (number if processes > 1 else {})  # trainings of before had one
-        said = told | {"settings": parts["settings"] | number}
-        return Manifest(out, parts | {"settings": settings}, "a training", said)
+    def manifest(processes: int, shards: str) -> Manifest:
+        how = {"processes": processes} | ({"sharding": shards} if shards else {})
+        settings = parts["settings"] | (how if processes > 1 else {})  # trainings of before had one
+        return Manifest(out, parts | {"settings": settings}, "a training", told | {"settings": parts["settings"] | how})
 
     if recipe.train.processes == "auto":
         there: dict[str, Any] = {}
         with suppress(DamagedError):  # said where it is asked whether the training is finished
-            there = manifest(1).read()
-        before = there.get("settings", {}).get("settings", {}).get("processes", 1)
-        kept = manifest(before)
-        if kept.is_of_these_parts(there) and (there["state"] == "finished" or can_start(before)):
+            there = manifest(1, "").read()
+        said = there.get("settings", {}).get("settings", {})
+        before, shards = said.get("processes", 1), said.get("sharding", "")
+        kept = manifest(before, shards)
+        if kept.is_of_these_parts(there) and (there["state"] == "finished" or (can_start(before) and not shards)):
             return replace(recipe, processes=before), kept
     processes = processes_of(recipe.train, trainer)
-    return replace(recipe, processes=processes), manifest(processes)
+    return replace(recipe, processes=processes), manifest(processes, sharding())

@@ -103,6 +103,12 @@ def launched() -> int:
     return int(value) if value.isdigit() and int(value) and all(os.environ.get(name) for name in LAUNCHED) else 1
 
 
+def sharding() -> str:
+    """What a launcher was asked to shard weights by, `fsdp` or `deepspeed`; empty where each process has all."""
+    asked = {"fsdp": "ACCELERATE_USE_FSDP", "deepspeed": "ACCELERATE_USE_DEEPSPEED"} if launched() > 1 else {}
+    return next((name for name, variable in asked.items() if os.environ.get(variable, "").lower() == "true"), "")
+
+
 def follows() -> bool:
     """Whether a launcher started this process beside the first one, which alone reads the command and speaks."""
     return launched() > 1 and os.environ["RANK"] != "0"

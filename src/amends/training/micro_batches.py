@@ -91,8 +91,12 @@ def in_micro_batches(kind: type[Any], token_budget: int, sides: int = 1) -> type
             with _merged_means(self, [len(places) for places, _ in pieces], samples), _asking_nobody(self.accelerator):
                 for number, (places, piece) in enumerate(pieces, 1):
                     self._share = len(places) / samples
-                    waits = number < len(pieces) and isinstance(model, DistributedDataParallel)
-                    meeting = model.no_sync() if waits else nullcontext()
+                    last = number == len(pieces)
+                    if ranks.count() > 1:  # a batch is a step then, and DeepSpeed's engine makes it where this is True
+                        self.accelerator.gradient_state._set_sync_gradients(last)
+                    meeting = (
+                        nullcontext() if last or not isinstance(model, DistributedDataParallel) else model.no_sync()
+                    )
                     with meeting, _attending(self.model, piece["attention_mask"].shape[1]):
                         losses.append(super().training_step(model, piece, num_items_in_batch))
             return torch.stack(losses).sum()

@@ -11,7 +11,7 @@ from amends.errors import InputError
 from amends.records import Preference, Sample
 from amends.registry import Registry
 from amends.settings import Settings
-from amends.training.environment import launched
+from amends.training.environment import launched, sharding
 from amends.training.settings import TrainSettings
 
 if TYPE_CHECKING:  # what trains is imported where it is trained
@@ -100,6 +100,8 @@ def processes_of(train: TrainSettings, trainer: Trainer) -> int:
     Raises InputError where they cannot be had, or have nothing to share.
     """
     started = launched()
+    if sharding() and not _gpus():
+        raise InputError(f"{sharding()}: weights are sharded over GPUs, and none is to be seen; start with torchrun")
     if started > 1 and train.processes not in ("auto", started):
         raise InputError(
             f"train.processes: {train.processes} were asked for, and the launcher started {started}; leave it out, or "
