@@ -4,7 +4,7 @@ import functools
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 from pydantic.fields import FieldInfo
@@ -120,7 +120,7 @@ def _option(name: str, of: Of, kind: Any = None, default: Any = EMPTY) -> inspec
 def _kind(found: FieldInfo) -> tuple[Any, str | None]:
     """The type of a field's option, and what stands for its value in --help, where that is not the type."""
     kinds = [one for one in alternatives(found.annotation) if one is not type(None)]
-    if words := choices(found.annotation):
+    if all(get_origin(one) is Literal for one in kinds) and (words := choices(found.annotation)):
         return str, f"[{'|'.join(words)}]"
     if len(kinds) == 1 and get_origin(kinds[0]) is list:
         return list[str], "NAME"

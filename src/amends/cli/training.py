@@ -8,6 +8,7 @@ import typer
 from amends.cli import options
 from amends.cli.settings_options import Fields
 from amends.config.methods import METHODS
+from amends.training.preference import PreferenceSettings
 from amends.training.settings import TrainSettings
 from amends.training.trainers.base import TRAINERS
 
@@ -89,6 +90,7 @@ def train(
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Train all weights instead of a LoRA adapter.")] = False,
     settings: Annotated[TrainSettings, Fields(without=["adapter"])],
+    preference: Annotated[PreferenceSettings, Fields()],
     seed: options.Seed,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
@@ -103,7 +105,18 @@ def train(
     if full:
         settings = settings.model_copy(update={"adapter": "full"})
     facts = train_file(
-        samples, out, model, system_prompt, trainer, start, settings, seed, Console(), spoken.load(), overwrite
+        samples,
+        out,
+        model,
+        system_prompt,
+        trainer,
+        start,
+        settings,
+        seed,
+        Console(),
+        spoken.load(),
+        overwrite,
+        preference,
     )
     summary = {key: value for key, value in facts.items() if key not in ("log", "untouched")}
     options.show(facts, as_json, f"{out}: " + ", ".join(f"{key} {value}" for key, value in summary.items()))

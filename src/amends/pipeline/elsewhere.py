@@ -11,7 +11,7 @@ from amends.config.methods import METHODS, Method
 from amends.config.settings import Configuration
 from amends.models.base import Model
 from amends.storage.run_directory import RunDirectory
-from amends.training.preference import PreferenceSettings
+from amends.training.trainers.base import TRAINERS
 
 WEIGHTS = "WEIGHTS"
 """Stands for the weights of a served model whose name is neither a hub id nor a path."""
@@ -75,11 +75,6 @@ def trained_elsewhere(
         remarks.append(
             f"{WEIGHTS} stands for the model that the server has as {model.name!r}: a directory or a hub id."
         )
-    compares = [method.name for method in methods if method.trainer != "sft"]
-    if compares and configuration.preference != PreferenceSettings():
-        remarks.append(
-            f"The settings of `preference` are no options of it: {', '.join(compares)} trains with defaults."
-        )
     return TrainedElsewhere(
         model.title,
         str(directory),
@@ -107,6 +102,8 @@ def _command(method: Method, configuration: Configuration, model: str, files: Ru
         "guides": configuration.guides,
     }
     differing = configuration.train.model_dump(exclude={"adapter"}, exclude_defaults=True)
+    own = set(TRAINERS[method.trainer].settings.model_fields)
+    differing |= configuration.preference.model_dump(include=own, exclude_defaults=True)
     words = ["amends", "train", *(["--full"] if full else [])]
     for name, value in (given | differing).items():
         words += _option(name, value)

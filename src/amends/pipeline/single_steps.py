@@ -24,8 +24,10 @@ from amends.prompts.fitting import check_guides
 from amends.prompts.unread import refuse_unread
 from amends.records import Verdict
 from amends.seeds import derive_seed
+from amends.settings import Settings
 from amends.stages.base import STAGES
 from amends.training.compose import ComposeSettings
+from amends.training.preference import PreferenceSettings
 from amends.training.recipe import Recipe
 from amends.training.settings import TrainSettings
 from amends.training.trainers.base import TRAINERS, processes_of
@@ -124,8 +126,9 @@ def train_file(
     reporter: Reporter,
     language: Language,
     overwrite: bool = False,
+    own: Settings | None = None,
 ) -> dict[str, Any]:
-    """Writes an adapter or model and returns the training's facts."""
+    """Writes an adapter or model and returns the training's facts. `own`: what single trainers are told."""
     trainer = TRAINERS[kind]
     load_local_model(model, system_prompt)  # refused where its weights are elsewhere
     if start and settings.adapter == "full":
@@ -135,7 +138,13 @@ def train_file(
         for remark in base_remarks(start, find_model(model)):
             reporter.say(remark)
     recipe = Recipe(
-        model, settings, seed=derive_seed(seed, "train"), start=start, system_prompt=system_prompt, language=language
+        model,
+        settings,
+        own=own or PreferenceSettings(),
+        seed=derive_seed(seed, "train"),
+        start=start,
+        system_prompt=system_prompt,
+        language=language,
     )
     if refusal := trainer.refusal(settings, recipe.told(trainer.settings)):
         raise InputError(refusal)

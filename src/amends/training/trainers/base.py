@@ -38,6 +38,11 @@ def sharing_batches(train: TrainSettings, there: int) -> int:
     return min(there, train.rows_a_step)
 
 
+def sharing_rows(train: TrainSettings, there: int) -> int:
+    """A trainer of a library that shares a step's rows out itself, equally many to each process, as TRL's RLOO."""
+    return max(number for number in range(1, there + 1) if train.rows_a_step % number == 0)
+
+
 def no_steps(directory: Path) -> int:
     """Nothing was prepared."""
     return 0

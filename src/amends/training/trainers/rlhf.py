@@ -31,7 +31,7 @@ from amends.training.recipe import Recipe, check_finite, leave_inputs, silence
 from amends.training.settings import TrainSettings
 from amends.training.tokenize import TokenizedSample, tokenize_turns
 from amends.training.tokenized import Tokenized
-from amends.training.trainers.base import TRAINERS, Trainer
+from amends.training.trainers.base import TRAINERS, Trainer, sharing_rows
 
 Turns = list[dict[str, str]]
 Reward = Callable[[Sequence[tuple[Turns, str]]], list[float]]
@@ -61,11 +61,6 @@ def refusal(train: TrainSettings, own: RlhfSettings) -> str:
         f"preference.generations: must divide the {train.rows_a_step} answers of a step, and is {own.generations} "
         "(they are train.batch_size x train.gradient_accumulation; --batch-size x --gradient-accumulation)"
     )
-
-
-def sharing_rows(train: TrainSettings, there: int) -> int:
-    """TRL's RLOO shares a step's answers out itself, equally many to each process."""
-    return max(number for number in range(1, there + 1) if train.rows_a_step % number == 0)
 
 
 def batches(train: TrainSettings, processes: int) -> dict[str, Any]:
