@@ -128,6 +128,15 @@ def test_accelerate_that_started_one_of_several_is_refused(monkeypatch: pytest.M
     prepare("train")
 
 
+@pytest.mark.parametrize("name", ["ddp", "fsdp2", "deepspeed"])
+def test_accelerate_takes_the_configurations_that_are_shipped(name: str) -> None:
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    found = load_config_from_file(str(Path(__file__).parents[2] / "deploy" / f"{name}.yaml"))
+    asked = {"ddp": "MULTI_GPU", "fsdp2": "FSDP", "deepspeed": "DEEPSPEED"}[name]
+    assert (found.distributed_type, found.num_processes, found.mixed_precision) == (asked, 8, "no")
+
+
 @pytest.mark.parametrize(
     ("kind", "asked", "launched", "gpus", "found"),
     [

@@ -122,3 +122,22 @@ def test_a_budget_follows_the_memory_until_the_caches_bound_it(monkeypatch: pyte
     assert training_memory(TRAIN, size).bytes(tight) <= 0.6 * 1_005_000_000
     monkeypatch.setattr(memory, "memory_bytes", lambda _: 1)
     assert micro_batch_tokens(TRAIN, size) == 1, "a sample is always computed"
+
+
+@pytest.mark.parametrize("processes", [2, 3, 5])
+def test_a_batch_is_dealt_whole_and_evenly(processes: int) -> None:
+    lengths = [3, 5, 2, 4]
+    mask = torch.tensor([[1] * length + [0] * (5 - length) for length in lengths])
+    inputs = {"attention_mask": mask, "input_ids": torch.arange(20).reshape(4, 5)}
+    dealt = [micro_batches(inputs, 6, 1, processes, rank) for rank in range(processes)]
+    assert sorted(place for pieces in dealt for places, _ in pieces for place in places) == [0, 1, 2, 3]
+    assert len({len(pieces) for pieces in dealt}) == 1, "all meet equally often"
+    read = [sum(lengths[place] for places, _ in pieces for place in places) for pieces in dealt]
+    assert max(read) - min(read) <= max(lengths)
+    for pieces in dealt:
+        for places, piece in pieces:
+            stands_for = places or [2]
+            assert (
+                piece["input_ids"].tolist() == inputs["input_ids"][stands_for, : piece["input_ids"].shape[1]].tolist()
+            )
+            assert piece["attention_mask"].sum() == sum(lengths[place] for place in stands_for)

@@ -141,14 +141,15 @@ def test_a_training_that_loses_a_process_goes_on_to_the_same_bytes(
 @pytest.mark.parametrize("kind", ["dpo", "rlhf"])
 def test_preferences_are_shared_out_too(kind: str, place: Path, tmp_path: Path) -> None:
     own = RlhfSettings(generations=2, max_new_tokens=4)
-    train = TRAIN.model_copy(update={"max_steps": 2, "batch_size": 4})
+    steps = {"dpo": 2, "rlhf": 1}[kind]
+    train = TRAIN.model_copy(update={"max_steps": steps, "batch_size": 4})
     found = [
         fit(kind, PAIRS, tmp_path / str(number), Recipe(str(place / "model"), train, own=own, processes=number), "f")
         for number in (1, 2)
     ]
     if kind == "rlhf":  # answers are drawn by each process
         for one in found:
-            assert len(one.pop("log")) == 2
+            assert len(one.pop("log")) == 1
             assert one.pop("trained_tokens") > 0
     assert_same_training(*found)
 

@@ -82,6 +82,7 @@ def follow() -> int:
             store.set(f"ready {rank}", "")
             with _group(store, number, rank, processes):
                 compute(pickle.loads(Path(job).read_bytes()))
+                store.set(f"done {number} {rank}", "")
         except (SampleError, TrainingError, KeyboardInterrupt):
             return 1
         except AmendsError as error:
@@ -132,8 +133,11 @@ def together(processes: int, job: Any, directory: Path) -> Iterator[None]:
     file.write_bytes(pickle.dumps(job))
     try:
         if _led:
-            with _group(_led.store, _led.name(str(file.absolute())), 0, processes):
+            number = _led.name(str(file.absolute()))
+            with _group(_led.store, number, 0, processes):
                 yield
+                # Who closes first takes from the others what they have not read yet.
+                _led.store.wait([f"done {number} {rank}" for rank in range(1, processes)])
         else:
             with _started(processes, file):
                 yield
@@ -156,6 +160,7 @@ def _started(processes: int, file: Path) -> Iterator[None]:
     each = max(1, threads // processes) if best_device() == "cpu" else threads
     told = {"WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes, "MASTER_ADDR": "127.0.0.1"}
     told |= {"MASTER_PORT": store.port, "OMP_NUM_THREADS": each, "GLOO_SOCKET_IFNAME": _loopback(), "TQDM_DISABLE": 1}
+    told |= _without_direct_paths()
     variables = [
         {name: str(value) for name, value in (told | {"RANK": rank, "LOCAL_RANK": rank}).items()}
         for rank in range(processes)
@@ -183,6 +188,14 @@ def start(environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         [sys.executable, "-m", __name__], env=environment, stdin=subprocess.PIPE, start_new_session=True
     )
+
+
+def _without_direct_paths() -> dict[str, int]:
+    """What `accelerate launch` sets too for GPUs that cannot copy to each other, and without which it refuses them."""
+    from accelerate.utils import check_cuda_p2p_ib_support
+
+    speak = best_device() != "cuda" or check_cuda_p2p_ib_support()
+    return {} if speak else {"NCCL_P2P_DISABLE": 1, "NCCL_IB_DISABLE": 1}
 
 
 def _loopback() -> str:
