@@ -46,7 +46,8 @@ def main() -> None:
     except (KeyboardInterrupt, SystemExit) as leaving:
         if isinstance(leaving, SystemExit) and leaving.code != 130:  # typer's code for Ctrl-C, which it leaves unsaid
             raise
-        print("amends: interrupted; what is finished is kept, the same command goes on from there", file=sys.stderr)
+        if not follows():
+            print("amends: interrupted; what is finished is kept, the same command goes on from there", file=sys.stderr)
         if any(thread is not threading.main_thread() and not thread.daemon for thread in threading.enumerate()):
             sys.stderr.flush()
             os._exit(130)  # requests to a server that does not answer would be waited for

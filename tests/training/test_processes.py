@@ -2,7 +2,9 @@
 
 import json
 import os
+import pickle
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -177,3 +179,52 @@ def test_a_process_that_does_not_come_is_not_waited_for(monkeypatch: pytest.Monk
     with pytest.raises(TrainingError, match="ended"), processes.together(2, None, tmp_path):
         pytest.fail("it trains")
     assert list(tmp_path.iterdir()) == []
+
+
+class Store(dict[str, str]):
+    """As much of torch's as is asked of it."""
+
+    def get(self, name: str) -> bytes:  # type: ignore[override]
+        return self[name].encode()
+
+    def set(self, name: str, value: str) -> None:
+        self[name] = value
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (None, ""),
+        (MemoryError(), "amends: process 1: the memory is full"),
+        (RuntimeError("[../third_party/gloo/gloo/transport/tcp/pair.cc:525] Connection closed by peer"), ""),
+        (TrainingError("training diverged"), ""),
+        (InputError("unknown trainer 'kto'"), "amends: process 1: unknown trainer 'kto'"),
+        (
+            FileNotFoundError(),
+            "amends: process 1: job: is not there; all machines have to see the output of a training",
+        ),
+    ],
+)
+def test_what_goes_wrong_beside_the_first_alone_is_said(
+    error: Exception | None,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if not isinstance(error, FileNotFoundError):
+        Path("job").write_bytes(pickle.dumps("work"))
+
+    def compute(job: str) -> None:
+        assert job == "work"
+        if error:
+            raise error
+
+    store = Store({"job 0": "job", "job 1": ""})
+    monkeypatch.setattr(processes, "_meet", lambda: (store, 1, 2))
+    monkeypatch.setattr(processes, "_group", lambda *_: nullcontext())
+    monkeypatch.setattr("amends.training.fit.compute", compute)
+    assert processes.follow() == (1 if error else 0)
+    assert capsys.readouterr().err.strip() == said
+    assert ("done 0 1" in store) == (error is None)

@@ -90,7 +90,7 @@ def train(
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Train all weights instead of a LoRA adapter.")] = False,
     settings: Annotated[TrainSettings, Fields(without=["adapter"])],
-    preference: Annotated[PreferenceSettings, Fields()],
+    preference: Annotated[PreferenceSettings, Fields(without=TrainSettings.model_fields)],
     seed: options.Seed,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,

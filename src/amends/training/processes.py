@@ -81,15 +81,12 @@ def follow() -> int:
         try:
             store.set(f"ready {rank}", "")
             with _group(store, number, rank, processes):
-                compute(pickle.loads(Path(job).read_bytes()))
+                compute(_read(job))
                 store.set(f"done {number} {rank}", "")
         except (SampleError, TrainingError, KeyboardInterrupt):
             return 1
         except AmendsError as error:
             print(f"amends: process {rank}: {error}", file=sys.stderr)
-            return 1
-        except FileNotFoundError:
-            print(f"amends: process {rank}: {job} is not there; all machines have to see it", file=sys.stderr)
             return 1
         except Exception as error:
             if memory_is_full(error):
@@ -98,6 +95,13 @@ def follow() -> int:
                 traceback.print_exc()
             return 1
     return 0
+
+
+def _read(job: str) -> Any:
+    try:
+        return pickle.loads(Path(job).read_bytes())
+    except FileNotFoundError:
+        raise InputError(f"{job}: is not there; all machines have to see the output of a training") from None
 
 
 def _meet() -> tuple[Any, int, int]:
@@ -120,7 +124,7 @@ def together(processes: int, job: Any, directory: Path) -> Iterator[None]:
         directory: where its file lies while it is computed; all processes see it.
 
     Raises:
-        InputError: a launcher started more or fewer, or this is a script that a launcher started.
+        InputError: this is a script that a launcher started.
         TrainingError: one of the others ended.
     """
     there = launched()
