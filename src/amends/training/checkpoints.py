@@ -50,7 +50,8 @@ def _is_of_the_last_step(checkpoint: Path) -> bool:
 
 def checkpoint_for_all(directory: Path) -> str | None:
     """The newest checkpoint that is whole, as the first of the processes finds it."""
-    return str(found) if (found := ranks.of_first(last_checkpoint(directory) if ranks.is_first() else None)) else None
+    found: str | None = ranks.of_first(last_checkpoint(directory) if ranks.is_first() else None)
+    return found
 
 
 def checkpoint_steps(checkpoint: str | None) -> int:
