@@ -65,7 +65,7 @@ OF_RUNS: Mutants = {
         Mutant(
             "a training begins anew, and not from its checkpoint",
             "training/fit.py",
-            "trainer.train(resume_from_checkpoint=last_checkpoint(part.path))",
+            "trainer.train(resume_from_checkpoint=checkpoint_for_all(job.directory))",
             "trainer.train()",
             ("training/test_checkpoints.py", "training/test_order.py"),
         ),
