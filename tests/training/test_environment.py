@@ -74,7 +74,7 @@ def test_a_training_is_the_same_in_an_odd_environment(name: str, place: Path, us
     changes = ODD[name] | ({"TMPDIR": str(place)} if "HOME" in ODD[name] else {})
     command = [sys.executable, "-m", "amends", "train", *HOW, "--out", name]
     done = subprocess.run(
-        command, cwd=place, env=os.environ | changes, capture_output=True, check=False, timeout=300, text=True
+        command, cwd=place, env=os.environ | changes, capture_output=True, check=False, timeout=900, text=True
     )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
