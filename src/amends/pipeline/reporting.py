@@ -38,8 +38,8 @@ def write_results(
         return
     if finished and shown:
         return
+    from amends.pipeline.cards import write_card
     from amends.pipeline.collect import collect_results
-    from amends.pipeline.exporting import write_card
     from amends.reporting.page import write_report
 
     with steps.reporter.stage(name, None):

@@ -142,6 +142,7 @@ def _write_output(trainer: Any, part: Part, recipe: Recipe) -> None:
         for configuration in trainer.model.peft_config.values():
             sort_sets(configuration)
         trainer.model.save_pretrained(part.finished, selected_adapters=["default"])  # not the frozen reference's copy
+        (part.finished / "README.md").unlink(missing_ok=True)  # PEFT's, which names a path of this machine
     part.put()
 
 
