@@ -25,7 +25,7 @@ def write_results(
     files, name = RunDirectory(directory), "results and report"
     parts = {
         "code": CODE["results"],
-        "configuration": configuration.model_dump(mode="json", exclude={"executor"}),
+        "configuration": configuration.model_dump(mode="json", exclude={"executor": True, "train": {"report_to"}}),
         "judges": judges,
         "steps": steps.done,
     } | ({"patterns": patterns} if (patterns := steps.other_patterns()) else {})

@@ -17,6 +17,7 @@ from amends.training.checkpoints import checkpoint_steps, last_checkpoint, seal_
 from amends.training.environment import leave_out
 from amends.training.recipe import Recipe, check_finite, silence
 from amends.training.tokenized import Tokenized, tokenize_samples
+from amends.training.trackers import reported
 from amends.training.trainers.base import TRAINERS, Trainer
 from amends.training.verdict import VerdictWatch
 
@@ -79,13 +80,14 @@ def fit(
     if way.prepare:
         prepared = way.prepare(tokenized, tokenizer, part.path, recipe, step_reporter(progress))
         gc.collect()
-    trainer = way.make_trainer(tokenized, tokenizer, part.path, recipe)
-    untouched = weights_digest(trainer.model)  # before a checkpoint is read
-    silence(trainer)
-    trainer.add_callback(step_reporter(progress))
-    if watch:
-        trainer.add_callback(watch.callback(tokenizer))  # behind the reporter, which wants checkpoints where it ends
-    trainer.train(resume_from_checkpoint=last_checkpoint(part.path))
+    with reported(recipe.train.report_to, output):
+        trainer = way.make_trainer(tokenized, tokenizer, part.path, recipe)
+        untouched = weights_digest(trainer.model)  # before a checkpoint is read
+        silence(trainer)
+        trainer.add_callback(step_reporter(progress))
+        if watch:
+            trainer.add_callback(watch.callback(tokenizer))  # behind the reporter, which wants checkpoints at its end
+        trainer.train(resume_from_checkpoint=last_checkpoint(part.path))
     if not trainer.state.global_step:
         raise SampleError(
             f"{len(tokenized.rows)} samples made no whole step; lower train.batch_size (--batch-size) or add some"

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from amends.settings import Settings
+from amends.training.trackers import Tracker
 
 
 class TrainSettings(Settings):
@@ -60,6 +61,11 @@ class TrainSettings(Settings):
     verdict_steps: int = Field(default=10, ge=1, description="Steps between two looks at the verdict.")
     save_steps: int = Field(default=25, ge=1, description="Steps between checkpoints.")
     gradient_checkpointing: bool = Field(default=False, description="Less memory, more time.")
+    report_to: list[Tracker] = Field(
+        default=[],
+        description="Where losses are also reported, as transformers names it: `trackio`, `tensorboard`, `wandb` or "
+        "`mlflow`. Each is a package (`amends[trackers]` has all), and some send what they get to a server.",
+    )
 
     @model_validator(mode="after")
     def _one_budget(self) -> "TrainSettings":
