@@ -95,7 +95,7 @@ def report(directory: str | Path) -> RunResults: ...
 
 @overload
 def report(
-    directory: str | Path, second: str | Path, *others: str | Path, out: str | Path | None = None
+    directory: str | Path, second: str | Path, /, *others: str | Path, out: str | Path | None = None
 ) -> RunsBeside: ...
 
 
