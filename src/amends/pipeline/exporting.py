@@ -1,4 +1,4 @@
-"""Out of amends: a merged model with its card, GGUF by llama.cpp's converter, and a run's records as Parquet."""
+"""Out of amends: a merged model with its card, GGUF, and a run's records as Parquet or as logs of Inspect."""
 
 import json
 import os
@@ -13,7 +13,9 @@ from amends.errors import InputError, ModelError, StoreError
 from amends.pipeline.cards import CARD, card_of
 from amends.pipeline.deployment import Deployment
 from amends.pipeline.guided_template import guided_template
+from amends.pipeline.inspect_logs import logs_of
 from amends.pipeline.merging import Parity, write_merged
+from amends.storage.files import json_text
 from amends.storage.locks import device_errors, full_device, held
 from amends.storage.run_directory import read_run
 from amends.storage.unfinished import Part
@@ -54,6 +56,27 @@ def export_model(
     return parity
 
 
+def export_logs(run: Path, out: Path) -> list[Path]:
+    """Writes a run's answers and verdicts as logs of Inspect, one of each system on each suite; returns these.
+
+    Raises InputError where there is no finished run, or the output exists.
+    """
+    _refuse_no_run(run)
+    with _whole(out) as making:
+        names = []
+        for name, log in logs_of(run):
+            (making / name).parent.mkdir(parents=True, exist_ok=True)
+            (making / name).write_text(json_text(log), encoding="utf-8")
+            names.append(name)
+    return [out / name for name in names]
+
+
+def _refuse_no_run(run: Path) -> None:
+    if read_run(run) is None:
+        raise InputError(f"{run}: no run.json in it, so it is no run directory; name one that has it")
+    refuse_damaged_in(run)
+
+
 def export_records(run: Path, out: Path) -> list[Path]:
     """Writes a run's records as Parquet, a file for each of its JSONL files, by the same names; returns these.
 
@@ -61,9 +84,7 @@ def export_records(run: Path, out: Path) -> list[Path]:
 
     Raises InputError where there is no run, or the output exists.
     """
-    if read_run(run) is None:
-        raise InputError(f"{run}: no run.json in it, so it is no run directory; name one that has it")
-    refuse_damaged_in(run)
+    _refuse_no_run(run)
     files = [path for path in sorted(run.rglob("*.jsonl")) if not any(one.startswith(".") for one in path.parts)]
     if not files:
         raise InputError(f"{run}: has no records yet; finish the run first")
