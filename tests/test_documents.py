@@ -95,11 +95,11 @@ def navigation(entries: list[Any]) -> Iterator[str]:
 def test_lists_and_tables_are_shown_as_such_by_the_site_too(path: Path) -> None:
     """Its Markdown begins none within a paragraph, where a repository's page does."""
     lines = CODE_BLOCK.sub("\n", path.read_text(encoding="utf-8")).splitlines()
-    begins = re.compile(r"(- |\d+\. |\|)")
+    begins, goes_on = re.compile(r"(- |1\. |\|)"), re.compile(r"(- |\d+\. |\|)")
     assert [
         line
         for before, line in pairwise(lines)
-        if begins.match(line) and before.strip() and not before.startswith((" ", "#")) and not begins.match(before)
+        if begins.match(line) and before.strip() and not before.startswith((" ", "#")) and not goes_on.match(before)
     ] == []
 
 
