@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 EMBEDDED := $(shell sed -n 's/^# no-deps: //p' constraints.txt)
 
-.PHONY: demo reproduce test lint types install lock mutants audit sbom clean help
+.PHONY: demo reproduce test lint types docs install lock mutants audit sbom clean help
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
 
@@ -22,11 +22,14 @@ test: $(VENV)/installed-dev ## all tests, offline
 		--reruns 1 -rR
 
 lint: $(VENV)/installed-dev ## style
-	$(BIN)/ruff check src tests benchmarks examples
-	$(BIN)/ruff format --check src tests benchmarks examples
+	$(BIN)/ruff check src tests benchmarks examples docs/site.py
+	$(BIN)/ruff format --check src tests benchmarks examples docs/site.py
 
 types: $(VENV)/installed-dev ## static types
 	$(BIN)/mypy
+
+docs: $(VENV)/installed-docs ## the documentation as a site, which needs no network: site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 mutants: $(VENV)/installed-dev ## changes of the source, one by one, that its tests must notice; some half an hour
 	$(BIN)/python -m benchmarks.faults.mutants
@@ -63,5 +66,9 @@ $(VENV)-tools:
 	@$(PYTHON) -m venv $@
 	@$@/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1 cyclonedx-bom==7.5.0
 
-clean: ## remove the virtual environment; runs stay
-	rm -rf $(VENV) $(VENV)-tools
+$(VENV)/installed-docs: $(VENV)/installed
+	@$(PIP) -e '.[docs]'
+	@touch $@
+
+clean: ## remove the virtual environments and the site; runs stay
+	rm -rf $(VENV) $(VENV)-tools site

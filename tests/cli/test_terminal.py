@@ -132,3 +132,18 @@ def test_a_try_says_so_above_every_table(
     shown = capsys.readouterr().out
     assert shown.count("**A TRY") == (shown.count("\n|---") if words else 0)
     assert results.systems
+
+
+def test_a_run_with_a_limit_ends_as_a_try(
+    tiny_settings: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "try"
+    smallest = ["methods=[vanilla]", "primary=null", "suites.overrefusal=null", "suites.benign=null"]
+    assert run_amends("run", *tiny_settings, *smallest, "--limit", "2", "--out", str(out)) == 0
+    shown = capsys.readouterr().out
+    try_said = "A TRY, no evidence: limit 2 took at most 2 rows of every set"
+    assert re.findall(rf"^{try_said}.*\n(?:.+\n)+─+\nvanilla/unguided", shown, re.MULTILINE), "above the table"
+    (command,) = re.findall(r"the whole run, about .+ on this machine: (amends run .+)", shown)
+    assert "--limit" not in command and str(out) not in command
+    assert try_said in (out / "report.html").read_text()
+    assert len((out / "suites/redteam.jsonl").read_text().splitlines()) == 2

@@ -305,7 +305,7 @@ def test_a_bundled_configuration_has_a_name_and_a_file_of_that_name_goes_first(
         (b"train: {rank: 4}\nseed: 1\ntrain: {epochs: 3}\n", "is not YAML: the key 'train' is there twice"),
         (b"", "is no mapping of keys to values"),
         (b"- a\n- b\n", "is no mapping of keys to values"),
-        (b"a: \xff", "cannot be read"),
+        (b"a: \xff", "is not UTF-8 (byte 4); save the file as UTF-8"),
         (b"{}", "instructions: is missing"),
     ],
 )
@@ -317,7 +317,7 @@ def test_files_that_are_no_configuration(path: Path, content: bytes, expected: s
 
 
 def test_a_directory_is_no_configuration(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="is a directory; name a configuration in it"):
         load_configuration(tmp_path)
 
 

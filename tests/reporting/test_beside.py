@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from written_run import Page, make_run
 
+import amends
 from amends.reporting.beside import cautions, read_runs
 from conftest import run_amends
 
@@ -52,6 +53,21 @@ def test_a_page_shows_them_and_takes_no_other_files_place(
     assert run_amends("report", *map(str, runs), "--out", str(page)) == 2
     assert "is no report of amends; name another file with --out" in capsys.readouterr().err
     assert page.read_text() == "mine"
+
+
+def test_python_gives_them_beside_each_other_too(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    both = amends.report(*runs, out=tmp_path / "both.html")
+    assert list(both.runs) == ["first", "second"] and both.page == tmp_path / "both.html"
+    assert both.page.is_file() and not any((run / "report.html").exists() for run in runs)
+    frame = both.to_pandas()
+    rows = {name: len(one.systems) for name, one in both.runs.items()}
+    assert frame.groupby("run").size().to_dict() == rows and "harmless_rate" in frame
+    assert "No run was tested against another" in both._repr_html_() and repr(both) == "2 runs: first, second"
+    assert amends.report(*runs).page is None
+    with pytest.raises(amends.AmendsError, match="is named twice"):
+        amends.report(runs[0], runs[0])
+    with pytest.raises(amends.AmendsError, match="is for several runs"):
+        amends.report(runs[0], out="x.html")  # type: ignore[call-overload]
 
 
 def test_what_cannot_be_beside_is_refused(runs: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:

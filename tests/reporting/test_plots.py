@@ -32,6 +32,22 @@ def test_the_primary_comparison_stands_first_and_every_suite_once(results: Resul
     assert all([line.label for line in group.lines] for group in others)
 
 
+def test_a_pair_of_systems_stands_once_with_its_lines_without_and_with_the_reminder(results: Results) -> None:
+    guided = [
+        row.model_copy(update={"a": row.a.replace("unguided", "guided"), "b": row.b.replace("unguided", "guided")})
+        for row in results.comparisons
+    ]
+    _, *groups = forest(results.model_copy(update={"comparisons": [*results.comparisons, *guided]}))
+    assert groups
+    for group in groups:
+        labels = [label for label, _ in group.pairs]
+        assert len(set(labels)) == len(labels)
+        assert [line for _, lines in group.pairs for line in lines] == group.lines
+        label, lines = group.pairs[0]
+        assert {line.label for line in lines} == {label}
+        assert list(dict.fromkeys(line.inference for line in lines)) == ["unguided", "guided"]
+
+
 def test_differences_stand_on_one_fixed_scale_around_zero(results: Results) -> None:
     (line,) = changed(results, difference=0.2, ci=(0.1, 0.3), p_value=0.01).lines
     assert (line.place, line.low, line.high) == (75, 62.5, 87.5)

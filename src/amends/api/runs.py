@@ -4,12 +4,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import overload
 
 from amends.api.loading import LoadedModel, judge_of, model_of, spoken
 from amends.config.reading import load_configuration, takes_text
 from amends.config.settings import Configuration
 from amends.data.settings import DataSettings
-from amends.errors import ModelError
+from amends.errors import InputError, ModelError
 from amends.judges.base import Judge
 from amends.models.load import with_weights
 from amends.pipeline.doctor.diagnosis import diagnose
@@ -23,7 +24,7 @@ from amends.records import Instruction
 from amends.reporting.console import reporter_for
 from amends.reporting.lineage import Lineage
 from amends.reporting.page import write_report
-from amends.reporting.run_results import RunResults, StudyResults
+from amends.reporting.run_results import RunResults, RunsBeside, StudyResults, beside
 from amends.reporting.tracing import trace
 from amends.storage.files import json_text, write_atomically
 from amends.storage.vouched import refuse_damaged_in
@@ -88,21 +89,41 @@ def doctor(
     return diagnose(None if config is None else _resolved(config, overrides), Path(out))
 
 
-def report(directory: str | Path) -> RunResults:
-    """Writes a finished run's report.html again, and gives its results.
+@overload
+def report(directory: str | Path) -> RunResults: ...
+
+
+@overload
+def report(
+    directory: str | Path, second: str | Path, /, *others: str | Path, out: str | Path | None = None
+) -> RunsBeside: ...
+
+
+def report(directory: str | Path, *others: str | Path, out: str | Path | None = None) -> RunResults | RunsBeside:
+    """Writes a finished run's report.html again, and gives its results; of several runs, all beside each other.
 
     Args:
         directory: a run directory with results.json.
+        others: more of them; no run's own page is written then.
+        out: of several runs, the page to write that shows them; none by default.
 
     Raises:
-        StoreError: there is no finished run, or a file of it is damaged.
+        InputError: a run is named twice, or `out` for one run.
+        StoreError: there is no finished run, or a file of it is damaged; another's file is at `out`.
 
     Example:
         amends.report("runs/mine").to_pandas()
+        amends.report("runs/mine", "runs/other", out="runs/both.html").to_pandas()
     """
-    refuse_damaged_in(Path(directory))
-    write_report(Path(directory))
-    return RunResults(Path(directory))
+    directories = [Path(one) for one in (directory, *others)]
+    for one in directories:
+        refuse_damaged_in(one)
+    if others:
+        return beside(directories, None if out is None else Path(out))
+    if out is not None:
+        raise InputError(f"out={str(out)!r}: is for several runs; the report of one is its report.html")
+    write_report(directories[0])
+    return RunResults(directories[0])
 
 
 def why(directory: str | Path, row: str | int, *, seed: int | None = None, full: bool = False) -> Lineage:

@@ -38,6 +38,7 @@ COMMANDS = {
     "report": Place("amends.cli.show"),
     "serve": Place("amends.cli.serve"),
     "export": Place("amends.cli.export"),
+    "push": Place("amends.cli.push"),
     "why": Place("amends.cli.why"),
     "doctor": Place("amends.cli.doctor"),
 }

@@ -1,4 +1,4 @@
-"""`amends export`: a merged model with its card, or a run's records as Parquet."""
+"""`amends export`: a merged model with its card, or a run's records for other tools."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,7 +16,8 @@ def export(
     method: Annotated[str | None, typer.Option("--method", help="Of the run: the method that is exported.")] = None,
     out: Annotated[Path, typer.Option("--out", help="The directory to write; it must not exist.")],
     to: Annotated[
-        Literal["model", "parquet"], typer.Option("--to", help="The merged model, or the run's records.")
+        Literal["model", "parquet", "inspect"],
+        typer.Option("--to", help="The merged model, the run's records, or its verdicts as logs of Inspect."),
     ] = "model",
     with_reminder: Annotated[
         bool, typer.Option("--with-reminder", help="Put reminder and system prompt into the chat template.")
@@ -33,13 +34,13 @@ def export(
     Example: amends export runs/mine --method mistake-analysis-plus --out exported
     """
     from amends.pipeline.deployment import deployment_of
-    from amends.pipeline.exporting import export_model, export_records
+    from amends.pipeline.exporting import export_logs, export_model, export_records
     from amends.reporting.console import Console
 
-    if to == "parquet":
+    if to != "model":
         if run is None or adapter or method or with_reminder or gguf:
-            raise InputError("--to parquet: takes a run directory and --out alone; leave the other options out")
-        written = [str(path) for path in export_records(Path(run), out)]
+            raise InputError(f"--to {to}: takes a run directory and --out alone; leave the other options out")
+        written = [str(path) for path in (export_records if to == "parquet" else export_logs)(Path(run), out)]
         options.show({"out": str(out), "files": written}, as_json, "\n".join(written))
         return
     parity = export_model(deployment_of(run, adapter, method), out, Console().say, with_reminder, gguf)

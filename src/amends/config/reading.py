@@ -52,8 +52,14 @@ def load_configuration(
         content = read_yaml(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(str(path), [f"no such file{_meant(path)}"]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(str(path), [f"cannot be read: {error}"]) from None
+    except IsADirectoryError:
+        raise ConfigError(str(path), ["is a directory; name a configuration in it, or a bundled one"]) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(str(path), [f"is not UTF-8 (byte {error.start + 1}); save the file as UTF-8"]) from None
+    except OSError as error:
+        raise ConfigError(
+            str(path), [f"cannot be read ({error.strerror}); check the path and who may read it"]
+        ) from None
     except YAMLError as error:
         raise ConfigError(str(path), [f"is not YAML: {error}"]) from None
     if not isinstance(content, dict):

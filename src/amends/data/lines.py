@@ -1,5 +1,6 @@
 """Opens a file, plain or compressed, and reads its lines and its JSON; says of what cannot be read where and why."""
 
+import codecs
 import gzip
 import json
 import zlib
@@ -83,7 +84,8 @@ def decoded(raw: bytes, place: str) -> str:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        reason = f"byte {raw[error.start]:#04x} at {error.start + 1}"
+        utf16 = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        reason = "it is UTF-16" if utf16 else f"byte {raw[error.start]:#04x} at {error.start + 1}"
         raise InputError(f"{place}: not UTF-8 ({reason}); save the file as UTF-8") from None
     if b"\0" in raw:  # UTF-16 without a byte order mark, or what a power cut left of a file
         where = raw.index(b"\0") + 1

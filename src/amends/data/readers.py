@@ -40,7 +40,10 @@ def reader_of(path: Path) -> Callable[[Path], Iterator[RawRow]]:
     """What reads a file. Raises InputError where the name does not say its format."""
     if can_be_read(path):
         return READERS[ending(path)]
-    raise InputError(f"{path}: the format is not known by the file's name; it has to end in one of {ENDINGS}")
+    raise InputError(
+        f"{path}: the format is not known by the file's name; save it in one that is read, whose names end in one of "
+        f"{ENDINGS}"
+    )
 
 
 def can_be_read(path: Path) -> bool:
@@ -96,6 +99,8 @@ def _header(fields: list[str], place: str) -> list[str]:
         raise InputError(f"{place}: the header names column '{twice}' twice; give each a name of its own")
     if any(len(name) > MAX_HEADER_CHARACTERS for name in names):
         raise InputError(f"{place}: is no header; write the names of the columns in the first line")
+    if len(names) == 1 and ";" in names[0]:
+        raise InputError(f"{place}: the header's columns are parted by semicolons; save the file with commas")
     if "" in names:
         remedy = "name it or drop it (pandas writes its index so, unless told index=False)"
         raise InputError(f"{place}: column {names.index('') + 1} of the header has no name; {remedy}")

@@ -36,7 +36,9 @@ def load_tokenizer(source: ModelSource, chat_template: str | None = None) -> Any
             source.location, revision=commit, padding_side="left", trust_remote_code=False
         )
     except Exception as error:
-        raise ModelError(f"{source.name}: its tokenizer cannot be loaded: {in_a_line(error)}") from error
+        raise ModelError(
+            f"{source.name}: its tokenizer cannot be loaded; save it beside the weights ({in_a_line(error)})"
+        ) from error
     tokenizer.chat_template = chat_template or tokenizer.chat_template
     if not tokenizer.chat_template:
         raise ModelError(

@@ -69,6 +69,13 @@ def _location(name: str) -> str:
         if (path / CONFIGURATION).exists():
             return str(path.absolute())
         raise ModelError(f"{path}: no {CONFIGURATION} in it, so it is no model directory; name one that has it")
+    if path.is_file():
+        raise ModelError(
+            f"{path}: is a file; name the directory with config.json and safetensors weights, or serve a GGUF file and "
+            "name endpoint:MODEL@URL"
+        )
+    if "://" in name:
+        raise ModelError(f"{name}: is an address; write a server as endpoint:MODEL@{name}")
     if name.count("/") == 1 and not name.startswith((".", "/", "~")) and not path.parent.exists():
         return name
     raise ModelError(

@@ -10,6 +10,7 @@ from amends.errors import ConfigError, InputError, nearest
 from amends.evaluation.respond import RespondSettings, answering_guide
 from amends.models.base import Sampling
 from amends.models.hf import LocalModel
+from amends.models.source import CONFIGURATION
 from amends.prompts import Guide, load_language
 from amends.storage.files import read_json
 from amends.storage.run_directory import RunDirectory, read_run
@@ -115,6 +116,8 @@ def deployment_of(
             name, system_prompt = told.get("model"), system_prompt or told.get("system_prompt")
         if weights and name is None:
             raise InputError("name a model or a run directory, or an --adapter that says its model")
+        if name and Path(name).is_dir() and not (Path(name) / CONFIGURATION).exists():
+            raise InputError(f"{name}: no run.json and no {CONFIGURATION} in it; name a run directory, or a model's")
         reminder = answering_guide(RespondSettings(), True, load_language("en"))
         found = Deployment(name or "", adapter, None, reminder, "", RespondSettings().sampling())
     if adapter:

@@ -1,4 +1,4 @@
-"""Out of amends: a merged model with its card, GGUF by llama.cpp's converter, and a run's records as Parquet."""
+"""Out of amends: a merged model with its card, GGUF, and a run's records as Parquet or as logs of Inspect."""
 
 import json
 import os
@@ -8,22 +8,20 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from amends.errors import InputError, ModelError, StoreError
-from amends.evaluation.results import Results
-from amends.pipeline.deployment import Deployment, deployment_of
+from amends.pipeline.cards import CARD, card_of
+from amends.pipeline.deployment import Deployment
 from amends.pipeline.guided_template import guided_template
+from amends.pipeline.inspect_logs import logs_of
 from amends.pipeline.merging import Parity, write_merged
-from amends.reporting.model_card import Facts, model_card
-from amends.storage.files import read_as, write_atomically
+from amends.storage.files import json_text
 from amends.storage.locks import device_errors, full_device, held
-from amends.storage.run_directory import RunDirectory, read_run
+from amends.storage.run_directory import read_run
 from amends.storage.unfinished import Part
 from amends.storage.vouched import refuse_damaged_in
 
 CONVERTER, CONVERTER_PLACE = "convert_hf_to_gguf.py", "LLAMA_CPP"
-CARD = "README.md"
 
 
 def export_model(
@@ -58,6 +56,27 @@ def export_model(
     return parity
 
 
+def export_logs(run: Path, out: Path) -> list[Path]:
+    """Writes a run's answers and verdicts as logs of Inspect, one of each system on each suite; returns these.
+
+    Raises InputError where there is no finished run, or the output exists.
+    """
+    _refuse_no_run(run)
+    with _whole(out) as making:
+        names = []
+        for name, log in logs_of(run):
+            (making / name).parent.mkdir(parents=True, exist_ok=True)
+            (making / name).write_text(json_text(log), encoding="utf-8")
+            names.append(name)
+    return [out / name for name in names]
+
+
+def _refuse_no_run(run: Path) -> None:
+    if read_run(run) is None:
+        raise InputError(f"{run}: no run.json in it, so it is no run directory; name one that has it")
+    refuse_damaged_in(run)
+
+
 def export_records(run: Path, out: Path) -> list[Path]:
     """Writes a run's records as Parquet, a file for each of its JSONL files, by the same names; returns these.
 
@@ -65,9 +84,7 @@ def export_records(run: Path, out: Path) -> list[Path]:
 
     Raises InputError where there is no run, or the output exists.
     """
-    if read_run(run) is None:
-        raise InputError(f"{run}: no run.json in it, so it is no run directory; name one that has it")
-    refuse_damaged_in(run)
+    _refuse_no_run(run)
     files = [path for path in sorted(run.rglob("*.jsonl")) if not any(one.startswith(".") for one in path.parts)]
     if not files:
         raise InputError(f"{run}: has no records yet; finish the run first")
@@ -116,40 +133,6 @@ def _whole(out: Path) -> Iterator[Path]:
                 part.put()
         finally:
             part.discard()
-
-
-def card_of(deployment: Deployment, form: str) -> str:
-    """The card of a deployment; of a run with what it was trained on and what was measured."""
-    sets: dict[str, Any] = {}
-    results, gate = None, ""
-    if deployment.run:
-        files = RunDirectory(deployment.run)
-        gate = str((read_run(deployment.run) or {}).get("gate", ""))
-        results = read_as(Results, files.results) if files.results.exists() else None
-        found = results.data.get("sets", {}) if results else {}
-        sets = {name: one for name, one in found.items() if not name.startswith("suite ")}
-    guide = deployment.guide
-    return model_card(
-        Facts(
-            model=deployment.base,
-            method=deployment.method or "adapter",
-            sets=sets,
-            gate=gate,
-            reminder=[words for words in (guide.system, guide.suffix) if words],
-            prefill=deployment.prefill,
-            has_system_prompt=bool(deployment.system_prompt),
-            form=form,
-            results=results,
-        )
-    )
-
-
-def write_card(run: Path, method: str) -> None:
-    """Writes the card of what a method of a run trained, in the place of the one that PEFT leaves to be filled in."""
-    deployment = deployment_of(str(run), method=method)
-    trained = deployment.adapter or Path(deployment.model)
-    form = "adapter" if deployment.adapter else "model of which all weights were trained"
-    write_atomically(trained / CARD, card_of(deployment, form))
 
 
 def find_converter() -> list[str]:

@@ -25,7 +25,7 @@ def write_results(
     files, name = RunDirectory(directory), "results and report"
     parts = {
         "code": CODE["results"],
-        "configuration": configuration.model_dump(mode="json", exclude={"executor"}),
+        "configuration": configuration.model_dump(mode="json", exclude={"executor": True, "train": {"report_to"}}),
         "judges": judges,
         "steps": steps.done,
     } | ({"patterns": patterns} if (patterns := steps.other_patterns()) else {})
@@ -38,8 +38,8 @@ def write_results(
         return
     if finished and shown:
         return
+    from amends.pipeline.cards import write_card
     from amends.pipeline.collect import collect_results
-    from amends.pipeline.exporting import write_card
     from amends.reporting.page import write_report
 
     with steps.reporter.stage(name, None):

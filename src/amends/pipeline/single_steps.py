@@ -16,6 +16,7 @@ from amends.models.adapters import base_remarks, check_fit
 from amends.models.base import Model
 from amends.models.load import load_local_model
 from amends.models.source import find_model
+from amends.pipeline.cards import write_card_of_training
 from amends.pipeline.sets import count, set_rows
 from amends.pipeline.steps import Steps
 from amends.progress import Reporter
@@ -150,7 +151,9 @@ def train_file(
         raise InputError(refusal)
     processes_of(settings, trainer)
     recipe.check([trainer.check])
-    return Steps(seed, reporter, overwrite=overwrite).train("training", samples, out, kind, recipe)
+    facts = Steps(seed, reporter, overwrite=overwrite).train("training", samples, out, kind, recipe)
+    write_card_of_training(out, kind, recipe, samples, facts["samples"])
+    return facts
 
 
 def respond_file(

@@ -19,5 +19,5 @@ CODE = {
 OF_STOPPING = {"stop_at_verdict", "verdict_steps"}
 """Settings of a training that say nothing where `stop_at_verdict` is null: they void nothing of before they were."""
 
-UNTOLD = {"save_steps", "max_length", "gradient_checkpointing", "processes"}
+UNTOLD = {"save_steps", "max_length", "gradient_checkpointing", "processes", "report_to"}
 """Settings of a training that change nothing of what it writes: what is refused, memory, what an interruption costs."""

@@ -1,6 +1,7 @@
 """The forest plot's lines: differences between systems on one fixed scale, with their intervals around a zero line."""
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from amends.evaluation.metrics.base import METRICS
@@ -44,6 +45,11 @@ class Group(NamedTuple):
     less: str
     more: str
     lines: list[Line]
+
+    @property
+    def pairs(self) -> list[tuple[str, list[Line]]]:
+        """Lines that follow each other about the same two systems, without and with the reminder, by their label."""
+        return [(label, list(lines)) for label, lines in groupby(self.lines, key=lambda line: line.label)]
 
 
 def forest(results: Results) -> list[Group]:

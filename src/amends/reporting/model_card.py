@@ -25,6 +25,10 @@ LIMITS = (
     "A safer model refuses more. Look at the share of refused safe prompts above.",
     "It is not safe against every attack, and a determined user can have it trained back.",
 )
+UNMEASURED = (
+    "Nothing of it was measured: not its safety, not what it refuses, not what it is still good for.",
+    LIMITS[-1],
+)
 
 
 @dataclass(frozen=True)
@@ -89,15 +93,15 @@ def model_card(facts: Facts) -> str:
         "## How it is asked\n\n" + "\n".join(_asked(facts)),
         "## What it learnt from\n\n" + "\n".join(_data(facts)),
         *_measured(facts, base),
-        "## Limits\n\n" + "\n".join(f"- {one}" for one in LIMITS),
+        "## Limits\n\n" + "\n".join(f"- {one}" for one in (LIMITS if facts.results else UNMEASURED)),
     ]
     return f"---\n{head}---\n\n" + "\n\n".join(sections) + "\n"
 
 
 def _about(facts: Facts, base: str) -> Iterator[str]:
-    source = METHODS[facts.method].source if facts.method in METHODS else ""
+    source = f" ({for_markdown(METHODS[facts.method].source)})" if facts.method in METHODS else ""
     yield f"- **Base model**: {for_markdown(base)}"
-    yield f"- **Method**: {for_markdown(facts.method)} ({for_markdown(source)})"
+    yield f"- **Method**: {for_markdown(facts.method)}{source}"
     yield f"- **Form**: {facts.form}"
     yield "- **Licence**: the base model's and the data's apply; this card grants none."
 
@@ -109,7 +113,7 @@ def _asked(facts: Facts) -> Iterator[str]:
     if facts.prefill:
         yield f"- Each answer was made to begin with `{facts.prefill}`."
     if facts.has_system_prompt:
-        yield "- It was measured and trained with a system prompt, which is not repeated here."
+        yield "- It was trained, and all was measured, with a system prompt, which is not repeated here."
     yield "- Models that can reason were trained and measured without: `enable_thinking=false`."
 
 
@@ -175,7 +179,8 @@ def _measured(facts: Facts, base: str) -> Iterator[str]:
     compared = [row for row in results.comparisons if {row.a.partition("/")[0], row.b.partition("/")[0]} <= kept]
     shown = results.model_copy(update={"model": base, "systems": systems, "comparisons": compared})
     judge = _judge_words(str(results.judges.get("evaluation", {}).get("name", "unknown")))
-    yield f"Judge of the numbers below: {for_markdown(judge)}."
+    limited = f" {for_markdown(licence)}." if (licence := judge_licence(results.judges)) else ""
+    yield f"Judge of the numbers below: {for_markdown(judge)}.{limited}"
     yield results_table(shown).markdown()
     if results.primary and SystemName.of(results.primary.a).method == facts.method:
         yield for_markdown(headline(results).text)

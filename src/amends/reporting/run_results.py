@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -101,6 +102,47 @@ class RunResults:
             notes += f"<p>{_escaped(f'Found: {headline(self.results).text}')}</p>"
             tables.append(comparisons_table(headline_comparisons(self.results)))
         return f"{notes}{''.join(map(_html_table, tables))}<p>{_escaped(self.report)}</p>"
+
+
+@dataclass(frozen=True, repr=False)
+class RunsBeside:
+    """Finished runs beside each other.
+
+    Attributes:
+        runs: by the names that tell them apart.
+        cautions: what keeps their numbers from being compared, a sentence each.
+        table: a row for each system of each run.
+        page: the page that shows them, where one was written.
+    """
+
+    runs: Mapping[str, RunResults]
+    cautions: tuple[str, ...]
+    table: Table
+    page: Path | None
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """The frames of all runs below each other; the column `run` has the name."""
+        import pandas
+
+        return pandas.concat([one.to_pandas().assign(run=name) for name, one in self.runs.items()], ignore_index=True)
+
+    def __repr__(self) -> str:
+        """One line."""
+        return for_terminal(f"{len(self.runs)} runs: {', '.join(self.runs)}")
+
+    def _repr_html_(self) -> str:
+        """What keeps them from being compared, and the table."""
+        return "".join(f"<p>{_escaped(one)}</p>" for one in self.cautions) + _html_table(self.table)
+
+
+def beside(directories: Sequence[Path], out: Path | None = None) -> RunsBeside:
+    """Finished runs beside each other, and on a page where one is named. Raises as `read_runs` and `write_beside`."""
+    from amends.reporting.beside import beside_table, cautions, read_runs, write_beside
+
+    runs = read_runs(directories)
+    page = write_beside(runs, out) if out else None
+    found = {run.name: RunResults(run.directory) for run in runs}
+    return RunsBeside(found, tuple(cautions(runs)), beside_table(runs), page)
 
 
 @dataclass(frozen=True, repr=False)

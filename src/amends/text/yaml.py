@@ -18,6 +18,7 @@ def read_yaml(text: str) -> Any:
         return yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         said = " ".join(str(error).split()).replace('in "<unicode string>", ', "in ")
+        said = said.replace("found character '\\t' that cannot start any token", "found a tab, indent with spaces")
         raise yaml.YAMLError(said[:300]) from None
 
 

@@ -19,6 +19,7 @@ from amends.training.environment import leave_out
 from amends.training.processes import together
 from amends.training.recipe import Recipe, check_equal, check_finite, silence
 from amends.training.tokenized import Tokenized, tokenize_samples
+from amends.training.trackers import reported
 from amends.training.trainers.base import TRAINERS, Trainer
 from amends.training.verdict import VerdictWatch
 
@@ -78,7 +79,7 @@ def fit(
     say(recipe.memory_in_words(sides * tokenized.longest))
     progress(steps_done(part, way), 0)
     job = Job(kind, tokenized, part.path, recipe, watch)
-    with together(recipe.processes, job, part.path):
+    with reported(recipe.train.report_to, output), together(recipe.processes, job, part.path):
         trainer, weights, facts = compute(job, progress)
         _write_output(trainer, weights, part, recipe)
         facts |= _facts(tokenized, trainer, way) | _pairs(tokenized, way)
@@ -176,6 +177,7 @@ def _write_output(trainer: Any, weights: dict[str, Any] | None, part: Part, reci
             sort_sets(configuration)
         own = ["default"]  # not the frozen reference's copy
         trainer.model.save_pretrained(part.finished, selected_adapters=own, state_dict=weights)
+        (part.finished / "README.md").unlink(missing_ok=True)  # PEFT's, which names a path of this machine
     part.put()
 
 

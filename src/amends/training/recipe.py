@@ -23,6 +23,7 @@ from amends.training.checkpoints import KEPT
 from amends.training.memory import TrainingMemory, micro_batch_tokens, training_memory
 from amends.training.settings import TrainSettings
 from amends.training.tokenize import tokenize_turns
+from amends.training.trackers import refuse_missing, tracker_arguments
 
 # Up to this length plain attention is faster than the fused kernel's backward pass on CPU: a step took 8.5 s instead of
 # 10.3 s (dev/log/2026.md). Its memory grows with the square of the length: 16 samples of 256 tokens keep 1.7 GB.
@@ -90,7 +91,7 @@ class Recipe:
         """Refuses what cannot be trained; loads no weights. `checks`: those of the trainers at hand.
 
         Raises ModelError where the chat template cannot be trained with, transformers has no such model, or adapters do
-        not go with what `train.target_modules` names.
+        not go with what `train.target_modules` names; InputError where a package of `train.report_to` is missing.
         """
         import torch
         from peft import get_peft_model
@@ -99,6 +100,7 @@ class Recipe:
         from amends.training.output_layer import check_kernels
 
         quiet_libraries()
+        refuse_missing(self.train.report_to)
         if best_device() == "cuda":
             check_kernels("cuda")
         tokenizer = load_tokenizer(self.source)
@@ -190,6 +192,7 @@ class Recipe:
             "logging_nan_inf_filter": False,  # it would put the losses before in the place of one that is no number
             "disable_tqdm": True,
             "report_to": "none",
+            **tracker_arguments(train.report_to, directory),
             "seed": self.seed % 2**31,
             "data_seed": self.seed % 2**31,
             "dataloader_pin_memory": device == "cuda",

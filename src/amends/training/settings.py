@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from amends.settings import Settings
+from amends.training.trackers import Tracker
 
 
 class TrainSettings(Settings):
@@ -64,6 +65,11 @@ class TrainSettings(Settings):
         default="auto",
         description="Processes that share each step, on one machine: by itself one a GPU, and one on a CPU. A launcher "
         "(torchrun) starts those of several machines.",
+    )
+    report_to: list[Tracker] = Field(
+        default=[],
+        description="Where losses are also reported, as transformers names it: `trackio`, `tensorboard`, `wandb` or "
+        "`mlflow`. Each is a package (`amends[trackers]` has all), and some send what they get to a server.",
     )
 
     @model_validator(mode="after")

@@ -8,8 +8,8 @@ from amends.storage.files import expanded
 
 
 def owns(name: str) -> bool:
-    """Whether it is written as a path or a hub id, or a directory of that name is there."""
-    return "/" in name or expanded(name).is_dir()
+    """Whether it is written as a path or a hub id, or something of that name is there."""
+    return "/" in name or expanded(name).exists()
 
 
 def make(name: str, system_prompt: str | None, adapter: Path | None) -> Model:

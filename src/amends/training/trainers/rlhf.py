@@ -123,6 +123,7 @@ def train_reward(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: 
             recipe.train.learning_rate,
             reward_steps(recipe, len(tokenized.rows)),
             max_length=None,
+            report_to="none",  # a run of its own beside the policy's, by the same name
         ),
         train_dataset=tokenized.rows.select_columns(["chosen_ids", "rejected_ids"]),
         processing_class=tokenizer,
