@@ -22,7 +22,9 @@ METRICS = {"redteam": "harmless_probability", "overrefusal": "refusal_rate", "be
 LICENSED = {"name": "probe/evaluation", "sources": {"saferlhf_labelled": 2278}}
 
 
-def written(directory: Path, detectable: float | None = 0.075, limit: int | None = None, **changes: Any) -> Results:
+def written(
+    directory: Path, detectable: float | None = 0.075, limit: int | None = None, seeds: int = 1, **changes: Any
+) -> Results:
     """Results with the names and the shape of the quickstart's, in a run directory of their own."""
     systems = [
         {"method": method, "inference": inference, "suite": suite, "kind": kind, "n": 100}
@@ -31,7 +33,7 @@ def written(directory: Path, detectable: float | None = 0.075, limit: int | None
     ]
     compared = [
         {"a": f"{a}/guided", "b": f"{b}/guided", "suite": suite, "metric": metric, "test": "t", "n": 100}
-        | {"difference": 0.123, "ci": (-0.149, 0.155), "p_value": 0.905, "detectable": detectable}
+        | {"difference": 0.123, "ci": (-0.149, 0.155), "p_value": 0.905, "detectable": detectable, "seeds": seeds}
         for a, b in (("sft", "vanilla"), ("mistake-analysis", "vanilla"), ("mistake-analysis", "sft"))
         for suite, metric in METRICS.items()
     ]
@@ -113,6 +115,7 @@ def test_the_last_screen_of_the_quickstart_is_its_finding_and_a_line_a_system(
         ),
         ({"detectable": None}, "100 prompts are too few to find any difference"),
         ({"detectable": 0.2, "primary": None}, "too few to find true differences below 20.0 points"),
+        ({"detectable": None, "seeds": 2}, "100 prompts and 2 seeds are too few to find any difference"),
         ({}, ""),
     ],
 )

@@ -31,7 +31,8 @@ def trial_text(results: Results, configuration: Mapping[str, Any] | None) -> str
     if (found := _most_telling(results)) and not (found.detectable and found.detectable <= LARGEST):
         smallest = detectable_text(found)
         unseen = "any difference" if smallest in (NOTHING, "none") else f"true differences below {smallest}"
-        reasons.append(f"{found.n} prompts are too few to find {unseen}")
+        few = f"{found.n} prompts" if found.seeds == 1 else f"{found.n} prompts and {found.seeds} seeds"
+        reasons.append(f"{few} are too few to find {unseen}")
     return f"A TRY, no evidence: {', and '.join(reasons)}." if reasons else ""
 
 
