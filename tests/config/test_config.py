@@ -290,6 +290,7 @@ def test_a_bundled_configuration_has_a_name_and_a_file_of_that_name_goes_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    assert load_configuration(None) == load_configuration("own")
     (tmp_path / "quickstart").mkdir()  # a run directory, say
     assert load_configuration("quickstart") == load_configuration(CONFIGS / "quickstart.yaml")
     (tmp_path / "own").write_text(MINIMAL, encoding="utf-8")

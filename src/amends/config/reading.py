@@ -34,20 +34,20 @@ def find_configuration(given: str | Path) -> Path:
 
 
 def load_configuration(
-    given: str | Path, overrides: list[str] | None = None, limit: int | None = None
+    given: str | Path | None, overrides: list[str] | None = None, limit: int | None = None
 ) -> Configuration:
     """Reads a YAML file and applies `key=value` overrides (`train.epochs=3`). Values are YAML; those of settings that
     hold text (`model`, `system_prompt`, every `source`) are that text as it is.
 
     Args:
-        given: a file, or the name of a bundled configuration.
+        given: a file, or the name of a bundled configuration; None is `own`, a run of one's own data.
         overrides: `key=value`.
         limit: rows of every set at most.
 
     Raises:
         ConfigError: every problem at once, each with the key's full name.
     """
-    path = find_configuration(given)
+    path = find_configuration(given or "own")
     try:
         content = read_yaml(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
