@@ -139,54 +139,56 @@ def check(step: Callable[..., Path], root: Path, setting: int, whole: list[bytes
         assert f'"rate": {0.1 + setting}' in (root / "sft" / "training.json").read_text(), moment
 
 
+def moments_of(attempt: Callable[[Path, int], bool], tmp_path: Path) -> int:
+    """Makes an attempt at each moment, each in a directory of its own, until nothing is killed; gives the last."""
+    for moment in range(MOMENTS):
+        root = tmp_path / str(moment)
+        root.mkdir()
+        if not attempt(root, moment):
+            return moment
+    pytest.fail("there are more moments")
+
+
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("back", [True, False])
 def test_one_setting_then_another_and_back(tmp_path: Path, step: Callable[..., Path], back: bool) -> None:
     """The second is killed at each moment; then the first is asked for again, or the second goes on."""
     whole = expected(step, tmp_path / "whole")
-    for moment in range(MOMENTS):
-        root = tmp_path / str(moment)
-        root.mkdir()
+
+    def attempt(root: Path, moment: int) -> bool:
         step(root, 0)
         was_killed = killed(partial(step, root, 1, overwrite=True), moment)
         check(step, root, 0 if back else 1, whole, moment)
         check(step, root, 1 if back else 0, whole, moment)
-        if not was_killed:
-            break
-    else:
-        pytest.fail("there are more moments")
-    assert moment > 5
+        return was_killed
+
+    assert moments_of(attempt, tmp_path) > 5
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_copy_from_another_directory(tmp_path: Path, step: Callable[..., Path]) -> None:
     whole = expected(step, tmp_path / "whole")
-    for moment in range(MOMENTS):
-        root = tmp_path / str(moment)
-        root.mkdir()
+
+    def attempt(root: Path, moment: int) -> bool:
         step(root, 0)
         was_killed = killed(partial(step, root, 1, overwrite=True, others=[tmp_path / "whole" / "1"]), moment)
         check(step, root, 0, whole, moment)
         check(step, root, 1, whole, moment)
-        if not was_killed:
-            break
-    else:
-        pytest.fail("there are more moments")
-    assert moment > 5
+        return was_killed
+
+    assert moments_of(attempt, tmp_path) > 5
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_the_first_making(tmp_path: Path, step: Callable[..., Path]) -> None:
     whole = expected(step, tmp_path / "whole")
-    for moment in range(MOMENTS):
-        root = tmp_path / str(moment)
-        root.mkdir()
+
+    def attempt(root: Path, moment: int) -> bool:
         was_killed = killed(partial(step, root, 0), moment)
         check(step, root, 0, whole, moment)
-        if not was_killed:
-            break
-    else:
-        pytest.fail("there are more moments")
+        return was_killed
+
+    moments_of(attempt, tmp_path)
 
 
 @pytest.mark.parametrize("step", STEPS)
