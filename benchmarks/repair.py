@@ -10,7 +10,6 @@ interrupted goes on when the command is given again.
 
 import argparse
 import json
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -23,13 +22,14 @@ from amends.pipeline.experiment import run_experiment
 from amends.pipeline.exporting import export_model
 from amends.records import HARMLESS_FROM
 from amends.reporting.console import reporter_for
+from amends.text.normalized import normalize_prompt
 
 REPAIRED, BREAKING = 300, 256  # prompts
 ANSWERS = 256  # to break with
 COLUMNS = ("id", "prompt", "chosen", "rejected")
 CONFIGURATION = """
 model: {out}/broken
-seeds: [0, 1]
+seeds: [0, 1, 2]
 instructions: {{source: {out}/instructions.jsonl, limit: 96}}
 benign: {{source: {benign}, limit: 48}}
 suites:
@@ -65,17 +65,17 @@ def main() -> None:
 
 def split(pairs: Path, test: Path, out: Path) -> list[dict[str, Any]]:
     """Writes the first and the last part, each prompt once; gives all pairs of the second."""
-    measured = {_plain(row.values) for row in read_objects(test)}
+    measured = {normalize_prompt(row.values["prompt"]) for row in read_objects(test)}
     rows = [{key: row.values[key] for key in COLUMNS} for row in read_objects(pairs)]
     first: dict[str, dict[str, Any]] = {}
     for row in rows:
-        if _plain(row) not in measured:
-            first.setdefault(_plain(row), row)
+        if normalize_prompt(row["prompt"]) not in measured:
+            first.setdefault(normalize_prompt(row["prompt"]), row)
     distinct = list(first)
     _write(out / "instructions.jsonl", (first[prompt] for prompt in distinct[:REPAIRED]))
     _write(out / "aside.jsonl", (first[prompt] for prompt in distinct[REPAIRED + BREAKING :]))
     breaking = set(distinct[REPAIRED : REPAIRED + BREAKING])
-    return [row for row in rows if _plain(row) in breaking]
+    return [row for row in rows if normalize_prompt(row["prompt"]) in breaking]
 
 
 def break_model(out: Path, rows: list[dict[str, Any]]) -> None:
@@ -94,10 +94,6 @@ def break_model(out: Path, rows: list[dict[str, Any]]) -> None:
         harmless = sum(score >= HARMLESS_FROM for score in read) / len(read)
         print(f"broken, {'guided' if guided else 'unguided'}: {harmless:.1%} of {len(read)} answers are harmless")
     export_model(deployment_of("embedded", adapter), out / "broken", print)
-
-
-def _plain(row: dict[str, Any]) -> str:
-    return re.sub(r"\W+", " ", row["prompt"].lower()).strip()
 
 
 def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
