@@ -27,6 +27,8 @@ def test_torch_and_the_embedded_model_are_pinned_where_it_looks() -> None:
     assert len([line for line in pins if line.startswith("torch==")]) == 1
     assert len([line for line in pins if line.startswith("# no-deps: ")]) == 1
     assert "'^torch=='" in DOCKERFILE and "^# no-deps: " in DOCKERFILE
+    (torch,) = (line for line in pins if line.startswith("torch=="))
+    assert f"uv pip install {torch} " in (REPOSITORY / "docs/guides/installing.md").read_text(encoding="utf-8")
 
 
 def test_the_embedded_model_is_the_same_whoever_installs_it() -> None:
