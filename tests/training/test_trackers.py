@@ -1,14 +1,18 @@
 """Losses are reported to what `train.report_to` names, by a stand-in of trackio; nothing else changes by it."""
 
 import json
+import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from amends.pipeline.deployment import deployment_of
+from amends.training.trackers import reported
 from conftest import contents, record_bytes, run_amends
 from tiny_run import model_of
 
@@ -72,6 +76,25 @@ def test_losses_are_reported_and_the_bytes_are_those_of_before(
         assert silent[name] == reporting[name]
     marks = [json.loads(one["adapter.manifest.json"])["fingerprint"] for one in (silent, reporting)]
     assert marks[0] == marks[1]
+
+
+def test_a_run_of_wandb_ends_with_its_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else the next method's steps would go to it, and what it prints as the process ends to standard output."""
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(finish=lambda: print("wandb: where the run lies")))
+    with reported(["wandb"], tmp_path / "adapter"):
+        assert capsys.readouterr().err == ""
+    assert tuple(capsys.readouterr()) == ("", "wandb: where the run lies\n")
+
+
+def test_the_offline_mode_of_wandb_is_not_told_on_standard_output() -> None:
+    code = "from amends.models.libraries import quiet_libraries; quiet_libraries(); import transformers.trainer"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"WANDB_MODE": "offline"}, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and done.stdout == ""
+    assert "WANDB offline" in done.stderr, "transformers says nothing of it any more: libraries.py need not care"
 
 
 def test_a_finished_run_stays_finished_where_it_is_to_report(

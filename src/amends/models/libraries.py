@@ -1,7 +1,10 @@
 """What the libraries print is left out: amends shows its own progress, and errors of its own."""
 
 import logging
+import os
+import sys
 import warnings
+from contextlib import redirect_stdout
 
 
 def quiet_libraries() -> None:
@@ -14,3 +17,6 @@ def quiet_libraries() -> None:
     transformers_logging.set_verbosity_error()
     for name in ("trl", "peft", "accelerate", "datasets"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    if os.environ.get("WANDB_MODE") == "offline":  # importing it prints a line; standard output has the result alone
+        with redirect_stdout(sys.stderr):
+            import transformers.integrations.integration_utils  # noqa: F401

@@ -93,13 +93,13 @@ class Recipe:
         Raises ModelError where the chat template cannot be trained with, transformers has no such model, or adapters do
         not go with what `train.target_modules` names; InputError where a package of `train.report_to` is missing.
         """
+        quiet_libraries()
         import torch
         from peft import get_peft_model
         from peft.tuners.tuners_utils import BaseTunerLayer
 
         from amends.training.output_layer import check_kernels
 
-        quiet_libraries()
         refuse_missing(self.train.report_to)
         if best_device() == "cuda":
             check_kernels("cuda")

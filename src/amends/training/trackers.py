@@ -38,7 +38,8 @@ def tracker_arguments(report_to: Collection[Tracker], directory: Path) -> dict[s
 def reported(report_to: Collection[Tracker], output: Path) -> Iterator[None]:
     """Has TensorBoard's logs lie in OUTPUT.tensorboard, where the environment names no other place.
 
-    What trackers print is news, and goes where news goes: standard output has the result alone.
+    What trackers print is news, and goes where news goes: standard output has the result alone. A run of wandb's ends
+    with its training. Left open, it would take in the next method's steps, and print where it lies after the result.
     """
     if not report_to:
         yield
@@ -48,6 +49,10 @@ def reported(report_to: Collection[Tracker], output: Path) -> Iterator[None]:
     try:
         with redirect_stdout(sys.stderr):
             yield
+            if "wandb" in report_to:
+                import wandb
+
+                wandb.finish()
     finally:
         for name in own:
             del os.environ[name]
