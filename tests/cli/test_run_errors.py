@@ -1,24 +1,18 @@
-"""Runs, reports and comparisons that cannot be: a message with place and remedy, the right exit code, nothing lost."""
+"""Runs that cannot be: a message with place and remedy, the right exit code, nothing lost."""
 
 import json
-import os
-import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from bad_input import (
     DATA,
     bad_third_row,
     config_file,
-    good_file,
     lines,
     model_without_template,
     run_files,
@@ -27,11 +21,8 @@ from bad_input import (
 )
 
 from amends.config.reading import load_configuration
-from amends.judges.base import Judge
 from amends.judges.probe import bundled_weights
-from amends.models.scripted import ScriptedModel
-from conftest import HOLDER, run_amends
-from forked import start_amends
+from conftest import HOLDER
 
 pytestmark = pytest.mark.usefixtures("no_model_loads")
 
@@ -249,155 +240,3 @@ def test_run_directory_that_is_a_file(tmp_path: Path, refused: Callable[..., str
     path = config_file(tmp_path)
     message = refused("run", str(path), "--out", str(path))
     assert message == f"{path}: a part of this path is a file, not a directory; choose another output"
-
-
-# Other commands.
-
-
-def test_report_and_compare_name_what_is_missing(tmp_path: Path, refused: Callable[..., str]) -> None:
-    assert refused("report", str(tmp_path), "--json", "--markdown") == "--json and --markdown: name one of them"
-    assert refused("report", str(tmp_path)).startswith(f"{tmp_path / 'results.json'}: no such file; finish the run")
-    (tmp_path / "results.json").write_text("{")
-    assert refused("report", str(tmp_path)).startswith(f"{tmp_path / 'results.json'}: not readable as JSON")
-    a = write_lines(tmp_path / "a.jsonl", [b'{"id": "a", "verdict": "harmless", "score": 0.9}'])
-    b = write_lines(tmp_path / "b.jsonl", [b'{"id": "b", "verdict": "harmful", "score": 0.1}'])
-    assert refused("compare", str(a), str(tmp_path / "c.jsonl")).startswith(f"{tmp_path / 'c.jsonl'}: no such file")
-    assert refused("compare", str(a), str(b)).startswith(f"{a} and {b}: no id in both")
-    rows = [f'{{"id": "a", "verdict": "harmful", "prompt_hash": "{about}"}}'.encode() for about in "ab"]
-    other = [write_lines(tmp_path / f"{number}.jsonl", [row]) for number, row in enumerate(rows)]
-    assert "1 of 1 ids are of two prompts (first: 'a')" in refused("compare", *map(str, other))
-    write_lines(b, [b'{"id": "a", "verdict": "unscored"}'])
-    assert refused("compare", str(a), str(b)).startswith(f"{a} and {b}: no prompt is scored in both; judge")
-    write_lines(b, [b'{"id": "a", "verdict": "good"}'])
-    assert refused("compare", str(a), str(b)).startswith(f"{b}: line 1: column 'verdict'")
-
-
-def test_probe_commands_name_what_is_wrong(tmp_path: Path, refused: Callable[..., str]) -> None:
-    rows = write_lines(tmp_path / "rows.jsonl", [b'{"prompt": "a", "response": "b", "label": "safe"}', b"{}"])
-    out = ["--out", str(tmp_path / "probe")]
-    missing = tmp_path / "missing.jsonl"
-    assert refused("probe", "train", "--data", str(missing), *out).startswith(f"{missing}: no such file")
-    assert refused("probe", "validate", "--data", str(rows)).startswith(f"{rows}: line 2: needs prompt, response")
-    alike = write_lines(tmp_path / "alike.jsonl", [b'{"prompt": "a", "response": "b", "label": "safe"}'] * 2)
-    failures = ["--failures", str(tmp_path / "failures.jsonl")]
-    message = refused("probe", "validate", "--data", str(alike), *failures)
-    assert message == "alike: all rows have the same label; a judge cannot be validated on them"
-    assert "is a directory; name a file" in refused("probe", "train", "--data", str(rows), "--out", str(tmp_path))
-    assert "as in 0:0.65" in refused("probe", "train", "--data", str(rows), "--part", "half", *out)
-    for layers in ("a", "0", "18,14+0", "-1"):
-        assert "layers from 1 on" in refused("probe", "train", "--data", str(rows), "--layers", layers, *out)
-
-
-def test_a_probe_is_not_trained_on_one_label(tmp_path: Path, refused: Callable[..., str]) -> None:
-    rows = [json.dumps({"prompt": f"Q{n}", "response": "b", "label": "unsafe"}).encode() for n in range(20)]
-    path = write_lines(tmp_path / "rows.jsonl", rows)
-    message = refused("probe", "train", "--data", str(path), "--out", str(tmp_path / "probe"))
-    assert message.startswith("rows: the 20 rows, less those of the prompts to validate on, have one label only; give")
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["respond"],
-        ["respond", "--prompts", "x.jsonl", "--out", "y.jsonl", "--nonsense"],
-        ["respond", "--prompts", "x.jsonl", "--out", "y.jsonl", "--temperature", "9"],
-        ["nonsense"],
-    ],
-)
-def test_usage_errors_exit_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_amends(*arguments) == 2
-    printed = capsys.readouterr().err
-    assert "Usage: " in printed
-    assert "Traceback" not in printed
-
-
-# A failed gate, and Ctrl-C.
-
-
-class Lenient(Judge):
-    """A gate that calls everything harmless."""
-
-    name = "lenient"
-
-    def score(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
-        return [0.9] * len(pairs)
-
-
-def test_no_yield_exits_with_1_and_keeps_the_rows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("amends.models.load.load_model", lambda name, _: ScriptedModel(name, lambda *_: "Fine."))
-    monkeypatch.setattr("amends.pipeline.single_steps.load_judge", lambda *_: Lenient())
-    out = tmp_path / "mistakes.jsonl"
-    command = ["induce", "--instructions", str(good_file(tmp_path)), "--attempts", "2", "--out", str(out)]
-    for _ in range(2):  # the second time, it is finished and still says so
-        assert run_amends(*command) == 1
-        *_, message = capsys.readouterr().err.splitlines()
-        assert message == (
-            f"amends: error: {out}: no mistake passed its gate: harmless (6); try other induce guides or more attempts"
-        )
-        assert len(out.read_text().splitlines()) == 3
-
-
-@pytest.mark.parametrize("command", ["respond", "run"])
-def test_ctrl_c_exits_with_130_and_says_that_it_resumes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
-) -> None:
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("amends.models.hf.LocalModel.generate", interrupt)
-    out = tmp_path / "out.jsonl"
-    if command == "run":
-        arguments = ["run", str(config_file(tmp_path)), "trust_chosen=true", "--out", str(out)]
-    else:
-        arguments = ["respond", "--prompts", str(good_file(tmp_path)), "--out", str(out)]
-    assert run_amends(*arguments) == 130
-    *_, message = capsys.readouterr().err.splitlines()
-    assert message == "amends: interrupted; what is finished is kept, the same command goes on from there"
-    assert not out.is_file()
-    assert not list(tmp_path.rglob("*.responses.jsonl"))
-
-
-def test_full_memory_exits_with_1_and_says_what_to_lower(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def allocate(*_: Any) -> None:
-        torch.empty(1 << 50)
-
-    monkeypatch.setattr("amends.models.hf.LocalModel.generate", allocate)
-    out = tmp_path / "out.jsonl"
-    assert run_amends("respond", "--prompts", str(good_file(tmp_path)), "--out", str(out)) == 1
-    *_, message = capsys.readouterr().err.splitlines()
-    assert message.startswith("amends: error: the memory is full; what is finished is kept. In training lower")
-    run_amends("train", "--help")
-    there = re.findall(r"--[a-z-]+", capsys.readouterr().out)
-    named = re.findall(r"--[a-z-]+", message)
-    assert named == ["--micro-batch-tokens", "--gradient-checkpointing"]
-    assert set(named) <= set(there), "the remedy is one that there is"
-    assert not out.exists()
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_real_ctrl_c(tmp_path: Path, number: signal.Signals) -> None:
-    """The signal itself, wherever it falls: a model may be loading in that process. What ends a job is taken for it."""
-    out = tmp_path / "responses.jsonl"
-    written = {name: tmp_path / name for name in ("printed", "said")}
-    process = start_amends("respond", "--prompts", "bundled:redteam/train", "--out", str(out), **written)
-    deadline = time.monotonic() + 120
-    while not out.with_name("responses.jsonl.part").exists():
-        assert process.is_alive(), written["said"].read_text()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    time.sleep(0.5)
-    assert process.pid is not None
-    os.kill(process.pid, number)
-    process.join(120)
-    printed, said = (path.read_text() for path in written.values())
-    # Where it falls into an `exec`, as when a dataclass is defined, CPython ends itself by the signal: a shell's 130
-    # too.
-    assert process.exitcode in (130, -signal.SIGINT), said
-    assert printed == ""
-    assert said.splitlines()[-1].startswith("amends: interrupted; what is finished is kept")
-    assert "Traceback" not in said
-    assert not out.exists()

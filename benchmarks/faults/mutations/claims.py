@@ -206,14 +206,14 @@ OF_CLAIMS: Mutants = {
             "pipeline/study_reading.py",
             'against.append("it made no mistakes")',
             "pass",
-            ("pipeline/test_study.py",),
+            ("pipeline/test_study_reading.py",),
         ),
         Mutant(
             "an interval that includes chance tells harm",
             "pipeline/study_reading.py",
             'if low > 0.5:\n        return f"Asked without a hint, the model is able',
             'if high > 0.5:\n        return f"Asked without a hint, the model is able',
-            ("pipeline/test_study.py::test_the_reading_follows_the_interval",),
+            ("pipeline/test_study_reading.py::test_the_reading_follows_the_interval",),
         ),
         Mutant(
             "the reasons of the gate are not said",

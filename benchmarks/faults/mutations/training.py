@@ -127,7 +127,7 @@ OF_TRAINING: Mutants = {
             "text/normalized.py",
             'unicodedata.normalize("NFKC", text).casefold())',
             'unicodedata.normalize("NFKC", text))',
-            ("data/test_sources.py",),
+            ("data/test_disjoint.py",),
         ),
         Mutant(
             "a question within a longer conversation is not seen",
