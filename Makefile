@@ -39,8 +39,10 @@ audit: $(VENV)-tools ## known weaknesses of the pinned versions; fails where one
 	$(VENV)-tools/bin/pip-audit -r constraints.txt --no-deps --disable-pip --progress-spinner off --format json \
 	  | $(VENV)-tools/bin/python .ci/audit.py $(AUDIT)
 
+# Its entry of amends itself would say where this clone lies.
 sbom: $(VENV)/installed $(VENV)-tools ## sbom.json: what is installed, with versions and licences (CycloneDX)
 	$(VENV)-tools/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible -o sbom.json
+	@sed -i 's|file://$(CURDIR)|.|' sbom.json
 
 install: $(VENV)/installed-dev ## the virtual environment alone
 
