@@ -59,6 +59,7 @@ FILES: dict[str, str | bytes] = {
     "bare/config.json": '{"model_type": "llama"}',
     "pictures/one.png": b"\x89PNG",
     "notes.txt": "mine",
+    "finished/run.json": "{}",
     "mine.jsonl": '{"mine": 1}\n',
 }
 INDUCE = "induce --out out.jsonl --instructions"
@@ -91,6 +92,15 @@ MISUSES = [
     # Configurations.
     ("run quikstart", "quikstart: 1 problem\n  - no such file; did you mean 'quickstart'?"),
     ("run pictures", "pictures: 1 problem\n  - is a directory; name a configuration in it, or a bundled one"),
+    (
+        "run finished",
+        "finished: 1 problem\n  - is a run's directory; name its configuration, and go on with --out finished",
+    ),
+    (
+        "run good.jsonl",
+        "good.jsonl: 1 problem\n  - holds rows; give them to a configuration, as in amends run own instr",
+    ),
+    ("compare finished finished", "finished: is a directory; name two files of verdicts, METHOD/INFERENCE.SUITE.verd"),
     (
         "run tab.yaml",
         "tab.yaml: 1 problem\n  - is not YAML: while scanning for the next token found a tab, indent with",

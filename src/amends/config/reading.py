@@ -7,9 +7,11 @@ from yaml import YAMLError
 
 from amends.config.dotted import put
 from amends.config.settings import Configuration
+from amends.data.readers import can_be_read
 from amends.errors import ConfigError, closest
 from amends.settings.keys import holds_text
 from amends.settings.problems import shortened
+from amends.storage.run_directory import RunDirectory
 from amends.text.yaml import DEEPEST, read_yaml
 
 MEASURED = {"methods", "variants", "suites", "respond"}
@@ -53,7 +55,9 @@ def load_configuration(
     except FileNotFoundError:
         raise ConfigError(str(path), [f"no such file{_meant(path)}"]) from None
     except IsADirectoryError:
-        raise ConfigError(str(path), ["is a directory; name a configuration in it, or a bundled one"]) from None
+        of_a_run = f"is a run's directory; name its configuration, and go on with --out {path}"
+        other = "is a directory; name a configuration in it, or a bundled one"
+        raise ConfigError(str(path), [of_a_run if RunDirectory(path).run.exists() else other]) from None
     except UnicodeDecodeError as error:
         raise ConfigError(str(path), [f"is not UTF-8 (byte {error.start + 1}); save the file as UTF-8"]) from None
     except OSError as error:
@@ -61,7 +65,8 @@ def load_configuration(
             str(path), [f"cannot be read ({error.strerror}); check the path and who may read it"]
         ) from None
     except YAMLError as error:
-        raise ConfigError(str(path), [f"is not YAML: {error}"]) from None
+        rows = f"holds rows; give them to a configuration, as in amends run own instructions.source={path}"
+        raise ConfigError(str(path), [rows if can_be_read(path) else f"is not YAML: {error}"]) from None
     if not isinstance(content, dict):
         raise ConfigError(str(path), [f"is no mapping of keys to values; {BUNDLED / 'quickstart.yaml'} is one"])
     problems: list[str] = []

@@ -24,7 +24,14 @@ def compare_files(a: Path, b: Path, seed: int) -> tuple[list[Comparison], int]:
     """Comparisons of two files of verdicts by the prompts' ids, and how many prompts only one of them has.
 
     Refusals are compared, too, where the responses of both lie where they were when they were judged.
+
+    Raises InputError where one of them is a directory, or holds no verdicts.
     """
+    if directory := next((path for path in (a, b) if path.is_dir()), None):
+        raise InputError(
+            f"{directory}: is a directory; name two files of verdicts, METHOD/INFERENCE.SUITE.verdicts.jsonl in a run; "
+            "amends report RUN RUN shows runs beside each other"
+        )
     same = a.stem == b.stem
     both = [
         Judged(
