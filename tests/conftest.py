@@ -15,6 +15,7 @@ from local_server import Server
 
 os.environ["CUDA_VISIBLE_DEVICES"] = ""  # on a GPU sums have no fixed order, and many tests compare bytes
 CONFIGS = Path(__file__).parent.parent / "src/amends/config/bundled"
+SMALL = str(Path(__file__).parent / "small.yaml")
 # Small enough for seconds, and still every stage for real: two chunks would need 256 rows, two steps make a checkpoint.
 TINY = [
     "instructions.limit=6",
@@ -33,7 +34,7 @@ TINY = [
     "train.save_steps=1",
 ]
 # What stands behind `amends run` where the model has seconds for each row: one method less.
-EMBEDDED = [str(CONFIGS / "quickstart.yaml"), *TINY, "methods=[vanilla, mistake-analysis]"]
+EMBEDDED = [SMALL, *TINY, "methods=[vanilla, mistake-analysis]"]
 
 # A process that holds a directory.
 HOLDER = """

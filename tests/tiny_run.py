@@ -13,7 +13,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import amends
-from conftest import CONFIGS, TINY, run_amends
+from conftest import SMALL, TINY, run_amends
 from tiny import tiny_model
 from tiny_tokenizer import tiny_tokenizer
 
@@ -84,7 +84,7 @@ class Poison(amends.Judge):
 def settings(model: Path) -> list[str]:
     """The configuration of a run of that model: what stands behind `amends run`, but for --out."""
     judges = [f"{key}={name}" for key, name in JUDGES.items()]
-    return [str(CONFIGS / "quickstart.yaml"), *TINY, f"model={model}", "train.learning_rate=0.02", *judges]
+    return [SMALL, *TINY, f"model={model}", "train.learning_rate=0.02", *judges]
 
 
 def model_of(settings: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ import pytest
 import amends
 from amends.errors import ConfigError
 from amends.models.weights import weights_digest
-from conftest import run_amends
+from conftest import SMALL, run_amends
 from tiny_run import JUDGES, model_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -136,7 +136,7 @@ def test_a_run_by_its_name_with_settings_as_keywords(finished_run: Path, tmp_pat
     same = {"suites": suites, "train": train} | sets | stages | JUDGES | {"model": model}
     written = (finished_run / "results.json").read_bytes()
     # The fixture's very settings: all of it is finished.
-    results = amends.run("quickstart", out=finished_run, respond__max_new_tokens=12, **same)
+    results = amends.run(SMALL, out=finished_run, respond__max_new_tokens=12, **same)
     assert (finished_run / "results.json").read_bytes() == written
     assert results.directory == finished_run
     with pytest.raises(ConfigError, match=r"train\.epoch: unknown key; did you mean"):
@@ -144,7 +144,7 @@ def test_a_run_by_its_name_with_settings_as_keywords(finished_run: Path, tmp_pat
     with pytest.raises(ConfigError, match="no such file"):
         amends.run("quickstarts", out=tmp_path / "run")
     with pytest.raises(amends.AmendsError, match="overwrite"):
-        amends.run("quickstart", out=finished_run, respond__max_new_tokens=9, **same)
+        amends.run(SMALL, out=finished_run, respond__max_new_tokens=9, **same)
 
 
 def test_the_notebook_runs_from_top_to_bottom(notebook: dict[str, Any]) -> None:

@@ -34,7 +34,7 @@ def test_both_are_two_variants_whose_primary_comparison_is_of_equal_epochs() -> 
         "equal-epochs": (None, 3),
     }
     assert found.primary and (found.primary.a, found.primary.b) == (
-        "equal-epochs.mistake-analysis",
+        "equal-epochs.mistake-analysis-plus",
         "equal-epochs.sft",
     )
     assert Configuration.model_validate(found.model_dump(mode="json")) == found, "as run.json has it"

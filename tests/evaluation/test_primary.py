@@ -95,10 +95,10 @@ def test_what_could_have_been_found_is_in_the_metrics_unit() -> None:
     ("override", "said"),
     [
         (
-            "primary.a=mistake-analysys",
-            "primary.a: 'mistake-analysys' is not compared; did you mean 'mistake-analysis'",
+            "primary.a=mistake-analysis-pluss",
+            "primary.a: 'mistake-analysis-pluss' is not compared; did you mean 'mistake-analysis-plus'",
         ),
-        ("primary.b=mistake-analysis", "primary: a and b are the same"),
+        ("primary.b=mistake-analysis-plus", "primary: a and b are the same"),
         ("primary.suite=redtaem", "primary.suite: no such suite 'redtaem'; did you mean 'redteam'"),
         ("primary.suite=benign", "primary.suite: nothing is judged on 'benign'"),
         ("primary.metric=harmless", "primary.metric"),
@@ -113,7 +113,7 @@ def test_what_it_names_wrongly_is_refused_at_once(override: str, said: str) -> N
 def test_an_override_that_leaves_out_what_it_names_leaves_it_out() -> None:
     assert load_configuration(QUICKSTART).primary is not None
     assert load_configuration(QUICKSTART, ["methods=[vanilla, sft]"]).primary is None
-    assert load_configuration(QUICKSTART, ["methods=[sft, mistake-analysis]"]).primary is not None
+    assert load_configuration(QUICKSTART, ["methods=[sft, mistake-analysis-plus]"]).primary is not None
     with pytest.raises(ConfigError, match=r"primary\.a"):
         load_configuration(QUICKSTART, ["methods=[vanilla, sft]", "primary.suite=redteam"])
 

@@ -16,7 +16,6 @@ from amends.pipeline.judging import suite_to_compare
 from amends.pipeline.steps import Steps
 from amends.prompts import english
 from amends.records import Mistake, Response, Verdict, label
-from conftest import CONFIGS
 
 XSTEST = Path(__file__).parents[3] / "shared" / "data" / "xstest_labelled.jsonl.gz"
 
@@ -93,7 +92,7 @@ def test_the_verdicts_that_are_there_are_compared_with_the_probe(tmp_path: Path)
 
 
 def test_another_judge_is_compared_with_the_probe_on_the_first_red_team_suite() -> None:
-    configuration = load_configuration(CONFIGS / "quickstart.yaml")
+    configuration = load_configuration("own")
     assert suite_to_compare(configuration) is None, "the probe itself"
     other = configuration.model_copy(update={"judge": "endpoint:m@http://localhost:1/v1"})
     assert suite_to_compare(other) == "redteam"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import tiny_run  # noqa: F401  (registers the judge `poison`)
-from conftest import CONFIGS, TINY, contents, run_amends
+from conftest import CONFIGS, SMALL, TINY, contents, run_amends
 from local_server import Server
 from tiny_run import JUDGES
 
@@ -26,7 +26,7 @@ def answer(question: str, body: dict[str, Any]) -> tuple[int, str]:
 def command(server: Server, out: Path, *more: str) -> list[str]:
     judges = [f"{key}={name}" for key, name in JUDGES.items()]
     methods = ["suites.benign=null", "methods=[vanilla, mistake-analysis]"]
-    asked = ["run", str(CONFIGS / "quickstart.yaml"), *TINY, f"model=endpoint:org/m@{server.url}", *judges]
+    asked = ["run", SMALL, *TINY, f"model=endpoint:org/m@{server.url}", *judges]
     return [*asked, *methods, *more, "--out", str(out)]
 
 

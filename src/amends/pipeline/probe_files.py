@@ -17,14 +17,15 @@ from amends.progress import Reporter
 from amends.storage.files import write_atomically
 from amends.storage.locks import held
 
-OWN_ANSWERS = "bundled:answers"  # 300 safe ones that do not refuse, written for amends: no instructions of a suite
+# Safe answers that do not refuse, written for amends; and answers of systems of the demonstration, read twice.
+BUNDLED_LABELS = {f"bundled:{name}": BUNDLED_DIRECTORY / f"{name}.jsonl" for name in ("answers", "readings")}
 AT_ONCE = 256  # rows between two lines of progress
 
 
 def read_labelled_files(
     data: Sequence[str], limit: int | None, part: str, whole_prompts: bool = False
 ) -> list[Labelled]:
-    """Labelled rows of FILE, FILE:SPLIT or `bundled:answers` whose prompts fall in `part` ("0:0.65" of their hashes).
+    """Labelled rows of FILE, FILE:SPLIT or a bundled set whose prompts fall in `part` ("0:0.65" of their hashes).
 
     At most `limit` of each file, drawn by a hash of prompt and response, or with `whole_prompts` by that of the prompt,
     so that answers to one stay together. Those with the same stem are sources by their whole names.
@@ -57,8 +58,8 @@ def read_labelled_files(
 
 def _place(name: str) -> tuple[Path, str | None]:
     """The file, and the value of its column `split`, that a name means."""
-    if name == OWN_ANSWERS:
-        return BUNDLED_DIRECTORY / "answers.jsonl", None
+    if name in BUNDLED_LABELS:
+        return BUNDLED_LABELS[name], None
     path, _, split = name.partition(":")
     return Path(path), split or None
 
