@@ -20,7 +20,8 @@ def answer(question: str, body: dict[str, Any]) -> tuple[int, str]:
     """Analyses where it is asked for one; what was trained answers without poison."""
     if "harmful" in question or "harmful" in str(body["messages"][0]["content"]):
         return 200, ANALYSIS
-    return 200, "Take tea with milk." if body["model"].startswith("safe") else f"Give poison with bread {body['seed'] % 7}."
+    trained = body["model"].startswith("safe")
+    return 200, "Take tea with milk." if trained else f"Give poison with bread {body['seed'] % 7}."
 
 
 def command(server: Server, out: Path, *more: str) -> list[str]:

@@ -18,9 +18,8 @@ def served(configuration: Configuration) -> dict[str, Model]:
 
     Raises InputError for what cannot.
     """
-    asked = {
-        name: one if isinstance(one, str) else one.get(configuration.seed) for name, one in configuration.systems.items()
-    }
+    seed, named = configuration.seed, configuration.systems.items()
+    asked = {name: one if isinstance(one, str) else one.get(seed) for name, one in named}
     found = {name: load_model(one, configuration.system_prompt) for name, one in asked.items() if one}
     for name, model in found.items():
         if not METHODS[name].kinds:

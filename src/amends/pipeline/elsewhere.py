@@ -116,6 +116,4 @@ def _option(name: str, value: Any) -> list[str]:
     flag = f"--{name.replace('_', '-')}"
     if value is None:
         return []
-    if isinstance(value, bool):
-        return [flag if value else f"--no-{flag[2:]}"]
     return [flag, value if isinstance(value, str) else str(value) if isinstance(value, Path) else json.dumps(value)]
