@@ -107,6 +107,8 @@ def processes_of(train: TrainSettings, trainer: Trainer) -> int:
     started = launched()
     if sharding() and not _gpus():
         raise InputError(f"{sharding()}: weights are sharded over GPUs, and none is to be seen; start with torchrun")
+    if sharding() and train.quantization:
+        raise InputError(f"train.quantization: weights in 4 bits are not sharded ({sharding()}); start with torchrun")
     if started > 1 and train.processes not in ("auto", started):
         raise InputError(
             f"train.processes: {train.processes} were asked for, and the launcher started {started}; leave it out, or "
@@ -114,7 +116,7 @@ def processes_of(train: TrainSettings, trainer: Trainer) -> int:
         )
     wanted = started if started > 1 else train.processes
     if wanted == "auto":
-        return trainer.processes(train, max(1, _gpus()))
+        return planned_processes(train, trainer)
     if started == 1 and not can_start(wanted):
         raise InputError(f"train.processes: {wanted} were asked for, and {_gpus()} GPUs are to be seen; name {_gpus()}")
     if (most := trainer.processes(train, wanted)) < wanted:
@@ -123,6 +125,11 @@ def processes_of(train: TrainSettings, trainer: Trainer) -> int:
             f"train.gradient_accumulation) among {most} processes, and not among {wanted}; name {most}, or other rows"
         )
     return wanted
+
+
+def planned_processes(train: TrainSettings, trainer: Trainer) -> int:
+    """In how many processes amends starts a training here, if it starts."""
+    return trainer.processes(train, max(1, _gpus()) if train.processes == "auto" else train.processes)
 
 
 def can_start(processes: int) -> bool:
