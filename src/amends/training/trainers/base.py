@@ -66,6 +66,7 @@ class Trainer:
         refusal: why it cannot be told these settings (those of all trainers, its own); empty where it can.
         check: raises ModelError for a model (name, tokenizer, model without weights) that it cannot train.
         processes: in how many it trains, of so many that are there.
+        shards: whether it trains weights that are sharded over processes (FSDP, DeepSpeed).
         rereads: whether it reads the same texts again in each epoch.
         logged: how its curves are called, by the library's names.
 
@@ -85,6 +86,7 @@ class Trainer:
     refusal: Callable[[TrainSettings, Any], str] = no_refusal
     check: Callable[[str, Any, Any], None] = no_check
     processes: Callable[[TrainSettings, int], int] = one_process
+    shards: bool = False
     rereads: bool = True
     logged: Mapping[str, str] = field(default_factory=lambda: {"loss": "loss"})
 
@@ -107,6 +109,8 @@ def processes_of(train: TrainSettings, trainer: Trainer) -> int:
     started = launched()
     if sharding() and not _gpus():
         raise InputError(f"{sharding()}: weights are sharded over GPUs, and none is to be seen; start with torchrun")
+    if sharding() and not trainer.shards:
+        raise InputError(f"{sharding()}: {trainer.name} does not train sharded weights; start with torchrun")
     if sharding() and train.quantization:
         raise InputError(f"train.quantization: weights in 4 bits are not sharded ({sharding()}); start with torchrun")
     if started > 1 and train.processes not in ("auto", started):
