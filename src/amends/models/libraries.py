@@ -12,5 +12,5 @@ def quiet_libraries() -> None:
         warnings.filterwarnings("ignore", category=category, module=r"(transformers|trl|peft)\..*")
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
-    for name in ("trl", "peft", "accelerate", "datasets", "bitsandbytes"):
+    for name in ("trl", "peft", "accelerate", "datasets"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -89,8 +89,10 @@ class Flow:
             except ray.exceptions.RayTaskError as error:
                 if not memory_is_full(error.cause):
                     raise error.cause from None
-                lost.setdefault(self._sent[reference].worker, error.cause)
-                ray.kill(self._sent[reference].worker, no_restart=False)
+                worker = self._sent[reference].worker
+                if worker not in lost:
+                    ray.kill(worker, no_restart=False)
+                lost.setdefault(worker, error.cause)
             except ray.exceptions.RayError as error:  # the worker's, its node's, or the way's between
                 lost.setdefault(self._sent[reference].worker, error)
             else:
