@@ -1,5 +1,6 @@
 """Entry point: turns errors into one message and an exit code."""
 
+import logging
 import os
 import signal
 import sys
@@ -7,7 +8,8 @@ import threading
 
 MEMORY_IS_FULL = (
     "the memory is full; what is finished is kept. In training lower train.micro_batch_tokens, or set "
-    "train.gradient_checkpointing=true (of `amends train`: --micro-batch-tokens, --gradient-checkpointing); elsewhere "
+    "train.gradient_checkpointing=true (of `amends train`: --micro-batch-tokens, --gradient-checkpointing true); "
+    "elsewhere "
     "use a smaller model (a local gate lies beside it), or a GPU that nothing else uses (CUDA_VISIBLE_DEVICES)"
 )
 
@@ -18,6 +20,7 @@ def main() -> None:
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # each of its retries is a line
     os.environ.setdefault("TQDM_DISABLE", "1")  # amends shows its own progress
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # what torch's own code advises
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # what it advises when PEFT imports it
     from amends.errors import AmendsError, memory_is_full
     from amends.text.display import for_terminal
     from amends.training.environment import follows, prepare

@@ -153,6 +153,28 @@ def test_what_a_run_takes_by_its_formula() -> None:
     assert full.training_bytes > 16 * size.parameters
 
 
+def test_a_training_is_shared_by_its_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On GPUs by as many as there are; on a CPU they have no more than its threads and cores."""
+    size = Size(1_000_000, 2, layers=4, hidden=32, vocabulary=100, linear={"layers.0.q_proj": (32, 32)})
+    rows = {"instructions": Rows(100, 20, 30, 80), "suites.redteam": Rows(10, 20, 0, 30)}
+
+    def seconds(processes: int | str) -> float:
+        train = {"max_steps": 5, "batch_size": 4, "processes": processes}
+        asked = configuration(methods=["sft"], train=train)
+        costs = {cost.step: cost.seconds for cost in estimate(asked, rows, size, products=1e9).costs}
+        return costs["sft: training"] or 0.0
+
+    alone = seconds(1)
+    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
+    monkeypatch.setattr("amends.config.estimate.allowed_cores", lambda: 4)
+    assert seconds("auto") == seconds(2) == alone, "each has one of the two threads"
+    assert seconds(4) == pytest.approx(alone / 2), "each has a core of its own"
+    monkeypatch.setattr("amends.config.estimate.best_device", lambda: "cuda")
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
+    assert seconds("auto") == pytest.approx(alone / 3)
+    assert seconds(2) == pytest.approx(alone / 2)
+
+
 def test_rows_are_measured_in_tokens() -> None:
     rows = [Instruction(id="a", prompt="word" * 5, chosen="word"), Instruction(id="b", prompt="word" * 15)]
     assert Rows.of(rows) == Rows(2, 10.0, 0.5, 15)

@@ -183,11 +183,15 @@ def test_gguf_is_llama_cpps(finished_run: Path, tmp_path: Path, monkeypatch: pyt
     """By a converter that writes what it was asked, since llama.cpp is not here; and by one that fails."""
     (tmp_path / "llama").mkdir()
     converter = tmp_path / "llama" / "convert_hf_to_gguf.py"
-    converter.write_text("import sys; open(sys.argv[3], 'w').write(' '.join(sys.argv[2:]))")
+    converter.write_text("import sys; open(sys.argv[5], 'w').write(' '.join(sys.argv[2:]))")
     monkeypatch.setenv("LLAMA_CPP", str(converter.parent))
     found = deployment_of(str(finished_run), method="sft")
     export_model(found, tmp_path / "out", print, gguf=True)
-    assert (tmp_path / "out" / "out-bf16.gguf").read_text().endswith("--outtype bf16")
+    asked = (tmp_path / "out" / "out-bf16.gguf").read_text()
+    assert asked.startswith(f"--model-name {found.name} --outfile ") and asked.endswith("--outtype bf16")
     converter.write_text("import sys; sys.exit('no such architecture')")
     with pytest.raises(AmendsError, match="converter fails: no such architecture"):
-        convert(find_converter(), tmp_path / "out", tmp_path / "other.gguf")
+        convert(find_converter(), tmp_path / "out", tmp_path / "other.gguf", "mine")
+    converter.write_text("import sentencepiece_of_nobody.model")
+    with pytest.raises(AmendsError, match=r"No module named 'sentencepiece_of_nobody'; pip install sentencepiece_of"):
+        convert(find_converter(), tmp_path / "out", tmp_path / "other.gguf", "mine")

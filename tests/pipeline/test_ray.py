@@ -82,6 +82,18 @@ def killed_always(chunk: Sequence[int], number: int, task: Path) -> list[Verdict
     return noted(chunk, number, task)
 
 
+def full_once(chunk: Sequence[int], number: int, task: Path) -> list[Verdict]:
+    """A chunk wants more memory than any machine has, the first time."""
+    if number == 1 and not any(task.glob("full.*")):
+        (task / f"full.{os.getpid()}").touch()
+        bytearray(2**60)
+    return noted(chunk, number, task)
+
+
+def full_always(chunk: Sequence[int], number: int, task: Path) -> list[Verdict]:
+    return noted(chunk, number, task) if 3 not in chunk else [bytearray(2**60)]  # type: ignore[list-item]
+
+
 def poisoned(chunk: Sequence[int], number: int, task: Path) -> list[Verdict]:
     if 5 in chunk:
         raise ConfigError("rows", ["row 5 is poison"])
@@ -120,6 +132,18 @@ def test_the_chunks_of_a_worker_that_is_killed_are_done_by_others(tmp_path: Path
     made = filled(tmp_path, "ray", executor, killed_once, 9)
     assert made == filled(tmp_path, "local", Local(), rows=9)
     assert (tmp_path / "ray/killed").exists()
+
+
+def test_a_worker_out_of_memory_is_started_anew_and_others_do_its_chunks(
+    tmp_path: Path, executor: Ray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = filled(tmp_path, "ray", executor, full_once, 9)
+    assert made == filled(tmp_path, "local", Local(), rows=9)
+    (first,) = (path.suffix for path in (tmp_path / "ray").glob("full.*"))
+    assert first not in {path.suffix for path in (tmp_path / "ray").glob("1.*")}, "its process is another one"
+    assert "a worker is lost (its memory is full: MemoryError); others go on" in capsys.readouterr().err
+    with pytest.raises(AmendsError, match=r"chunk 1 .*: 3 workers were lost with it, the last one by: its memory is"):
+        filled(tmp_path, "always", executor, full_always)
 
 
 def test_an_error_of_a_row_is_locals_and_what_is_before_it_is_kept(tmp_path: Path, executor: Ray) -> None:

@@ -20,7 +20,8 @@ def answer(question: str, body: dict[str, Any]) -> tuple[int, str]:
     """Analyses where it is asked for one; what was trained answers without poison."""
     if "harmful" in question or "harmful" in str(body["messages"][0]["content"]):
         return 200, ANALYSIS
-    return 200, "Take tea with milk." if body["model"] == "safe" else f"Give poison with bread {body['seed'] % 7}."
+    trained = body["model"].startswith("safe")
+    return 200, "Take tea with milk." if trained else f"Give poison with bread {body['seed'] % 7}."
 
 
 def command(server: Server, out: Path, *more: str) -> list[str]:
@@ -82,7 +83,6 @@ def test_what_is_served_before_there_were_samples_is_not_measured(
         ("systems.vanilla=endpoint:safe@{}", "systems.vanilla: the method is the model as it is"),
         ("systems.mistake-analysis=endpoint:org/m@{}", "systems.mistake-analysis: is model as well (org/m at 127.0"),
         ("systems.mistake-analysis=embedded", "systems.mistake-analysis: embedded is loaded here; name what serves it"),
-        ("seeds=[1, 2]", "seeds: {}: model 'org/m' is trained elsewhere, and each seed would need systems"),
         ("suites.benign.source=bundled:benign/test", "suites.benign: {}: model 'org/m' does not say how likely"),
         ("systems.mistake-analysi=embedded", "did you mean 'mistake-analysis'?"),
     ],
@@ -97,6 +97,37 @@ def test_what_does_not_go_with_a_server_is_refused_before_it_is_asked(
     message = refused(*asked, setting.format(server.url))
     assert said.format(server.url) in message
     assert not server.requests
+
+
+def test_each_of_several_seeds_is_measured_by_what_serves_its_own_training(
+    tmp_path: Path, serve: Callable[..., Server], capsys: pytest.CaptureFixture[str], refused: Callable[..., str]
+) -> None:
+    server, out = serve(answer), tmp_path / "run"
+    asked = command(server, out, "seeds=[1, 2]")
+    assert run_amends(*asked, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [one["directory"] for one in found] == [str(out / "seed-1"), str(out / "seed-2")]
+    name = "systems.mistake-analysis"
+    assert [one["systems"] for one in found] == [[f"{name}.{n}=endpoint:mistake-analysis-{n}@URL"] for n in (1, 2)]
+    samples = [(out / f"seed-{seed}/mistake-analysis/samples.jsonl").read_bytes() for seed in (1, 2)]
+    assert samples[0] != samples[1], "each seed has samples of its own"
+
+    first, second = (f"{name}.{seed}=endpoint:safe@{server.url}" for seed in (1, 2))
+    assert f"{name}.2: is {name}.1 as well (safe at 127.0.0.1)" in refused(*asked, first, second)
+    assert f"{name}: each seed has one of its own; name them {name}.1=..." in refused(*asked, first.replace(".1=", "="))
+    assert f"{name}.3: is none of the seeds (1, 2)" in refused(*asked, first.replace(".1=", ".3="))
+
+    assert run_amends(*asked, first, "--json") == 0
+    (waiting,) = json.loads(capsys.readouterr().out)
+    assert waiting["directory"] == str(out / "seed-2"), "the first is measured meanwhile"
+    requests = len(server.requests)
+    away = f"{name}.2=endpoint:safe-2@http://127.0.0.1:9/v1"
+    assert "127.0.0.1:9/v1: model 'safe-2' does not answer" in refused(*asked, first, away)
+    assert run_amends(*asked, first, second.replace("safe@", "safe-2@"), "--json") == 0
+    rows = {row["method"]: row for row in json.loads(capsys.readouterr().out)["systems"] if row["suite"] == "redteam"}
+    assert {name: row["seeds"] for name, row in rows.items()} == {"vanilla": 2, "mistake-analysis": 2}
+    asked_now = [body for body in server.requests[requests:] if body["messages"][0]["content"] != "Hello."]
+    assert {body["model"] for body in asked_now} == {"org/m", "safe-2"}, "nothing is asked again of what is finished"
 
 
 def test_systems_are_for_a_server_alone(tmp_path: Path, refused: Callable[..., str]) -> None:

@@ -186,6 +186,7 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str
         ({"save_steps": 3}, 1),
         ({"max_length": 2048}, 1),
         ({"gradient_checkpointing": True}, 1),
+        ({"quantization": "4bit"}, 2),
         ({"learning_rate": 1e-5}, 2),
         ({"kl": 0.5}, 1),
         ({"beta": 0.5}, 2),

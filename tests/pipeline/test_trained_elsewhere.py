@@ -21,7 +21,10 @@ PAIR = {
     "completion": [{"role": "assistant", "content": "Blue."}],
     "rejected": [{"role": "assistant", "content": "Tuesday."}],
 }
-SET = ["preference.beta=0.3", "preference.kl=0.2", "train.max_steps=1", "train.batch_size=4", "train.processes=1"]
+SET = [
+    *("preference.beta=0.3", "preference.kl=0.2", "train.max_steps=1", "train.batch_size=4", "train.processes=1"),
+    "train.gradient_checkpointing=true",
+]
 
 
 def test_the_commands_have_the_settings_of_their_trainers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,6 +33,7 @@ def test_the_commands_have_the_settings_of_their_trainers(tmp_path: Path, monkey
     model = ScriptedModel("org/m", lambda prompt, seed: "")
     found = trained_elsewhere([METHODS["dpo"], METHODS["rlhf"]], configuration, model, Path("run"))
     assert found.remarks == ()
+    assert "--gradient-checkpointing true" in found.commands["dpo"]
     assert "--beta 0.3" in found.commands["dpo"] and "--kl" not in found.commands["dpo"]
     assert "--kl 0.2" in found.commands["rlhf"] and "--beta" not in found.commands["rlhf"]
     monkeypatch.chdir(tmp_path)

@@ -32,6 +32,8 @@ def echo() -> Iterator[Server]:
             return 401, "wrong key: sk-secret"
         if first == "break":
             return 200, iter([HEAD, chunk("half of")])
+        if first == "unmarked":
+            return 200, iter([HEAD, chunk("all of "), chunk("it", "stop")])
         if first == "whole":
             return 200, "I do not stream."
         return 200, streamed([f"{word} " for word in question.split()]) if body.get("stream") else question
@@ -148,6 +150,7 @@ def test_what_an_upstream_does_wrong_is_said(echo: Server) -> None:
             ask("whole please", stream=True)
         with pytest.raises(openai.APIError, match="broke off before its answer was whole"):
             ask("break this", stream=True)
+        assert ask("unmarked", stream=True) == ["all of ", "it"], "the event that ends the answer is the last"
         assert server.counted("amends_active_requests") == 0
 
 

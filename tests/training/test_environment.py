@@ -112,6 +112,10 @@ def test_what_a_launcher_says_is_heeded_in_a_training_alone(monkeypatch: pytest.
     assert environment.sharding() == "fsdp"
     with pytest.raises(InputError, match="fsdp: weights are sharded over GPUs, and none is to be seen"):
         processes_of(TrainSettings(), TRAINERS["sft"])
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    assert processes_of(TrainSettings(), TRAINERS["dpo"]) == 2
+    with pytest.raises(InputError, match="fsdp: rlhf does not train sharded weights; start with torchrun"):
+        processes_of(TrainSettings(), TRAINERS["rlhf"])
     for command in ("run", "respond", ""):
         with pytest.raises(InputError, match=r"only `amends train` works in several .*train\.processes"):
             prepare(command)

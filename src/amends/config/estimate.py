@@ -5,7 +5,9 @@ that amends reached (docs/results.md, "Speed beside its peers": 29 to 62% in gen
 three machines of two cores). Operations of a token are 2 for each parameter, and 4 more backwards, of which LoRA needs
 2 (Kaplan et al., 2020, arXiv 2001.08361, section 2.1). It is an upper bound of tokens and a guess of seconds: texts
 end before their limit, rows pass before their last attempt, and loading, judges and gates (a sixth of the quickstart)
-are not in it. Memory of a training: training/memory.py.
+are not in it.
+Several processes of a training are taken to be as many times as fast as they have GPUs, or cores of their own.
+Memory of a training: training/memory.py.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,12 +16,15 @@ from dataclasses import dataclass
 from amends.config.methods import METHODS, kinds_of, stages_for, with_starts
 from amends.config.settings import Configuration
 from amends.evaluation.suites.base import SUITE_KINDS
+from amends.models.device import best_device
 from amends.models.size import Size
+from amends.models.threads import allowed_cores
 from amends.records import Instruction
 from amends.stages.base import STAGES, comes_from
-from amends.training.memory import micro_batch_tokens, training_memory
+from amends.training.memory import decided, micro_batch_tokens, training_memory
 from amends.training.sample_kinds.base import SAMPLE_KINDS
-from amends.training.trainers.base import TRAINERS
+from amends.training.settings import TrainSettings
+from amends.training.trainers.base import TRAINERS, Trainer, planned_processes
 
 GENERATION_SHARE, TRAINING_SHARE = 0.4, 0.35
 FORWARD, BACKWARD, BACKWARD_LORA = 2, 4, 2  # operations a parameter and token
@@ -103,11 +108,12 @@ def estimate(
     trained = FORWARD + (BACKWARD if configuration.train.adapter == "full" else BACKWARD_LORA)
     training = trained * size.parameters / (products * TRAINING_SHARE) if size else None
     for name in with_starts(configuration.methods) if size else ():
-        if METHODS[name].kinds:
+        if METHODS[name].kinds and training:
             samples, length = _samples(name, configuration, rows, made)
             steps = configuration.train.steps(max(samples, 1), max(round(samples * length), 1))
             read = steps * configuration.train.rows_a_step
-            costs.append(_cost(METHODS[name].training, read, read * length, training))
+            faster = _faster(configuration.train, TRAINERS[METHODS[name].trainer])
+            costs.append(_cost(METHODS[name].training, read, read * length, training / faster))
     for suite, settings in configuration.suites.items():
         of_suite, systems = rows[f"suites.{suite}"], len(configuration.methods) * len(configuration.respond.inference)
         generates = SUITE_KINDS[settings.kind].generates
@@ -126,6 +132,17 @@ def estimate(
 def _cost(step: str, rows: int, tokens: float, seconds: float | None) -> Cost:
     """`seconds`: of a token; None where nobody here computes."""
     return Cost(step, rows, round(tokens), None if seconds is None else tokens * seconds)
+
+
+def _faster(train: TrainSettings, trainer: Trainer) -> float:
+    """How many times as fast as in one process a training is in its own; on a CPU these share the threads and cores."""
+    import torch
+
+    processes = planned_processes(train, trainer)
+    if best_device() == "cuda" or processes == 1:
+        return processes
+    threads = torch.get_num_threads()
+    return max(1.0, min(processes * max(1, threads // processes), allowed_cores()) / threads)
 
 
 def _read(stage: str, rows: Mapping[str, Rows]) -> Rows:
@@ -173,5 +190,5 @@ def _training_bytes(
     trainers = [TRAINERS[METHODS[name].trainer] for name in with_starts(configuration.methods) if METHODS[name].kinds]
     sides = 2 if any(trainer.compares for trainer in trainers) else 1
     sample = sides * min(train.max_length, FRAME_TOKENS + longest + new_tokens)
-    batch = train.batch_size * sample
+    train, batch = decided(train, size, sample), train.batch_size * sample
     return training_memory(train, size).bytes(max(sample, min(batch, micro_batch_tokens(train, size))))

@@ -1,6 +1,6 @@
 """A model that is asked and not trained here, as a server is: what serves its methods' results, and what is refused."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from amends.config.methods import METHODS, kinds_of, stages_for
@@ -14,8 +14,13 @@ from amends.training.sample_kinds.base import SAMPLE_KINDS
 
 
 def served(configuration: Configuration) -> dict[str, Model]:
-    """What serves the result of each method's training, by the method's name. Raises InputError for what cannot."""
-    found = {name: load_model(asked, configuration.system_prompt) for name, asked in configuration.systems.items()}
+    """What serves the result of each method's training, by the method's name: of several seeds' those of this one.
+
+    Raises InputError for what cannot.
+    """
+    seed, named = configuration.seed, configuration.systems.items()
+    asked = {name: one if isinstance(one, str) else one.get(seed) for name, one in named}
+    found = {name: load_model(one, configuration.system_prompt) for name, one in asked.items() if one}
     for name, model in found.items():
         if not METHODS[name].kinds:
             raise InputError(f"systems.{name}: the method is the model as it is; leave this out")
@@ -45,13 +50,19 @@ def refusals(configuration: Configuration, base: Model, systems: Mapping[str, Mo
             yield InputError(f"systems.{name}: is {same} as well ({model.title}); name what was trained by {name}")
 
 
-def refuse_seeds(methods: Iterable[str], base: Model) -> None:
-    """Raises InputError where methods are trained elsewhere: each of several seeds would need systems of its own."""
-    if not weights_here(base) and any(METHODS[name].kinds for name in methods):
-        raise InputError(
-            f"seeds: {base.label} is trained elsewhere, and each seed would need systems of its own; name one seed, "
-            "and run again with another --out for the next"
-        )
+def refuse_equal_systems(systems: Mapping[int, Mapping[str, Model]]) -> None:
+    """Raises InputError where one server is named for two seeds: intervals over seeds would then say too little.
+
+    `systems`: those of each seed, by the method.
+    """
+    seen: dict[tuple[str, str], int] = {}
+    for seed, of_seed in systems.items():
+        for name, model in of_seed.items():
+            if (first := seen.setdefault((name, model.identity), seed)) != seed:
+                raise InputError(
+                    f"systems.{name}.{seed}: is systems.{name}.{first} as well ({model.title}); name what was trained "
+                    f"on the samples of seed {seed}"
+                )
 
 
 def begun_refusals(configuration: Configuration, maker: Model, systems: Mapping[str, Model]) -> Iterator[InputError]:

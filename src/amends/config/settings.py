@@ -49,10 +49,10 @@ SHARED = (
 class Configuration(CommonSettings):
     """A whole experiment: one model, one set of training instructions, several methods, several suites."""
 
-    systems: dict[MethodName, Endpoint] = Field(
+    systems: dict[MethodName, Endpoint | dict[Seed, Endpoint]] = Field(
         default={},
         description="Where `model` is a server: what serves the result of a method's training, by the method's name, "
-        "as in `systems.sft=endpoint:MODEL@URL`.",
+        "as in `systems.sft=endpoint:MODEL@URL`. Of several seeds each has its own, by the seed: `systems.sft.0=...`.",
     )
     seeds: list[Seed] = Field(
         default=[],
@@ -205,6 +205,11 @@ def _together(configuration: Configuration) -> Iterator[str]:
     yield from (f"suites.{name}: {NAME_RULE}" for name in configuration.suites if not re.fullmatch(NAME, name))
     if len(set(configuration.seeds)) < len(configuration.seeds) or len(configuration.seeds) == 1:
         yield "seeds: name at least two different ones (or seed alone)"
+    for name, served in configuration.systems.items() if configuration.seeds else ():
+        if isinstance(served, str):
+            yield f"systems.{name}: each seed has one of its own; name them systems.{name}.{configuration.seeds[0]}=..."
+        elif other := sorted(served.keys() - set(configuration.seeds)):
+            yield f"systems.{name}.{other[0]}: is none of the seeds ({', '.join(map(str, configuration.seeds))})"
     if configuration.judge == configuration.gate:
         yield "judge: is the gate too; the judge that evaluates must not have chosen the data (name another)"
     for trainer in dict.fromkeys(TRAINERS[METHODS[name].trainer] for name in configuration.methods):

@@ -60,7 +60,7 @@ class TrainedElsewhere:
 
 
 def trained_elsewhere(
-    methods: Sequence[Method], configuration: Configuration, model: Model, directory: Path
+    methods: Sequence[Method], configuration: Configuration, model: Model, directory: Path, several: bool = False
 ) -> TrainedElsewhere:
     """What is to be trained elsewhere.
 
@@ -68,8 +68,10 @@ def trained_elsewhere(
         methods: those that have no result yet, each behind the one that it goes on from.
         configuration: of the run, whose settings the commands have.
         model: who was asked in the place of the weights.
+        several: whether there are other seeds, whose results have systems of their own.
     """
     remarks = []
+    key, served = (f".{configuration.seed}", f"-{configuration.seed}") if several else ("", "")
     name = model.name if "/" in model.name else WEIGHTS
     if name == WEIGHTS:
         remarks.append(
@@ -80,7 +82,7 @@ def trained_elsewhere(
         str(directory),
         {method.name: _command(method, configuration, name, RunDirectory(directory)) for method in methods},
         tuple(
-            f"systems.{method.name}=endpoint:{method.name}@URL"
+            f"systems.{method.name}{key}=endpoint:{method.name}{served}@URL"
             for method in methods
             if method.name in configuration.methods
         ),
@@ -114,6 +116,4 @@ def _option(name: str, value: Any) -> list[str]:
     flag = f"--{name.replace('_', '-')}"
     if value is None:
         return []
-    if isinstance(value, bool):
-        return [flag if value else f"--no-{flag[2:]}"]
     return [flag, value if isinstance(value, str) else str(value) if isinstance(value, Path) else json.dumps(value)]

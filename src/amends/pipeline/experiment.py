@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from amends.config.served import refuse_seeds
+from amends.config.served import refuse_equal_systems
 from amends.config.settings import Configuration, variants
 from amends.errors import SampleError, YieldError
 from amends.models.threads import take_threads
@@ -49,6 +49,8 @@ def run_experiment(
         if any([one.outlook().coming for one in of_variant]):  # all: each refuses what it would have to make anew
             coming = True
             of_variant[0].plan.check()
+            for model in (served for one in of_variant[1:] for served in one.plan.systems.values()):
+                model.reach()  # the other seeds' own
             if number:  # the first reads its sets itself, before all else
                 of_variant[0].plan.check_rows()
     path = RunDirectory(directory).results
@@ -85,7 +87,9 @@ def runs_of(
             Run(one, place, reporter, others, overwrite) for place, one in _seeds(part, directory / name).items()
         ]
         if part.seeds:
-            refuse_seeds(part.methods, runs[name][0].plan.base)
+            refuse_equal_systems({one.configuration.seed: one.plan.systems for one in runs[name]})
+            for one in runs[name]:
+                one.several = True
     return parts, runs
 
 

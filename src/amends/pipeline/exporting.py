@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -50,7 +51,7 @@ def export_model(
         parity = write_merged(model, making, template)
         say(parity.in_words)
         if converter:
-            convert(converter, making, making / f"{out.name}-bf16.gguf")
+            convert(converter, making, making / f"{out.name}-bf16.gguf", deployment.name)
         form = "merged model in bfloat16" + (", the reminder in its chat template" if with_reminder else "")
         (making / CARD).write_text(card_of(deployment, form), encoding="utf-8")
     return parity
@@ -151,11 +152,15 @@ def find_converter() -> list[str]:
     )
 
 
-def convert(command: list[str], model: Path, out: Path) -> None:
-    """A GGUF file of a model directory. Raises ModelError with what the converter says where it fails."""
-    done = subprocess.run(
-        [*command, str(model), "--outfile", str(out), "--outtype", "bf16"], capture_output=True, text=True, check=False
-    )
+def convert(command: list[str], model: Path, out: Path, name: str) -> None:
+    """A GGUF file of a model directory, with the name that it says to be of.
+
+    Raises ModelError with what the converter says where it fails.
+    """
+    told = ["--model-name", name, "--outfile", str(out), "--outtype", "bf16"]
+    done = subprocess.run([*command, str(model), *told], capture_output=True, text=True, check=False)
     if done.returncode or not out.exists():
         last = next(reversed(done.stderr.strip().splitlines()), "it says nothing")
-        raise ModelError(f"llama.cpp's converter fails: {last[:300]}; leave --gguf out, and convert it yourself")
+        missing = re.search(r"No module named '(\w+)", last)
+        remedy = f"pip install {missing[1]}" if missing else "leave --gguf out, and convert it yourself"
+        raise ModelError(f"llama.cpp's converter fails: {last[:300]}; {remedy}")

@@ -71,7 +71,7 @@ class Run:
         )
         self.systems = Systems(self.plan, self.files)
         self.judge, self.gate = self.plan.judge, self.plan.gate
-        self.later = 0  # runs of the same experiment, for the time that is left
+        self.later, self.several = 0, False  # runs of the experiment that come after; whether others have other seeds
 
     def run(self) -> Path | TrainedElsewhere:
         """Runs all steps under the directory's lock and returns the path of results.json.
@@ -161,8 +161,8 @@ class Run:
 
     def elsewhere(self, methods: Sequence[str]) -> TrainedElsewhere | None:
         """What is said of methods that have to be trained elsewhere; None without any."""
-        found = [METHODS[name] for name in methods]
-        return trained_elsewhere(found, self.configuration, self.plan.base, self.directory) if found else None
+        told = [METHODS[name] for name in methods], self.configuration, self.plan.base, self.directory, self.several
+        return trained_elsewhere(*told) if methods else None
 
     @contextmanager
     def _releasing(self) -> Iterator[None]:

@@ -19,5 +19,8 @@ CODE = {
 OF_STOPPING = {"stop_at_verdict", "verdict_steps"}
 """Settings of a training that say nothing where `stop_at_verdict` is null: they void nothing of before they were."""
 
+OF_FEW_BITS = {"quantization"}
+"""As those of stopping: where it is null, the base is what it was before there was this setting."""
+
 UNTOLD = {"save_steps", "max_length", "gradient_checkpointing", "processes", "report_to"}
 """Settings of a training that change nothing of what it writes: what is refused, memory, what an interruption costs."""

@@ -12,7 +12,7 @@ from amends.errors import InputError, in_a_line
 from amends.models.endpoint.address import ASKED, Address
 from amends.serving.asked import Asked
 from amends.serving.backend import Whole
-from amends.serving.refusals import Refused, upstream_failed
+from amends.serving.refusals import DONE, Refused, upstream_failed
 
 CONNECT_SECONDS = 10.0
 KEPT_SECONDS = 2.0  # less than servers keep idle connections: else a request would meet one that is just closed
@@ -20,6 +20,8 @@ SENT_BACK = ("content-type", "retry-after")
 KEY_REFUSED = (401, 403)
 EVENTS = "text/event-stream"
 END = b"[DONE]"
+END_BYTES, EVENT_BYTES = 64, 8_192
+"""Within how many last bytes of a stream its end stands, and the last event before."""
 
 
 class Upstream:
@@ -122,16 +124,22 @@ class Upstream:
             return await self._client.send(self._client.build_request("POST", ASKED, **sent), stream=stream)
 
     async def _pieces(self, reply: Any) -> AsyncIterator[bytes]:
-        """What comes, as it comes. The last event says that it is whole: a connection that closes does not."""
+        """What comes, as it comes. The last event says that it is whole: a connection that closes does not.
+
+        `transformers serve` sends no [DONE]: there the event that ends the answer is the last, and it is added.
+        """
         tail = b""
         try:
             async for piece in reply.aiter_raw():
-                tail = (tail + piece)[-64:]
+                tail = (tail + piece)[-EVENT_BYTES:]
                 yield piece
         except httpx2.HTTPError as error:
             raise self._failed(error) from None
-        if END not in tail:
+        if END in tail[-END_BYTES:]:
+            return
+        if not _ends(tail):
             raise upstream_failed("the upstream broke off before its answer was whole")
+        yield DONE
 
     def _whole(self, reply: Any) -> Whole:
         if reply.status_code in KEY_REFUSED:  # its error may repeat the key
@@ -151,6 +159,16 @@ class Upstream:
 
 def _streams(reply: Any) -> bool:
     return str(reply.headers.get("content-type", "")).startswith(EVENTS)
+
+
+def _ends(tail: bytes) -> bool:
+    """Whether the last event of a stream ends all that it has of the answer."""
+    last = next((line for line in reversed(tail.splitlines()) if line.startswith(b"data:")), b"")
+    try:
+        choices = json.loads(last.removeprefix(b"data:"))["choices"]
+        return bool(choices) and all(choice["finish_reason"] for choice in choices)
+    except (ValueError, LookupError, TypeError):
+        return False
 
 
 def _first_model(listed: Any) -> str | None:

@@ -17,6 +17,7 @@ from amends.training import ranks
 from amends.training.checkpoints import checkpoint_for_all, checkpoint_steps, last_checkpoint, seal_checkpoint
 from amends.training.environment import leave_out
 from amends.training.processes import together
+from amends.training.quantization import digest_of_whole, widen
 from amends.training.recipe import Recipe, check_equal, check_finite, silence
 from amends.training.tokenized import Tokenized, tokenize_samples
 from amends.training.trackers import reported
@@ -76,6 +77,7 @@ def fit(
     finally:
         coming.unlink(missing_ok=True)
     sides = 2 if way.compares else 1
+    recipe = recipe.decided(sides * tokenized.longest)
     say(recipe.memory_in_words(sides * tokenized.longest))
     progress(steps_done(part, way), 0)
     job = Job(kind, tokenized, part.path, recipe, watch)
@@ -115,7 +117,11 @@ def compute(job: Job, progress: ProgressCallback = no_progress) -> tuple[Any, di
         facts = way.prepare(job.tokenized, tokenizer, job.directory, recipe, step_reporter(progress))
         gc.collect()
     trainer = way.make_trainer(job.tokenized, tokenizer, job.directory, recipe)
-    facts["untouched"] = weights_digest(trainer.model)  # before a checkpoint is read
+    if recipe.train.quantization:
+        widen(trainer.model)
+        facts["untouched"] = digest_of_whole(recipe.source) if ranks.is_first() else ""
+    else:
+        facts["untouched"] = weights_digest(trainer.model)  # before a checkpoint is read
     silence(trainer)
     trainer.add_callback(step_reporter(progress))
     if job.watch:

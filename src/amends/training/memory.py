@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from amends.models.device import best_device, memory_bytes
 from amends.models.size import Size
+from amends.training.quantization import weights_bytes
 from amends.training.settings import TrainSettings
 
 TRAINED_BYTES, ACTIVATION_BYTES, CHECKPOINT_BYTES, LOGIT_BYTES = 16, 64, 2, 16
@@ -42,9 +43,10 @@ def training_memory(train: TrainSettings, size: Size) -> TrainingMemory:
     """What a training of a model of that size takes, by the formulas above."""
     full = train.adapter == "full"
     trained = size.parameters if full else size.adapter(train.rank, train.target_modules)
-    kept = 0 if full else size.parameters * size.number_bytes
+    whole = 0 if full else size.parameters * size.number_bytes
+    kept = weights_bytes(size) if train.quantization else whole
     widened = 2 if full or size.number_bytes > 2 else 1  # float32 activations
-    each = CHECKPOINT_BYTES if train.gradient_checkpointing else ACTIVATION_BYTES
+    each = CHECKPOINT_BYTES if train.gradient_checkpointing is True else ACTIVATION_BYTES
     return TrainingMemory(
         fixed=kept + trained * TRAINED_BYTES + PROCESS_BYTES[best_device()],
         activations=size.hidden * size.layers * each * widened,
@@ -61,6 +63,23 @@ def micro_batch_tokens(train: TrainSettings, size: Size, processes: int = 1) -> 
     """
     if train.micro_batch_tokens:
         return train.micro_batch_tokens
-    device, memory = best_device(), training_memory(train, size)
-    room = SHARE * memory_bytes(device) / (processes if device == "cpu" else 1) - memory.bytes(0)
-    return max(1, min(MOST_TOKENS[device], int(room / (memory.activations + memory.logits))))
+    memory = training_memory(train, size)
+    room = _room(processes) - memory.bytes(0)
+    return max(1, min(MOST_TOKENS[best_device()], int(room / (memory.activations + memory.logits))))
+
+
+def decided(train: TrainSettings, size: Size, longest: int, processes: int = 1) -> TrainSettings:
+    """The settings with `gradient_checkpointing` told: `auto` has it where the longest sample would not fit without.
+
+    `longest`: its tokens, of a pair those of both sides.
+    """
+    if train.gradient_checkpointing != "auto":
+        return train
+    without = training_memory(train, size).bytes(longest)
+    return train.model_copy(update={"gradient_checkpointing": without > _room(processes)})
+
+
+def _room(processes: int) -> float:
+    """Bytes that each process of a training may plan with."""
+    device = best_device()
+    return SHARE * memory_bytes(device) / (processes if device == "cpu" else 1)

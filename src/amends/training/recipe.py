@@ -3,7 +3,7 @@
 import hashlib
 import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from amends.settings import Settings
 from amends.settings.gathered import Own, own_settings
 from amends.training import ranks
 from amends.training.checkpoints import KEPT
-from amends.training.memory import TrainingMemory, micro_batch_tokens, training_memory
+from amends.training.memory import TrainingMemory, decided, micro_batch_tokens, training_memory
+from amends.training.quantization import load_quantized, refuse_missing_package
 from amends.training.settings import TrainSettings
 from amends.training.tokenize import tokenize_turns
 from amends.training.trackers import refuse_missing, tracker_arguments
@@ -63,17 +64,24 @@ class Recipe:
         size = size_of(self.source)
         return training_memory(self.train, size), micro_batch_tokens(self.train, size, self.processes)
 
+    def decided(self, longest: int) -> "Recipe":
+        """The recipe with what this machine's memory decides; `longest`: tokens of a sample, of a pair both sides'."""
+        return replace(self, train=decided(self.train, size_of(self.source), longest, self.processes))
+
     def memory_in_words(self, longest: int) -> str:
-        """What is computed at once, and what that takes, where the longest sample (of a pair both sides) is so long."""
+        """What is computed at once, and what that takes, where the longest sample is so long."""
         memory, tokens = self.memory()
         tokens = max(longest, min(tokens, self.train.batch_size * longest))
         each = f" in each of {self.processes} processes" if self.processes > 1 else ""
         taken = f"{memory.bytes(tokens) / 1e9:.1f} GB of memory"
-        return f"{tokens:,} tokens at once (train.micro_batch_tokens), {taken}{each}"
+        how = ", the base in 4 bits" if self.train.quantization else ""
+        if self.train.gradient_checkpointing is True:
+            how += ", activations computed twice (train.gradient_checkpointing)"
+        return f"{tokens:,} tokens at once (train.micro_batch_tokens), {taken}{each}{how}"
 
     def load(self, longest: int) -> Any:
         """The model to train on samples of at most `longest` tokens: with the adapter of `start`, trainable, if any."""
-        model = load_model(self.source)
+        model = load_quantized(self.source) if self.train.quantization else load_model(self.source)
         model.config.get_text_config().use_cache = False
         if model.device.type == "cpu" and longest <= EAGER_TOKENS:
             model.set_attn_implementation("eager")
@@ -101,6 +109,8 @@ class Recipe:
         from amends.training.output_layer import check_kernels
 
         refuse_missing(self.train.report_to)
+        if self.train.quantization:
+            refuse_missing_package()
         if best_device() == "cuda":
             check_kernels("cuda")
         tokenizer = load_tokenizer(self.source)

@@ -60,7 +60,15 @@ class TrainSettings(Settings):
     )
     verdict_steps: int = Field(default=10, ge=1, description="Steps between two looks at the verdict.")
     save_steps: int = Field(default=25, ge=1, description="Steps between checkpoints.")
-    gradient_checkpointing: bool = Field(default=False, description="Less memory, more time.")
+    quantization: Literal["4bit"] | None = Field(
+        default=None,
+        description="The base in 4 bits while an adapter is trained on it (QLoRA): less memory, more time. It wants "
+        "bitsandbytes (`amends[quantized]`). What was trained answers on the base in 16 bits.",
+    )
+    gradient_checkpointing: Literal["auto"] | bool = Field(
+        default="auto",
+        description="Less memory, more time. By itself where one sample would not fit into this machine without.",
+    )
     processes: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
         default="auto",
         description="Processes that share each step, on one machine: by itself one a GPU, and one on a CPU. A launcher "
@@ -76,6 +84,8 @@ class TrainSettings(Settings):
     def _one_budget(self) -> "TrainSettings":
         if self.max_steps and self.max_tokens:
             raise PydanticCustomError("budget", "name max_steps or max_tokens, not both")
+        if self.quantization and self.adapter == "full":
+            raise PydanticCustomError("quantization", "weights in 4 bits are not trained; name adapter=lora, or null")
         return self
 
     @property

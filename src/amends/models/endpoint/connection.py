@@ -104,7 +104,9 @@ class Connection:
 
         if isinstance(error, openai.APITimeoutError):
             return f"no whole answer within {self.seconds:g} seconds; {SECONDS} gives it more"
-        said = self.address.without_secrets(str(error))
+        body = error.body if isinstance(error, openai.APIStatusError) else None
+        detail = f": {body['detail']}" if isinstance(body, dict) and "detail" in body else ""  # as FastAPI says it
+        said = self.address.without_secrets(f"{error}{detail}")
         if secret := os.environ.get("OPENAI_API_KEY"):
             said = said.replace(secret, "[key]")
         said = said.splitlines()[0][:300] if said else type(error).__name__

@@ -16,7 +16,7 @@ NEARLY = 0.8  # of the memory: others have some of it, and allocators waste some
 FLOAT_BYTES = 4  # of a number of an adapter, or of all weights where these are trained
 ADAM_NUMBERS = 3  # of each number that is trained a checkpoint has the weight and two moments
 SMALLER = "name a smaller model, or one in fewer bits a weight on a larger machine"
-LESS_TRAINING = "lower train.micro_batch_tokens, set train.gradient_checkpointing=true, or name a smaller model"
+LESS_TRAINING = "lower train.micro_batch_tokens, set train.quantization=4bit, or name a smaller model"
 
 
 def look_at_memory(estimate: Estimate) -> Iterator[Finding]:

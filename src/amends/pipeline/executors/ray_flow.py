@@ -5,7 +5,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from amends.errors import AmendsError, in_a_line
+from amends.errors import AmendsError, in_a_line, memory_is_full
 from amends.pipeline.executors.ray_crew import Crew
 from amends.pipeline.executors.ray_worker import parcel_of
 from amends.progress import report
@@ -76,7 +76,10 @@ class Flow:
         self._sent[worker.work.remote(self._parcel, number, rows)] = Sent(worker, chunk)
 
     def _receive(self) -> None:
-        """Waits for chunks that come back, or workers that arrive. Raises what a process raised."""
+        """Waits for chunks that come back, or workers that arrive. Raises what a process raised.
+
+        A worker whose memory was full is lost, too: Ray starts it again, so that it holds nothing of before.
+        """
         import ray
 
         lost: dict[Any, Exception] = {}
@@ -84,7 +87,12 @@ class Flow:
             try:
                 self._came[self._sent[reference].chunk[0]] = ray.get(reference)
             except ray.exceptions.RayTaskError as error:
-                raise error.cause from None
+                if not memory_is_full(error.cause):
+                    raise error.cause from None
+                worker = self._sent[reference].worker
+                if worker not in lost:
+                    ray.kill(worker, no_restart=False)
+                lost.setdefault(worker, error.cause)
             except ray.exceptions.RayError as error:  # the worker's, its node's, or the way's between
                 lost.setdefault(self._sent[reference].worker, error)
             else:
@@ -100,14 +108,27 @@ class Flow:
         self._again.extendleft(reversed(its.values()))
         self._crew.expect(worker)
         number, rows = next(iter(its.values()))
-        print(f"amends: a worker is lost ({in_a_line(error)}); others go on with its chunks", file=sys.stderr)
+        reason = _reason(error)
+        print(f"amends: a worker is lost ({reason}); others go on with its chunks", file=sys.stderr)
         self._lost[number] += 1
         if self._lost[number] == TRIES:
             raise AmendsError(
                 f"chunk {number} ({len(rows)} rows from {_name(rows[0])} to {_name(rows[-1])}): {TRIES} workers were "
-                f"lost with it, the last one by: {in_a_line(error)}; see whether a node's memory is full (fewer "
+                f"lost with it, the last one by: {reason}; see whether a node's memory is full (fewer "
                 "workers a node, or a smaller model), or which of the rows does it. What is finished is kept"
             )
+
+
+def _reason(error: Exception) -> str:
+    """Why a worker is lost. Of one that Ray's memory monitor ended Ray says here no more than that it was restarted."""
+    import ray
+
+    said = in_a_line(error)
+    if memory_is_full(error):
+        return f"its memory is full: {said}"
+    if isinstance(error, ray.exceptions.RayActorError):
+        return f"{said} If its node's memory was full, gcs_server.out on the head node says NODE_OUT_OF_MEMORY"
+    return said
 
 
 def _name(row: Any) -> str:

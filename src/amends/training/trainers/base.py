@@ -66,6 +66,7 @@ class Trainer:
         refusal: why it cannot be told these settings (those of all trainers, its own); empty where it can.
         check: raises ModelError for a model (name, tokenizer, model without weights) that it cannot train.
         processes: in how many it trains, of so many that are there.
+        shards: whether it trains weights that are sharded over processes (FSDP, DeepSpeed).
         rereads: whether it reads the same texts again in each epoch.
         logged: how its curves are called, by the library's names.
 
@@ -85,6 +86,7 @@ class Trainer:
     refusal: Callable[[TrainSettings, Any], str] = no_refusal
     check: Callable[[str, Any, Any], None] = no_check
     processes: Callable[[TrainSettings, int], int] = one_process
+    shards: bool = False
     rereads: bool = True
     logged: Mapping[str, str] = field(default_factory=lambda: {"loss": "loss"})
 
@@ -107,6 +109,10 @@ def processes_of(train: TrainSettings, trainer: Trainer) -> int:
     started = launched()
     if sharding() and not _gpus():
         raise InputError(f"{sharding()}: weights are sharded over GPUs, and none is to be seen; start with torchrun")
+    if sharding() and not trainer.shards:
+        raise InputError(f"{sharding()}: {trainer.name} does not train sharded weights; start with torchrun")
+    if sharding() and train.quantization:
+        raise InputError(f"train.quantization: weights in 4 bits are not sharded ({sharding()}); start with torchrun")
     if started > 1 and train.processes not in ("auto", started):
         raise InputError(
             f"train.processes: {train.processes} were asked for, and the launcher started {started}; leave it out, or "
@@ -114,7 +120,7 @@ def processes_of(train: TrainSettings, trainer: Trainer) -> int:
         )
     wanted = started if started > 1 else train.processes
     if wanted == "auto":
-        return trainer.processes(train, max(1, _gpus()))
+        return planned_processes(train, trainer)
     if started == 1 and not can_start(wanted):
         raise InputError(f"train.processes: {wanted} were asked for, and {_gpus()} GPUs are to be seen; name {_gpus()}")
     if (most := trainer.processes(train, wanted)) < wanted:
@@ -123,6 +129,11 @@ def processes_of(train: TrainSettings, trainer: Trainer) -> int:
             f"train.gradient_accumulation) among {most} processes, and not among {wanted}; name {most}, or other rows"
         )
     return wanted
+
+
+def planned_processes(train: TrainSettings, trainer: Trainer) -> int:
+    """In how many processes amends starts a training here, if it starts."""
+    return trainer.processes(train, max(1, _gpus()) if train.processes == "auto" else train.processes)
 
 
 def can_start(processes: int) -> bool:

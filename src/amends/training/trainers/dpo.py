@@ -82,6 +82,7 @@ TRAINERS.register(
         record=Preference,
         settings=DpoSettings,
         processes=sharing_batches,
+        shards=True,
         logged={"loss": "loss", "rewards/accuracies": "accuracy"},
     ),
 )

@@ -54,7 +54,9 @@ class RlhfSettings(Settings):
 
 
 def refusal(train: TrainSettings, own: RlhfSettings) -> str:
-    """A step of RLHF is filled by whole groups of answers to a prompt."""
+    """A step of RLHF is filled by whole groups of answers to a prompt; it holds a reward model, too, in 16 bits."""
+    if train.quantization:
+        return "train.quantization: rlhf trains and asks a second model in 16 bits; leave rlhf out, or name null"
     if train.rows_a_step % own.generations == 0:
         return ""
     return (
@@ -233,10 +235,8 @@ def make_trainer(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: 
     def reward_of_text(
         prompts: list[Any], completions: list[Any], completion_ids: list[list[int]], **_: Any
     ) -> list[float]:
-        texts = [
-            readable(completion[-1]["content"], ids[-1] in ends)
-            for completion, ids in zip(completions, completion_ids, strict=True)
-        ]
+        said = zip(completions, completion_ids, strict=True)
+        texts = [readable(completion[-1]["content"], ids[-1] in ends) for completion, ids in said]
         return reward(list(zip(prompts, texts, strict=True)))
 
     pairs, prompts = len(tokenized.rows), tokenized.lengths.prompt[::2]

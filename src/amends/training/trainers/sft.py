@@ -47,4 +47,4 @@ def make_trainer(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: 
     return trainer
 
 
-TRAINERS.register("sft", Trainer("sft", columns, make_trainer, processes=sharing_batches))
+TRAINERS.register("sft", Trainer("sft", columns, make_trainer, processes=sharing_batches, shards=True))
