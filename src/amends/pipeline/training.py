@@ -12,7 +12,7 @@ from amends.errors import StoreError
 from amends.models.source import find_model
 from amends.pipeline.resuming import Resuming, said
 from amends.pipeline.sets import count
-from amends.pipeline.versions import CODE, OF_STOPPING, UNTOLD
+from amends.pipeline.versions import CODE, OF_STOPPING, OF_WEIGHING, UNTOLD
 from amends.storage.files import directory_fingerprint, model_files
 from amends.storage.locks import full_device, held
 from amends.storage.manifest_content import DamagedError
@@ -34,10 +34,12 @@ class Training(Resuming):
         trainer = TRAINERS[kind]
         if self.waits(name, out, samples, *([recipe.start] if recipe.start else [])):
             return {}
-        stops = recipe.train.stop_at_verdict is not None
+        train = recipe.train
+        unused = OF_STOPPING if train.stop_at_verdict is None else set()
+        unused |= OF_WEIGHING if train.verdict_weight == 1 else set()
         parts = identity(DataSettings(source=str(samples)), out) | {
             "code": CODE["train"],
-            "settings": recipe.train.model_dump(mode="json", exclude=UNTOLD if stops else UNTOLD | OF_STOPPING),
+            "settings": train.model_dump(mode="json", exclude=UNTOLD | unused),
             "preference": recipe.told(trainer.settings).model_dump(mode="json"),
             "seed": recipe.seed,
             "trainer": kind,

@@ -19,5 +19,8 @@ CODE = {
 OF_STOPPING = {"stop_at_verdict", "verdict_steps"}
 """Settings of a training that say nothing where `stop_at_verdict` is null: they void nothing of before they were."""
 
+OF_WEIGHING = {"verdict_weight"}
+"""So where it is 1."""
+
 UNTOLD = {"save_steps", "max_length", "gradient_checkpointing", "processes", "report_to"}
 """Settings of a training that change nothing of what it writes: what is refused, memory, what an interruption costs."""
