@@ -21,6 +21,7 @@ from amends.training.settings import TrainSettings
 from amends.training.tokenize import NO_LOSS, tokenize_sample
 from amends.training.tokenized import tokenize_samples
 from amends.training.trainers import sft
+from conftest import run_amends
 from tiny import tiny_model
 from tiny_tokenizer import tiny_tokenizer
 
@@ -132,8 +133,8 @@ def test_the_gradient_is_that_of_the_weighted_loss_and_the_loss_that_of_weight_1
     weighted, expected = by_hand(model, WEIGHT)
     torch.testing.assert_close(gradients[0], expected, rtol=1e-3, atol=1e-5)
     assert (expected - unweighted).abs().max() > 1e-2
-    assert log[0]["loss"] == pytest.approx(plain, rel=1e-4)
-    assert abs(weighted - plain) > 1e-2
+    assert log[0]["loss"] == pytest.approx(plain, rel=3e-5)
+    assert weighted != pytest.approx(plain, rel=1e-4)
 
 
 def test_accumulated_batches_count_by_the_weights_of_the_whole_step(
@@ -149,6 +150,20 @@ def test_without_weights_nothing_is_written_beside_the_labels(model: Path, tmp_p
     for weight, columns in ((1.0, ["input_ids", "labels"]), (WEIGHT, ["input_ids", "labels", "weights"])):
         made = tokenize_samples(ROWS, sft.columns, tokenizer, 512, tmp_path / f"{weight}", verdict_weight=weight)
         assert made.rows.column_names == columns
+
+
+def test_a_weight_of_1_voids_no_training_of_before_and_another_one_does(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("samples.jsonl").write_text("".join(f"{row.model_dump_json()}\n" for row in ROWS))
+    command = ("train", "--model", str(model), "--samples", "samples.jsonl", "--out", "out", "--max-steps", "1")
+    assert run_amends(*command) == 0
+    assert "verdict_weight" not in Path("out.manifest.json").read_text(), "as it was when there was no such setting"
+    assert run_amends(*command, "--verdict-weight", "1") == 0
+    assert "training: finished, skipped" in capsys.readouterr().err
+    assert run_amends(*command, "--verdict-weight", "2") == 2
+    assert "verdict_weight" in capsys.readouterr().err
 
 
 def test_samples_without_verdicts_train_as_with_weight_1(model: Path, tmp_path: Path) -> None:

@@ -35,11 +35,11 @@ class Training(Resuming):
         if self.waits(name, out, samples, *([recipe.start] if recipe.start else [])):
             return {}
         train = recipe.train
-        unused = OF_STOPPING if train.stop_at_verdict is None else set()
-        unused |= OF_WEIGHING if train.verdict_weight == 1 else set()
+        idle = [OF_STOPPING] if train.stop_at_verdict is None else []
+        idle += [OF_WEIGHING] if train.verdict_weight == 1 else []
         parts = identity(DataSettings(source=str(samples)), out) | {
             "code": CODE["train"],
-            "settings": train.model_dump(mode="json", exclude=UNTOLD | unused),
+            "settings": train.model_dump(mode="json", exclude=UNTOLD.union(*idle)),
             "preference": recipe.told(trainer.settings).model_dump(mode="json"),
             "seed": recipe.seed,
             "trainer": kind,

@@ -47,9 +47,8 @@ def weighing_tokens(kind: type[Any]) -> type[Any]:
                 outputs = model(**asked)
                 plain = outputs.log_probs.detach().sum()
                 outputs.log_probs = outputs.log_probs * weights
-                self._to_plain = plain / outputs.log_probs.detach().sum().clamp(
-                    max=-1e-12
-                )  # of a sure model both are 0
+                weighed = outputs.log_probs.detach().sum().clamp(max=-1e-12)  # of a model that is sure both are 0
+                self._to_plain = plain / weighed
                 return outputs
 
             return super().compute_loss(weighing, inputs, *rest, **named)

@@ -77,8 +77,8 @@ def tokenize_sample(
     labels = completion_ids[:last]
     for place in _tokens_of(conditions, encoded, last):
         labels[place] = NO_LOSS
-    weights = [1.0] * (len(prompt_ids) + last + 1) if weighed else None
-    for place in _tokens_of(verdicts, encoded, last) if weights else ():
+    weights = [1.0] * (len(prompt_ids) + last + 1)
+    for place in _tokens_of(verdicts, encoded, last):
         weights[len(prompt_ids) + place] = verdict_weight
     return TokenizedSample(
         sample.id,
@@ -86,7 +86,7 @@ def tokenize_sample(
         [*prompt_ids, *completion_ids[:last], end],
         [*[NO_LOSS] * len(prompt_ids), *labels, end],
         len(prompt_ids),
-        weights,
+        weights if weighed else None,
     )
 
 
