@@ -19,6 +19,9 @@ def weighing_tokens(kind: type[Any]) -> type[Any]:
     """
 
     class WeighingTokens(kind):  # type: ignore[misc]  # the libraries have no types
+        data_collator: Any
+        _signature_columns: Any
+
         def __init__(self, *args: Any, **named: Any) -> None:
             super().__init__(*args, **named)
             collate = self.data_collator
