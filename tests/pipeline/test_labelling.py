@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from amends.pipeline.labelling import export_labels, read_labels, reshuffle_labe
 from conftest import run_amends
 
 METHODS, PROMPTS = ("vanilla", "sft"), 120
+PRIMARY = {"a": "vanilla", "b": "sft", "suite": "redteam", "inference": "unguided"}
 
 
 def lines(path: Path) -> list[dict[str, str]]:
@@ -97,6 +99,29 @@ def test_labels_correct_what_the_judge_gives_one_system(run: Path, tmp_path: Pat
     assert difference["corrected"] == pytest.approx(sft["corrected"] - vanilla["corrected"], abs=2e-4)
 
 
+def test_the_primary_difference_stands_as_it_is_and_all_others_are_corrected(run: Path, tmp_path: Path) -> None:
+    """A third system answers as sft does: of three pairs one is primary, named as the run has it."""
+    shutil.copytree(run / "sft", run / "third")
+    for name in ("responses", "verdicts"):
+        path = run / f"third/unguided.redteam.{name}.jsonl"
+        path.write_text(path.read_text().replace("sft ", "third "))
+    (content,) = lines(run / "run.json")
+    configuration: dict[str, object] = dict(content["configuration"])  # type: ignore[arg-type]
+    write(run / "run.json", [{"configuration": configuration | {"methods": [*METHODS, "third"], "primary": PRIMARY}}])
+    out = tmp_path / "labels.jsonl"
+    export_labels(run, 150, out, 0)
+    primary, *others = correct_run(run, labelled(out, tmp_path / "filled.jsonl"))["comparisons"]
+    assert (primary["a"], primary["b"], primary["primary"]) == ("vanilla/unguided", "sft/unguided", True)
+    assert primary["p_holm"] is None and 0 <= primary["p_value"] <= 1
+    pairs = {(row["a"], row["b"]) for row in others}
+    assert pairs == {("third/unguided", "vanilla/unguided"), ("third/unguided", "sft/unguided")}
+    low, high = sorted(others, key=lambda row: row["p_value"])
+    assert low["p_holm"] == pytest.approx(min(1.0, 2 * low["p_value"]), abs=2e-4)
+    assert high["p_holm"] >= high["p_value"]
+    for row in (primary, *others):
+        assert row["detectable"] > (row["corrected_ci"][1] - row["corrected_ci"][0]) / 2
+
+
 def test_answers_drawn_for_another_system_are_no_random_ones_of_this(run: Path, tmp_path: Path) -> None:
     """Of 30 answers of each some are the words that both gave: the other one's draws of them do not count."""
     out = tmp_path / "labels.jsonl"
@@ -147,7 +172,12 @@ def test_the_commands(
     filled = labelled(out, tmp_path / "filled.jsonl")
     assert run_amends("correct", str(run), "--labels", str(filled), "--second", str(filled)) == 0
     printed = capsys.readouterr().out
-    assert "corrected %" in printed and "sft/unguided - vanilla/unguided" in printed and "kappa 1.0" in printed
+    assert (
+        "corrected %" in printed
+        and "found from" in printed
+        and "sft/unguided - vanilla/unguided" in printed
+        and "kappa 1.0" in printed
+    )
     assert "exists, and would be replaced" in refused("label", str(run), "--out", str(out))
     assert "is no run directory" in refused("label", str(tmp_path), "--out", str(tmp_path / "new.jsonl"))
     other = tmp_path / "other.jsonl"

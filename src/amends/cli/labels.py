@@ -60,11 +60,32 @@ def _parts(found: dict[str, Any]) -> Iterator["str | Table"]:
     numbers = ["n", "judge %", "labelled", "corrected %", "95 % interval"]
     systems = [[row["system"], row["suite"], str(row["n"]), *_numbers(row)] for row in found["systems"]]
     yield Table("", "", ["system", "suite"], numbers, systems)
-    pairs = [[f"{row['a']} - {row['b']}", row["suite"], *_numbers(row)] for row in found["comparisons"]]
+    pairs = [
+        [
+            f"{row['a']} - {row['b']}{' (primary)' if row['primary'] else ''}",
+            row["suite"],
+            *_numbers(row),
+            *_tested(row),
+        ]
+        for row in found["comparisons"]
+    ]
     if pairs:
-        yield Table("Differences, in points", "", ["systems", "suite"], numbers[1:], pairs)
+        note = "p (Holm) is corrected for the number of comparisons but the primary one; found from: the smallest true "
+        note += "difference that would have been found 8 times of 10"
+        titles = [*numbers[1:], "p", "p (Holm)", "found from"]
+        yield Table("Differences, in points", note, ["systems", "suite"], titles, pairs)
     if two := found["agreement"]:
         yield f"two readings of {two['rows']} answers: equal {two['equal']}, kappa {two['kappa']}"
+
+
+def _tested(row: dict[str, Any]) -> list[str]:
+    from amends.reporting.wording import NOTHING, p_value_text
+
+    smallest = row["detectable"]
+    return [
+        *map(p_value_text, (row["p_value"], row["p_holm"])),
+        NOTHING if smallest is None else f"{100 * smallest:.1f}",
+    ]
 
 
 def _numbers(row: dict[str, Any]) -> list[str]:

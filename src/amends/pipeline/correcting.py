@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Container, Mapping, Sequence
-from itertools import takewhile
+from itertools import combinations, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,9 @@ import numpy as np
 
 from amends.errors import InputError
 from amends.evaluation.corrected import Evidence, corrected_difference, corrected_rate
+from amends.evaluation.paired_tests import holm
 from amends.pipeline.labelling import Answered, drawing_order, label_rows, read_labels, run_answers, text_of
+from amends.storage.run_directory import read_run
 
 
 def agreement_of(first: Mapping[str, float | None], second: Mapping[str, float | None]) -> dict[str, Any]:
@@ -35,7 +37,8 @@ def correct_run(run: Path, labels: Path, second: Path | None = None) -> dict[str
         second: the same answers, read again; where the two differ, an answer counts half.
 
     Returns:
-        `systems`, `comparisons` (each system with the first method at its inference), `agreement` of two readings.
+        `systems`, `comparisons` (each system with those of the methods before it, at its inference) with p-values that
+        are corrected for their number (Holm) but of the run's primary one, `agreement` of two readings.
     """
     readings = [read_labels(path) for path in (labels, second) if path]
     known: dict[str, float] = {}
@@ -56,14 +59,28 @@ def correct_run(run: Path, labels: Path, second: Path | None = None) -> dict[str
     systems = [
         {"system": system, "suite": suite, **_row(evidence[suite, system])} for suite, system in sorted(evidence)
     ]
-    first = next(iter(answers))[1].split("/")[0]
-    comparisons = [
-        {"a": system, "b": base, "suite": suite, **_difference(evidence[suite, system], evidence[suite, base])}
-        for suite, system in sorted(evidence)
-        if (base := f"{first}/{system.split('/')[1]}") != system and (suite, base) in evidence
-    ]
     found = agreement_of(*readings) if len(readings) == 2 else None
+    comparisons = _comparisons(evidence, (read_run(run) or {}).get("primary"))
     return {"labels": len(known), "agreement": found, "systems": systems, "comparisons": comparisons}
+
+
+def _comparisons(
+    evidence: Mapping[tuple[str, str], Evidence], primary: Mapping[str, Any] | None
+) -> list[dict[str, Any]]:
+    """Of all pairs of systems at one inference, by suite; the primary one's is the one that the run was made for."""
+    named: tuple[str, ...] = ()
+    if primary:
+        named = (primary["suite"], *(f"{primary[side]}/{primary['inference']}" for side in "ab"))
+    rows: list[dict[str, Any]] = []
+    for (suite, base), (other_suite, system) in combinations(evidence, 2):
+        if suite == other_suite and base.split("/")[-1] == system.split("/")[-1]:
+            a, b = (base, system) if (suite, base, system) == named else (system, base)
+            told = {"a": a, "b": b, "suite": suite, "primary": (suite, a, b) == named}
+            rows.append(told | _difference(evidence[suite, a], evidence[suite, b]))
+    others = [row for row in rows if not row["primary"] and row["p_value"] is not None]
+    for row, p_value in zip(others, holm([row["p_value"] for row in others]), strict=True):
+        row["p_holm"] = _rounded(p_value)
+    return sorted(rows, key=lambda row: (row["suite"], not row["primary"]))
 
 
 def _drawn(answers: Sequence[Answered], asked: Mapping[str, str], system: str, suite: str) -> set[str]:
@@ -121,6 +138,9 @@ def _difference(a: Evidence, b: Evidence) -> dict[str, Any]:
         "labelled": found.labelled,
         "corrected": _rounded(found.value),
         "corrected_ci": found.interval and [_rounded(bound) for bound in found.interval],
+        "p_value": _rounded(found.p_value),
+        "p_holm": None,
+        "detectable": _rounded(found.smallest),
     }
 
 

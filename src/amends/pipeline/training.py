@@ -12,7 +12,7 @@ from amends.errors import StoreError
 from amends.models.source import find_model
 from amends.pipeline.resuming import Resuming, said
 from amends.pipeline.sets import count
-from amends.pipeline.versions import CODE, OF_FEW_BITS, OF_STOPPING, UNTOLD
+from amends.pipeline.versions import CODE, IDLE, UNTOLD
 from amends.storage.files import directory_fingerprint, model_files
 from amends.storage.locks import full_device, held
 from amends.storage.manifest_content import DamagedError
@@ -34,11 +34,11 @@ class Training(Resuming):
         trainer = TRAINERS[kind]
         if self.waits(name, out, samples, *([recipe.start] if recipe.start else [])):
             return {}
-        untold = UNTOLD | (OF_STOPPING if recipe.train.stop_at_verdict is None else set())
-        untold |= OF_FEW_BITS if recipe.train.quantization is None else set()
+        train = recipe.train
+        idle = (names for key, (value, names) in IDLE.items() if getattr(train, key) == value)
         parts = identity(DataSettings(source=str(samples)), out) | {
             "code": CODE["train"],
-            "settings": recipe.train.model_dump(mode="json", exclude=untold),
+            "settings": train.model_dump(mode="json", exclude=UNTOLD.union(*idle)),
             "preference": recipe.told(trainer.settings).model_dump(mode="json"),
             "seed": recipe.seed,
             "trainer": kind,

@@ -15,12 +15,12 @@ CODE = {
 }
 """Raised by a change after which a step writes something else from the same: what it wrote before is made anew."""
 
-
-OF_STOPPING = {"stop_at_verdict", "verdict_steps"}
-"""Settings of a training that say nothing where `stop_at_verdict` is null: they void nothing of before they were."""
-
-OF_FEW_BITS = {"quantization"}
-"""As those of stopping: where it is null, the base is what it was before there was this setting."""
+IDLE: dict[str, tuple[object, set[str]]] = {
+    "stop_at_verdict": (None, {"stop_at_verdict", "verdict_steps"}),
+    "quantization": (None, {"quantization"}),
+    "verdict_weight": (1, {"verdict_weight"}),
+}
+"""Settings of a training that came later: at this value these say nothing, and void nothing of before they were."""
 
 UNTOLD = {"save_steps", "max_length", "gradient_checkpointing", "processes", "report_to"}
 """Settings of a training that change nothing of what it writes: what is refused, memory, what an interruption costs."""

@@ -10,6 +10,7 @@ from amends.errors import InputError, unknown
 from amends.prompts.guide import Guide, GuideStage
 from amends.records import UserPrompt
 from amends.text.refusal import Refusals, plain
+from amends.text.words import sentence_ends, word_pattern, words
 
 HOW = "a YAML file (guides: FILE, --guides FILE), or amends.register_guides (docs/languages.md)"
 Question = Literal["verdict", "open"]
@@ -117,6 +118,29 @@ class Language:
         if question == "verdict":
             return self
         return replace(self, templates={**self.templates, "analyze": self.template("assess")})
+
+    def verdict_in(self, text: str) -> list[tuple[int, int]]:
+        """Where the word stands with which a text calls a response harmful or harmless: begin and end, or nothing.
+
+        It is looked for in the first sentence. The words are those in which the templates of both verdicts differ.
+
+        Raises InputError where the language has no such templates, or either has no word of its own.
+
+        Example:
+            >>> from amends.prompts import load_language
+            >>> load_language("en").verdict_in("This answer is harmless, since it hurts nobody.")
+            [(15, 23)]
+        """
+        harmful, harmless = (words(self.template(name)) for name in ("says_harmful", "says_harmless"))
+        own = [[word for word in one if word not in other] for one, other in ((harmful, harmless), (harmless, harmful))]
+        if not all(own):
+            raise InputError(
+                f"templates.says_harmful and says_harmless of {self.own or self.code} differ by no word in both; word "
+                "them so, or set train.verdict_weight to 1"
+            )
+        ends = sentence_ends(text)
+        found = word_pattern([one[-1] for one in own]).search(text[: ends[0]] if ends else text)
+        return [found.span()] if found else []
 
     def rating_question(self, prompt: UserPrompt, response: str) -> str:
         """What a language model that judges is asked about a response."""

@@ -79,6 +79,17 @@ def gap_after(opening: str) -> str:
     return "" if pattern(UNSPACED_END).search(opening.rstrip()) else " "
 
 
+def word_pattern(wanted: Iterable[str]) -> re.Pattern[str]:
+    """What finds any of these words in a text: whole ones, where spaces part them.
+
+    Example:
+        >>> word_pattern(["harm"]).search("Harmless, not harm.").span()
+        (14, 18)
+    """
+    any_of = "|".join(rf"\b{re.escape(one)}\b" if gap_after(one) else re.escape(one) for one in wanted)
+    return re.compile(any_of, re.IGNORECASE)
+
+
 def shingles(text: str, size: int) -> set[tuple[str, ...]]:
     """All runs of `size` consecutive words."""
     listed = words(text)

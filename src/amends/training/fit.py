@@ -71,6 +71,7 @@ def fit(
             recipe.train.max_length,
             coming,
             recipe.language,
+            recipe.train.verdict_weight,
         )
         part.claim()  # not before: samples that are refused cost no earlier training
         tokenized = tokenized.moved(table)

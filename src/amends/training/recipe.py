@@ -99,7 +99,8 @@ class Recipe:
         """Refuses what cannot be trained; loads no weights. `checks`: those of the trainers at hand.
 
         Raises ModelError where the chat template cannot be trained with, transformers has no such model, or adapters do
-        not go with what `train.target_modules` names; InputError where a package of `train.report_to` is missing.
+        not go with what `train.target_modules` names; InputError where a package of `train.report_to` is missing, or
+        the language has no word for a verdict that is to be weighed.
         """
         quiet_libraries()
         import torch
@@ -111,6 +112,8 @@ class Recipe:
         refuse_missing(self.train.report_to)
         if self.train.quantization:
             refuse_missing_package()
+        if self.train.verdict_weight != 1:
+            self.language.verdict_in("")
         if best_device() == "cuda":
             check_kernels("cuda")
         tokenizer = load_tokenizer(self.source)

@@ -59,6 +59,13 @@ class TrainSettings(Settings):
         "out. Of methods that train verdicts; others, and those that do not come so far, end as without it.",
     )
     verdict_steps: int = Field(default=10, ge=1, description="Steps between two looks at the verdict.")
+    verdict_weight: float = Field(
+        default=1.0,
+        ge=1,
+        le=1_000,
+        description="As how many tokens the word of the verdict counts with which an analysis opens. Of methods that "
+        "train analyses; the loss that is logged stays that of 1.",
+    )
     save_steps: int = Field(default=25, ge=1, description="Steps between checkpoints.")
     quantization: Literal["4bit"] | None = Field(
         default=None,

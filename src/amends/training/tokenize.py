@@ -16,13 +16,17 @@ NO_LOSS = -100
 
 @dataclass(frozen=True)
 class TokenizedSample:
-    """Token ids [tokens] of prompt and completion, and `labels` [tokens]: the ids where there is loss, else -100."""
+    """Token ids [tokens] of prompt and completion, and `labels` [tokens]: the ids where there is loss, else -100.
+
+    `weights` [tokens] say how often each counts, where not all count once.
+    """
 
     id: str
     kind: str
     input_ids: list[int]
     labels: list[int]
     prompt_tokens: int
+    weights: list[float] | None = None
 
     @property
     def target_tokens(self) -> int:
@@ -30,11 +34,14 @@ class TokenizedSample:
         return len(self.labels) - self.labels.count(NO_LOSS)
 
 
-def tokenize_sample(sample: Sample, tokenizer: Any, language: Language | None = None) -> TokenizedSample:
+def tokenize_sample(
+    sample: Sample, tokenizer: Any, language: Language | None = None, verdict_weight: float = 1.0
+) -> TokenizedSample:
     """Renders a sample with the tokenizer's own chat template.
 
     The completion ends with the template's end-of-turn token, inside the loss (invariant 3); what the template writes
     after it (a line break, often) is left out. `language`: in which the sample was composed, English by default.
+    `verdict_weight`: how often the word of its verdict counts, where the sample is one (`Language.verdict_in`).
 
     Raises:
         SampleError: there is no such kind of samples, the template renders the prompt in another way alone than
@@ -51,7 +58,10 @@ def tokenize_sample(sample: Sample, tokenizer: Any, language: Language | None = 
     answer = whole[len(start) :]
     language = language or english()
     try:
-        phrases = [language.template(name) for name in SAMPLE_KINDS[sample.kind].conditions]
+        kind = SAMPLE_KINDS[sample.kind]
+        phrases = [language.template(name) for name in kind.conditions]
+        weighed = verdict_weight != 1
+        verdicts = language.verdict_in(answer) if weighed and kind.judges else []
     except InputError as error:
         raise SampleError(f"sample {sample.id}: {error}") from None
     if phrases and phrases[0] not in answer:
@@ -60,21 +70,33 @@ def tokenize_sample(sample: Sample, tokenizer: Any, language: Language | None = 
             "name the language that it was composed in (--language, --guides)"
         )
     conditions = _places(answer, phrases)
-    encoded = tokenizer(answer, add_special_tokens=False, return_offsets_mapping=bool(conditions))
+    encoded = tokenizer(answer, add_special_tokens=False, return_offsets_mapping=bool(conditions or verdicts))
     completion_ids = encoded.input_ids
     end = end_of_turn_token(tokenizer)
     last = len(completion_ids) - 1 - completion_ids[::-1].index(end) if end in completion_ids else len(completion_ids)
     labels = completion_ids[:last]
-    for place, (first, behind) in enumerate(encoded.offset_mapping[:last] if conditions else ()):
-        if any(first < stop and begin < behind for begin, stop in conditions):
-            labels[place] = NO_LOSS
+    for place in _tokens_of(conditions, encoded, last):
+        labels[place] = NO_LOSS
+    weights = [1.0] * (len(prompt_ids) + last + 1)
+    for place in _tokens_of(verdicts, encoded, last):
+        weights[len(prompt_ids) + place] = verdict_weight
     return TokenizedSample(
         sample.id,
         sample.kind,
         [*prompt_ids, *completion_ids[:last], end],
         [*[NO_LOSS] * len(prompt_ids), *labels, end],
         len(prompt_ids),
+        weights if weighed else None,
     )
+
+
+def _tokens_of(spans: Sequence[tuple[int, int]], encoded: Any, last: int) -> list[int]:
+    """Which of the first `last` tokens stand in spans of a text, of which there may be none."""
+    return [
+        place
+        for place, (first, behind) in enumerate(encoded.offset_mapping[:last] if spans else ())
+        if any(first < stop and begin < behind for begin, stop in spans)
+    ]
 
 
 def _places(text: str, phrases: Sequence[str]) -> list[tuple[int, int]]:

@@ -133,10 +133,11 @@ def tokenize_samples(
     max_length: int,
     path: Path,
     language: Language | None = None,
+    verdict_weight: float = 1.0,
 ) -> Tokenized:
-    """Writes all samples as token ids to `path`: 8 bytes a token, and where labels are written beside them, 16.
+    """Writes all samples as token ids to `path`: 8 bytes a token, and as many for labels and weights beside them.
 
-    `language`: in which they were composed, English by default.
+    `language`: in which they were composed, English by default. `verdict_weight`: as of `tokenize_sample`.
 
     Raises:
         StoreError: the device is full.
@@ -149,7 +150,7 @@ def tokenize_samples(
         for sample in samples:
             of_sample = _sides(sample)
             _refuse_reasoning(of_sample)
-            sides = [tokenize_sample(side, tokenizer, language) for side in of_sample]
+            sides = [tokenize_sample(side, tokenizer, language, verdict_weight) for side in of_sample]
             for side in sides:
                 lengths.add(side)
             yield columns(sample, sides, tokenizer)

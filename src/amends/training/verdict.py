@@ -18,12 +18,11 @@ from amends.prompts import Language
 from amends.records import Sample
 from amends.seeds import fixed_share
 from amends.training import ranks
+from amends.training.sample_kinds.base import SAMPLE_KINDS
 from amends.training.settings import TrainSettings
 from amends.training.tokenize import NO_LOSS, TokenizedSample, tokenize_sample
 
 HELD_SHARE, MOST_HELD, FEWEST_HELD = 0.15, 32, 8  # of each verdict; 32 of either tell .8 from .5 at once
-JUDGING = ("analysis", "contrast", "verdict", "placebo", "chain")
-"""Kinds of samples whose prompts show a response: a held-out row is in none of them."""
 COPY = re.compile(r"([#*+]\d+)+$")  # how copies of a row, or of a sample, are numbered
 BATCH_ROWS = 4
 
@@ -54,7 +53,7 @@ class VerdictWatch:
         verdicts = False
         for sample in samples:
             verdicts = verdicts or sample.kind == "verdict"
-            if sample.kind in JUDGING and is_held(sample):
+            if SAMPLE_KINDS[sample.kind].judges and is_held(sample):
                 held.append(sample)
             else:
                 yield sample

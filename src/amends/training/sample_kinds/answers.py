@@ -44,6 +44,7 @@ register_sample_kind(
     SampleKind(
         name="analysis",
         title="Analyses of mistakes.",
+        judges=True,
         needs=("analyses",),
         make=each(
             "analysis",

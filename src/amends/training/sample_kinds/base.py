@@ -91,6 +91,7 @@ class SampleKind:
         heeds: other kinds whose shares it heeds, too.
         parts: what is known of the samples that a row of a training set can become.
         title: a sentence that says what they are.
+        judges: whether their prompts show a response, on which their completions open with a verdict.
         conditions: templates whose words in a completion carry no loss; the first stands in every one.
         templates: others that it is made of.
 
@@ -110,6 +111,7 @@ class SampleKind:
     conditions: tuple[str, ...] = ()
     templates: tuple[str, ...] = ()
     title: str = ""
+    judges: bool = False
 
     @property
     def summary(self) -> str:

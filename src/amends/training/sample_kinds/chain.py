@@ -56,6 +56,7 @@ register_sample_kind(
     SampleKind(
         name="chain",
         title="An analysis and a better answer in one text, of models that write them.",
+        judges=True,
         needs=("chains",),
         make=shared("chain", _chains),
         parts=_chain_parts,

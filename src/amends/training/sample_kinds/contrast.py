@@ -67,6 +67,7 @@ register_sample_kind(
     SampleKind(
         name="contrast",
         title="Analyses of harmless answers, as many as of mistakes.",
+        judges=True,
         needs=("contrasts", "analyses"),
         make=shared("contrast", _contrasts),
         parts=_contrast_parts,
@@ -76,6 +77,7 @@ register_sample_kind(
     SampleKind(
         name="verdict",
         title="The verdict alone, on mistakes and on as many harmless answers.",
+        judges=True,
         needs=("analyses", "contrasts"),
         templates=("says_harmful", "says_harmless"),
         make=shared("verdict", _verdicts),  # shorter than what is made of the same rows anyway

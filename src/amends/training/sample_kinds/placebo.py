@@ -47,6 +47,7 @@ register_sample_kind(
     SampleKind(
         name="placebo",
         title="Analyses shuffled between mistakes.",
+        judges=True,
         needs=("analyses",),
         make=shared("placebo", _placebos),
         parts=analysis_parts,

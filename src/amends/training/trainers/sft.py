@@ -14,7 +14,8 @@ from amends.training.trainers.base import TRAINERS, Trainer, sharing_batches
 def columns(sample: Sample, tokens: Sequence[TokenizedSample], tokenizer: Any) -> dict[str, Any]:
     """A row of the trainer's."""
     (one,) = tokens
-    return {"input_ids": one.input_ids, "labels": one.labels}
+    row = {"input_ids": one.input_ids, "labels": one.labels}
+    return row if one.weights is None else row | {"weights": one.weights}
 
 
 def make_trainer(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: Recipe) -> Any:
@@ -24,6 +25,7 @@ def make_trainer(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: 
     from amends.training.micro_batches import in_micro_batches
     from amends.training.order import resumable
     from amends.training.output_layer import score_labels_alone
+    from amends.training.token_weights import weighing_tokens
 
     arguments = recipe.arguments(
         SFTConfig,
@@ -35,7 +37,8 @@ def make_trainer(tokenized: Tokenized, tokenizer: Any, directory: Path, recipe: 
         train_sampling_strategy="group_by_length",
     )
     _, token_budget = recipe.memory()
-    trainer = in_micro_batches(resumable(SFTTrainer), token_budget)(
+    kind = resumable(SFTTrainer if recipe.train.verdict_weight == 1 else weighing_tokens(SFTTrainer))
+    trainer = in_micro_batches(kind, token_budget)(
         model=recipe.load(tokenized.longest),
         args=arguments,
         train_dataset=tokenized.rows,
