@@ -193,7 +193,7 @@ class Recipe:
             "lr_scheduler_type": "linear",
             "warmup_steps": int(train.warmup_share * steps),
             "weight_decay": 0.0,
-            "gradient_checkpointing": train.gradient_checkpointing,
+            "gradient_checkpointing": train.gradient_checkpointing is True,
             "use_cpu": device == "cpu",
             "bf16": best_dtype(device) == torch.bfloat16,
             "fp16": device == "cuda" and best_dtype(device) == torch.float16,
