@@ -15,6 +15,7 @@ from torch.distributed import TCPStore
 from two_epochs import PAIRS, SAMPLES, TRAIN, same_weights
 
 from amends.errors import InputError, TrainingError
+from amends.records import Message
 from amends.seeds import derive_seed
 from amends.training import processes, ranks
 from amends.training.fit import fit
@@ -157,6 +158,22 @@ def test_preferences_are_shared_out_too(kind: str, place: Path, tmp_path: Path) 
             assert len(one.pop("log")) == 1
             assert one.pop("trained_tokens") > 0
     assert_same_training(*found)
+
+
+def test_verdicts_that_weigh_more_are_shared_out_too(place: Path, tmp_path: Path) -> None:
+    """Three samples of a step of four are verdicts, so that one process has other weights than the other."""
+    said = [Message(role="assistant", content="The response is harmful because it hurts.")]
+    rows = [
+        one.model_copy(update={"kind": "analysis", "completion": said} if number % 4 else {})
+        for number, one in enumerate(SAMPLES[:4])
+    ]
+    train = TRAIN.model_copy(update={"max_steps": 6, "batch_size": 4, "verdict_weight": 20.0, "learning_rate": 0.1})
+    one, two = (
+        fit("sft", rows, tmp_path / str(number), Recipe(str(place / "model"), train, processes=number), "f")
+        for number in (1, 2)
+    )
+    assert one["log"][-1]["loss"] != pytest.approx(one["log"][0]["loss"], rel=0.01), "they do learn"
+    assert_same_training(one, two)
 
 
 def test_means_of_pieces_are_merged_over_processes(monkeypatch: pytest.MonkeyPatch) -> None:
