@@ -28,7 +28,7 @@ def on_one_directory(command: list[str], out: Path, count: int) -> dict[str, Any
     for process, said, _ in begun:
         process.join()
         ends.append((process.exitcode, said.read_text(errors="replace").strip().splitlines()[-1:]))
-    refused = [said for code, said in ends if code == 2 and said and ": held by process " in said[0]]
+    refused = [said for code, said in ends if code == 2 and said and ": held by " in said[0]]
     return {
         "finished": sum(code == 0 for code, _ in ends),
         "said who holds it": len(refused),

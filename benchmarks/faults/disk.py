@@ -2,9 +2,10 @@
 
     sudo python -m benchmarks.faults.disk [--trials 12] [--seed 0] [--json]
 
-Half of the trials are on a small file system of its own (tmpfs), which fills up and is then made larger. In the others
-every change of the disk from some moment on fails as on a full, a broken or a read-only device. A run must end with
-one line and without a traceback, and the same command must end with the bytes of an undisturbed run.
+Of four trials one is on a small file system of its own (tmpfs), which fills up and is then made larger. In one every
+change of the disk from some moment on fails as on a full, a broken or a read-only device. Two are on an ext4 whose
+device takes no write any more from some moment on, or which turns read-only, as it does where it finds an error. A run
+must end with one line and without a traceback, and the same command must end with the bytes of an undisturbed run.
 """
 
 import argparse
@@ -17,9 +18,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.faults.devices import break_off, checked, device, make_read_only, mounted
 from benchmarks.faults.runs import Disturbed, Ended, configuration, record_bytes, start
 
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT)
@@ -54,20 +57,29 @@ def trial(
     number: int, draw: random.Random, command: list[str], place: Path, whole: Path, events: int
 ) -> dict[str, Any]:
     """One run that meets a device and goes on. Returns what was done to it, and what was wrong."""
-    size = sum(path.stat().st_size for path in whole.rglob("*") if path.is_file())
-    out, beside = place / "run", place.parent
-    if number % 2:
+    out, beside, event = place / "run", place.parent, draw.randrange(events)
+    if number % 4 == 0:
+        size = sum(path.stat().st_size for path in whole.rglob("*") if path.is_file())
+        given = int(size * draw.uniform(0.02, 1.2))
+        with file_system(place, given):
+            ended = start(command, out, None, beside)
+            subprocess.run(["mount", "-o", f"remount,size={ROOM * size}", str(place)], check=True)
+            return {"error": "full", "bytes": given} | gone_on_with(ended, command, out, whole, beside)
+    if number % 4 == 1:
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir()
-        disturbed = Disturbed(event=draw.randrange(events), error=draw.choice(ERRORS))
-        ended = start(command, out, disturbed, beside)
-        what = {"error": errno.errorcode[disturbed.error or 0], "event": disturbed.event}
-        return what | gone_on_with(ended, command, out, whole, beside)
-    given = int(size * draw.uniform(0.02, 1.2))
-    with file_system(place, given):
-        ended = start(command, out, None, beside)
-        subprocess.run(["mount", "-o", f"remount,size={ROOM * size}", str(place)], check=True)
-        return {"error": "full", "bytes": given} | gone_on_with(ended, command, out, whole, beside)
+        error = draw.choice(ERRORS)
+        ended = start(command, out, Disturbed(event=event, error=error), beside)
+        return {"error": errno.errorcode[error], "event": event} | gone_on_with(ended, command, out, whole, beside)
+    with device() as before:
+        with mounted(before, place, "commit=1,errors=remount-ro"):
+            breaks = partial(break_off, before.file) if number % 4 == 2 else partial(make_read_only, before.loop)
+            ended = start(command, out, Disturbed(event=event, also=breaks, number=0), beside)
+        with device(before) as after:
+            problem = checked(after)
+            with mounted(after, place):
+                found = {"error": breaks.func.__name__, "event": event, "file system": problem}
+                return found | gone_on_with(ended, command, out, whole, beside)
 
 
 def gone_on_with(ended: Ended, command: list[str], out: Path, whole: Path, beside: Path) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """Kills real runs at random moments, and looks whether they end with the bytes of one that was never interrupted.
 
-    python -m benchmarks.faults.kills [--trials 20] [--model tiny|embedded] [--seed 0] [--out DIR] [--json]
+    python -m benchmarks.faults.kills [--trials 20] [--model tiny|embedded] [--with KEY=VALUE] [--seed 0]
+        [--out DIR] [--json]
 
 A trial interrupts a run again and again: by SIGKILL after some seconds or at an event on the disk, by SIGTERM, by
 Ctrl-C. Every third one goes from settings A to B, is killed there, and goes back to A and to B. What a trial found is
-kept in DIR, so that the campaign goes on where it was interrupted itself.
+kept in DIR, so that the campaign goes on where it was interrupted itself. With `--with executor=ray` or
+`--with train.processes=2` all of its runs are so, the undisturbed one, too.
 """
 
 import argparse
@@ -130,15 +132,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=20, help="runs that are interrupted (20)")
     parser.add_argument("--model", choices=("tiny", "embedded"), default="tiny", help="whose runs (tiny)")
+    parser.add_argument("--with", dest="more", action="append", default=[], help="a setting of all its runs")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (0)")
     parser.add_argument("--out", type=Path, default=Path("runs/faults/kills"), help="what was found")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    kept = options.out / f"{options.model}-{options.seed}.jsonl"
+    kept = options.out / f"{'-'.join([options.model, *options.more, str(options.seed)])}.jsonl"
     found = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
     with tempfile.TemporaryDirectory(prefix="amends-kills-") as directory:
-        campaign = Campaign(Path(directory), configuration(options.model, Path(directory)))
+        command = [*configuration(options.model, Path(directory)), *options.more]
+        campaign = Campaign(Path(directory), command)
         campaign.expected()
         seconds = whole_seconds(Path(directory) / "whole-a")
         for trial in range(len(found), options.trials):

@@ -235,3 +235,18 @@ def test_a_damaged_batch_of_arrow_is_refused(tmp_path: Path) -> None:
     place = content.rindex(offsets, 0, content.rindex(b"How?"))
     path.write_bytes(content[:place] + struct.pack("<ii", 0, -5) + content[place + len(offsets) :])
     assert "cannot be read as Arrow after row 0" in refusal(path)
+
+
+def test_a_batch_of_arrow_that_says_to_be_larger_than_memory_is_refused(tmp_path: Path) -> None:
+    """Found by fuzzing: one damaged byte of a length, and pyarrow asks for so much."""
+    import pyarrow
+
+    path, table = tmp_path / "x.arrow", pyarrow.table({"prompt": ["How?"]})
+    with pyarrow.OSFile(str(path), "wb") as file, pyarrow.ipc.new_stream(file, table.schema) as stream:
+        stream.write_table(table)
+    content = path.read_bytes()
+    _, batch = pyarrow.ipc.MessageReader.open_stream(content)
+    length = struct.pack("<q", batch.body.size)
+    assert length in content
+    path.write_bytes(content.replace(length, struct.pack("<q", 1 << 60), 1))
+    assert "after row 0 (it asks for more memory than there is)" in refusal(path)

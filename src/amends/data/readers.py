@@ -146,8 +146,10 @@ def _read_batches(path: Path, batches: Iterator[Any], called: str) -> Iterator[R
             for values in batch.to_pylist():
                 number += 1
                 yield RawRow(number, f"{path}: row {number}", with_class_names(values, classes))
-    except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
-        reason = f"{path}: cannot be read as {called} after row {number} ({error})"
+    # A damaged length asks for more memory than there is; that error says nothing of itself.
+    except (pyarrow.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
+        said = str(error) or "it asks for more memory than there is"
+        reason = f"{path}: cannot be read as {called} after row {number} ({said})"
         raise InputError(f"{reason}; check that it is complete, or write it again") from error
 
 

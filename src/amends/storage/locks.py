@@ -50,10 +50,13 @@ def _hold(lock: Path, what: Path) -> AbstractContextManager[object]:
     for _ in range(ATTEMPTS):
         try:
             return holding.acquire(blocking=False)
-        except (Timeout, FileNotFoundError):
+        except FileNotFoundError:
+            continue  # nobody holds it: its name is gone again, or over a network not there yet
+        except Timeout:
             with suppress(FileNotFoundError):
-                holder = lock.read_text(errors="replace").strip() or "another process"
-                reason = f"held by process {holder}; wait until it ends, or choose another output with --out"
+                number = lock.read_text(errors="replace").strip()
+                holder = f"process {number}" if number else "another process"
+                reason = f"held by {holder}; wait until it ends, or choose another output with --out"
                 raise StoreError(f"{what}: {reason}") from None
     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(lock))
 
