@@ -32,3 +32,14 @@ def test_a_warmup_takes_no_step_from_a_few(tmp_path: Path, steps: int, warmup: i
     """The rate is 0 in its first step: of one step nothing would be left."""
     found = Recipe("embedded", TrainSettings(warmup_share=0.05)).arguments(Several, tmp_path, 0.1, steps)
     assert found.given["warmup_steps"] == warmup
+
+
+@pytest.mark.parametrize(
+    ("named", "taken"),
+    [("q_proj", ["q_proj"]), ("all-linear", "all-linear"), (".*(q|v)_proj", ".*(q|v)_proj"), (["o_proj"], ["o_proj"])],
+)
+def test_one_layer_may_be_named_as_a_text(named: str | list[str], taken: str | list[str]) -> None:
+    """PEFT takes a text for a pattern of whole paths; the layers that its error named were refused again."""
+    train = TrainSettings(target_modules=named)
+    assert train.target_modules == taken
+    Recipe("embedded", train).check()

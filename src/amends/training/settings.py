@@ -3,7 +3,7 @@
 import math
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from amends.settings import Settings
@@ -86,6 +86,12 @@ class TrainSettings(Settings):
         description="Where losses are also reported, as transformers names it: `trackio`, `tensorboard`, `wandb` or "
         "`mlflow`. Each is a package (`amends[trackers]` has all), and some send what they get to a server.",
     )
+
+    @field_validator("target_modules")
+    @classmethod
+    def _one_name(cls, value: str | list[str]) -> str | list[str]:
+        """One name is a list of one: PEFT takes a text for a pattern of whole paths, and `v_proj` alone is no layer."""
+        return [value] if isinstance(value, str) and value.isidentifier() else value
 
     @model_validator(mode="after")
     def _one_budget(self) -> "TrainSettings":
