@@ -56,6 +56,7 @@ def test_more_refusals_are_worse_and_what_is_not_clear_is_neither() -> None:
 
 def test_the_cost_is_that_of_the_system_that_the_finding_is_about() -> None:
     row = {"method": "mine", "inference": "guided", "suite": "safe", "kind": "over-refusal", "n": 24}
+    row |= {"truncated_rate": 0.04, "mean_words": 25.0}  # which are for tables: a sentence has enough numbers
     systems = [SystemRow.model_validate(row | {"refusal_rate": 0.25, "method": name}) for name in ("mine", "sft")]
     moved = compared(b="vanilla/guided", suite="safe", metric="refusal_rate", primary=False)
     (text,) = cost_texts(results(compared(), moved, systems=systems))

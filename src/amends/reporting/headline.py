@@ -13,9 +13,9 @@ from amends.reporting.wording import (
     SystemName,
     detectable_text,
     difference_text,
+    estimate_text,
     finding,
     is_clear,
-    value_text,
 )
 
 REMINDER = {"guided": "with the reminder", "unguided": "without the reminder"}
@@ -187,7 +187,7 @@ def _cost_of(results: Results, row: SystemRow, metric: Metric) -> str:
         for one in results.comparisons
         if (one.a, one.b, one.suite, one.metric) == (row.system, untouched_of(row), row.suite, metric.name)
     )
-    return f"{what}: {value_text(row, metric.name)}{next(moved, '')}."
+    return f"{what}: {estimate_text(row, metric.name)}{next(moved, '')}."
 
 
 def _agreement_words(facts: Any) -> str | None:

@@ -31,12 +31,16 @@ def value_text(row: SystemRow | None, metric: str) -> str:
     """A metric with its interval: `85.0 [76.7, 90.7]`. Of rates in percent, with what is unscored and the length."""
     if row is None:
         return NOTHING
+    return estimate_text(row, metric) + (_length(row) if METRICS[metric].of_answers else "")
+
+
+def estimate_text(row: SystemRow, metric: str) -> str:
+    """The same without the length, for a sentence."""
     value, interval, shown = row.value(metric), row.interval(metric), METRICS[metric].shown
     text = NOTHING if value is None else _number(value, shown)
     if interval:
         text += f" [{_number(interval[0], shown)}, {_number(interval[1], shown)}]"
-    text += _unscored(row, row.answers_a_prompt) if METRICS[metric].of_verdicts else ""
-    return text + (_length(row) if METRICS[metric].of_answers else "")
+    return text + (_unscored(row, row.answers_a_prompt) if METRICS[metric].of_verdicts else "")
 
 
 def success_text(row: SystemRow | CategoryRow | None, answers_a_prompt: int) -> str:
