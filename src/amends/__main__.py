@@ -1,6 +1,5 @@
 """Entry point: turns errors into one message and an exit code."""
 
-import logging
 import os
 import signal
 import sys
@@ -20,7 +19,6 @@ def main() -> None:
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # each of its retries is a line
     os.environ.setdefault("TQDM_DISABLE", "1")  # amends shows its own progress
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # what torch's own code advises
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # what it advises when PEFT imports it
     from amends.errors import AmendsError, memory_is_full
     from amends.text.display import for_terminal
     from amends.training.environment import follows, prepare

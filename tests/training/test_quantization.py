@@ -1,5 +1,6 @@
 """A base in 4 bits: what it takes of memory, what is refused, and, where bitsandbytes is, that it trains."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from amends.config.reading import load_configuration
 from amends.errors import ConfigError, InputError
 from amends.models.hf import LocalModel
+from amends.models.libraries import quiet_libraries
 from amends.models.size import Size
 from amends.models.source import find_model
 from amends.models.weights import weights_digest
@@ -125,3 +127,9 @@ def test_gradients_are_the_same_after_it_has_answered(tmp_path: Path) -> None:
     after = gradients()
     assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
     assert any(one.abs().max() > 0 for one in before[:2]), "the first layer is reached"
+
+
+def test_what_the_package_advises_is_left_out_however_amends_is_used() -> None:
+    """PEFT imports it in each training, and on some processors it advises another package each time."""
+    quiet_libraries()
+    assert not logging.getLogger("bitsandbytes.backends.cpu.ops").isEnabledFor(logging.WARNING)

@@ -15,7 +15,7 @@ def quiet_libraries() -> None:
         warnings.filterwarnings("ignore", category=category, module=r"(transformers|trl|peft)\..*")
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
-    for name in ("trl", "peft", "accelerate", "datasets"):
+    for name in ("trl", "peft", "accelerate", "datasets", "bitsandbytes"):
         logging.getLogger(name).setLevel(logging.ERROR)
     if os.environ.get("WANDB_MODE") == "offline":  # importing it prints a line; standard output has the result alone
         with redirect_stdout(sys.stderr):
