@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from written_rows import ASSISTANT, BAD, PKU, SHAREGPT, SYSTEM, USER, WHY, conversation
 
+from amends.data.layouts.values import nested
 from amends.data.mapping import map_row
 from amends.errors import InputError
 from amends.records import Conversation
@@ -115,3 +116,10 @@ def test_an_image_in_a_message_is_refused() -> None:
     parts = [{"type": "image_url", "image_url": "x"}, PARTS[0]]
     with pytest.raises(InputError, match="text as content"):
         map_row({"messages": [{"role": "user", "content": parts}]}, None, 1)
+
+
+@pytest.mark.parametrize("text", ["{[]: 1}", "[{[]}]", "[{{}: 2}, 1]", "[1", "[" * 9_999])
+def test_what_looks_like_a_list_and_is_none_stays_a_text(text: str) -> None:
+    """Python has errors of many kinds for what it cannot read; keys that cannot be hashed are of another one."""
+    assert nested(text) == text
+    assert map_row({"prompt": text}, None, 1)["prompt"] == text

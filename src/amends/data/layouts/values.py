@@ -68,7 +68,7 @@ def nested(value: Any) -> Any:
     for parse in (json.loads, _parse_python):
         try:
             found = parse(value)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
+        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):  # {[]: 1} is a type error in Python
             continue
         return found if isinstance(found, list | dict) else value
     return value
