@@ -53,6 +53,11 @@ class _Led:
 
 
 _led: _Led | None = None
+_broken: list[Any] = []
+"""Groups that lost a process. Their last holder, an error's traceback, would free them while it holds Python's lock.
+
+torch then waits for gloo's threads, and these for the lock, to free tensors of the collective operation that failed.
+"""
 
 
 @contextmanager
@@ -236,6 +241,9 @@ def _group(store: Any, number: int, rank: int, processes: int) -> Iterator[None]
     )
     try:
         yield
+    except BaseException:
+        _broken.append(dist.group.WORLD)
+        raise
     finally:
         dist.destroy_process_group()
         _forget()
