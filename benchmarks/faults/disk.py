@@ -8,9 +8,7 @@ device takes no write any more from some moment on, or which turns read-only, as
 must end with one line and without a traceback, and the same command must end with the bytes of an undisturbed run.
 """
 
-import argparse
 import errno
-import json
 import random
 import shutil
 import subprocess
@@ -23,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.faults.devices import break_off, checked, device, make_read_only, mounted
-from benchmarks.faults.runs import Disturbed, Ended, configuration, record_bytes, start
+from benchmarks.faults.runs import Disturbed, Ended, configuration, start
+from benchmarks.faults.trials import kept_trials, shown, trials_parser, wrong_afterwards
 
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT)
 ROOM = 4  # times what a whole run takes
@@ -85,38 +84,23 @@ def trial(
 def gone_on_with(ended: Ended, command: list[str], out: Path, whole: Path, beside: Path) -> dict[str, Any]:
     """How the run ended, and whether the same command ends with the bytes of an undisturbed one."""
     problems = list(problems_of(ended, out)) if ended.code or "Traceback" in ended.said else []
-    again = start(command, out, None, beside)
-    if again.code:
-        problems.append(f"is not gone on with: {again.said[-600:]}")
-    elif record_bytes(out) != record_bytes(whole):
-        problems.append("ends with other bytes")
+    problems += wrong_afterwards(start(command, out, None, beside), out, whole)
     return {"code": ended.code, "said": ended.said.strip().splitlines()[-1:], "problems": problems}
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=12, help="runs (12)")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments (0)")
-    parser.add_argument("--out", type=Path, default=Path("runs/faults/disk"), help="what was found")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    kept = options.out / f"{options.seed}.jsonl"
-    found = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
-    with tempfile.TemporaryDirectory(prefix="amends-disk-") as directory:
-        command, whole = configuration("tiny", Path(directory)), Path(directory) / "whole"
-        undisturbed = start(command, whole)
-        for number in range(len(found), options.trials):
-            draw = random.Random(f"{options.seed} {number}")
-            found.append(trial(number, draw, command, Path(directory) / "place", whole, undisturbed.events))
-            with kept.open("a") as stream:
-                stream.write(json.dumps(found[-1]) + "\n")
-            print(found[-1], file=sys.stderr, flush=True)
+    options = trials_parser(__doc__, 12, "disk").parse_args()
+    with tempfile.TemporaryDirectory(prefix="amends-disk-") as name:
+        directory = Path(name)
+        command, whole = configuration("tiny", directory), directory / "whole"
+        events = start(command, whole).events
+        found = kept_trials(
+            options, "all", lambda number, draw: trial(number, draw, command, directory / "place", whole, events)
+        )
     failed = [one for one in found if one["problems"]]
     met = sum(one["code"] != 0 for one in found)
     table = {"runs": len(found), "met their device": met, "ended right and were gone on with": len(found) - len(failed)}
-    print(json.dumps(table | {"failed": failed}, indent=2) if options.json else f"{table}\n{failed or ''}")
-    return int(bool(failed))
+    return shown(table, failed, options.json)
 
 
 if __name__ == "__main__":

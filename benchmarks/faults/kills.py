@@ -9,7 +9,6 @@ kept in DIR, so that the campaign goes on where it was interrupted itself. With 
 `--with train.processes=2` all of its runs are so, the undisturbed one, too.
 """
 
-import argparse
 import json
 import random
 import shutil
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.faults.runs import Disturbed, Ended, configuration, newest, record_bytes, start
+from benchmarks.faults.trials import kept_trials, trials_parser
 
 MOST_INTERRUPTIONS = 6  # of one run, after which it may end
 MOST_SECONDS = 5.0  # from SIGTERM or Ctrl-C to the end
@@ -129,35 +129,32 @@ def compare(campaign: Campaign, setting: str, out: Path) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=20, help="runs that are interrupted (20)")
+    parser = trials_parser(__doc__, 20, "kills")
     parser.add_argument("--model", choices=("tiny", "embedded"), default="tiny", help="whose runs (tiny)")
     parser.add_argument("--with", dest="more", action="append", default=[], help="a setting of all its runs")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments (0)")
-    parser.add_argument("--out", type=Path, default=Path("runs/faults/kills"), help="what was found")
-    parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    kept = options.out / f"{'-'.join([options.model, *options.more, str(options.seed)])}.jsonl"
-    found = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
     with tempfile.TemporaryDirectory(prefix="amends-kills-") as directory:
         command = [*configuration(options.model, Path(directory)), *options.more]
         campaign = Campaign(Path(directory), command)
         campaign.expected()
         seconds = whole_seconds(Path(directory) / "whole-a")
-        for trial in range(len(found), options.trials):
-            draw = random.Random(f"{options.seed} {trial}")
-            one: dict[str, Any] = {"trial": trial, "interruptions": [], "failed": ""}
+
+        def trial(number: int, draw: random.Random) -> dict[str, Any]:
+            one: dict[str, Any] = {"trial": number, "interruptions": [], "failed": ""}
             try:
-                for interruption in (there_and_back if trial % 3 == 2 else interrupted)(campaign, draw, seconds):
+                for interruption in (there_and_back if number % 3 == 2 else interrupted)(campaign, draw, seconds):
                     one["interruptions"].append(interruption)
             except Failed as error:
                 one["failed"] = str(error)
-                shutil.copytree(campaign.directory / "run", options.out / f"failed-{trial}", dirs_exist_ok=True)
-            found.append(one)
-            with kept.open("a") as stream:
-                stream.write(json.dumps(one) + "\n")
-            print(f"trial {trial}: {len(one['interruptions'])} interruptions {one['failed']}", file=sys.stderr)
+                shutil.copytree(campaign.directory / "run", options.out / f"failed-{number}", dirs_exist_ok=True)
+            return one
+
+        found = kept_trials(
+            options,
+            "-".join([options.model, *options.more]),
+            trial,
+            lambda one: f"trial {one['trial']}: {len(one['interruptions'])} interruptions {one['failed']}",
+        )
     return report(found, options.json)
 
 

@@ -11,8 +11,6 @@ With --lost, which needs no root, no device is cut: the run empties all files th
 itself. Unlike a kernel, which writes most of them in the end, this loses all of them each time.
 """
 
-import argparse
-import json
 import random
 import shutil
 import sys
@@ -24,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.faults.devices import JOURNALS, break_off, checked, device, mounted, why_not
-from benchmarks.faults.runs import Disturbed, Ended, configuration, newest, record_bytes, start
+from benchmarks.faults.runs import Disturbed, configuration, newest, start
+from benchmarks.faults.trials import kept_trials, shown, trials_parser, wrong_afterwards
 
 MOST_CUTS = 3  # of one run, one after another
 
@@ -33,15 +32,6 @@ def empty_files(directory: Path) -> int:
     """How many files of a run were lost: they have a name and no bytes. Nobody waits for the words in a lock."""
     files = (path for path in directory.rglob("*") if path.is_file() and path.suffix != ".lock")
     return sum(not path.stat().st_size for path in files)
-
-
-def problem_of(again: Ended, out: Path, whole: Path) -> str:
-    """What is wrong with a run that was gone on with, if anything."""
-    if again.code:
-        return f"is not gone on with: {again.said[-1000:]}"
-    found, expected = record_bytes(out), record_bytes(whole)
-    differing = sorted(name for name in expected.keys() | found.keys() if found.get(name) != expected.get(name))
-    return f"differs from an undisturbed run: {', '.join(differing)}" if differing else ""
 
 
 def cut(journal: str, moment: Disturbed, command: list[str], place: Path, whole: Path) -> dict[str, Any]:
@@ -60,8 +50,8 @@ def cut(journal: str, moment: Disturbed, command: list[str], place: Path, whole:
             problem = checked(after)
             with mounted(after, place):
                 empty = empty_files(place)
-                again = start(command, out, None, beside)
-                problem = problem or problem_of(again, out, whole)
+                wrong = wrong_afterwards(start(command, out, None, beside), out, whole)
+                problem = problem or "".join(wrong)
     return found | {"empty": empty, "problem": problem}
 
 
@@ -76,23 +66,21 @@ def lost(draw: random.Random, command: list[str], place: Path, whole: Path, even
             break
         empty += empty_files(out)
     again = start(command, out)
-    return {"events": moments, "empty": empty, "code": again.code, "problem": problem_of(again, out, whole)}
+    return {
+        "events": moments,
+        "empty": empty,
+        "code": again.code,
+        "problem": "".join(wrong_afterwards(again, out, whole)),
+    }
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=20, help="runs (20)")
+    parser = trials_parser(__doc__, 20, "power")
     parser.add_argument("--lost", action="store_true", help="no device: what was not waited for is lost")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments (0)")
-    parser.add_argument("--out", type=Path, default=Path("runs/faults/power"), help="what was found")
-    parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     if not options.lost and (reason := why_not()):
         print(f"{reason}; --lost does without", file=sys.stderr)
         return 2
-    options.out.mkdir(parents=True, exist_ok=True)
-    kept = options.out / f"{'lost' if options.lost else 'cut'}-{options.seed}.jsonl"
-    found = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
     with tempfile.TemporaryDirectory(prefix="amends-power-") as directory:
         command, whole = configuration("tiny", Path(directory)), Path(directory) / "whole"
         start(command, Path(directory) / "warm")  # the first one loads the libraries, too
@@ -100,17 +88,15 @@ def main() -> int:
         events = start(command, whole).events
         seconds = time.monotonic() - began
         place.mkdir()
-        for number in range(len(found), options.trials):
-            draw = random.Random(f"{options.seed} {number}")
+
+        def trial(number: int, draw: random.Random) -> dict[str, Any]:
             if options.lost:
-                found.append(lost(draw, command, place, whole, events))
-            else:
-                at_event = Disturbed(event=draw.randrange(events))
-                moment = at_event if draw.random() < 0.5 else Disturbed(seconds=draw.uniform(0, seconds))
-                found.append(cut(JOURNALS[number % len(JOURNALS)], moment, command, place, whole))
-            with kept.open("a") as stream:
-                stream.write(json.dumps(found[-1]) + "\n")
-            print(found[-1], file=sys.stderr, flush=True)
+                return lost(draw, command, place, whole, events)
+            at_event = Disturbed(event=draw.randrange(events))
+            moment = at_event if draw.random() < 0.5 else Disturbed(seconds=draw.uniform(0, seconds))
+            return cut(JOURNALS[number % len(JOURNALS)], moment, command, place, whole)
+
+        found = kept_trials(options, "lost" if options.lost else "cut", trial)
     failed = [one for one in found if one["problem"]]
     table = {
         "runs": len(found),
@@ -118,8 +104,7 @@ def main() -> int:
         "lost files": sum(one["empty"] for one in found),
         "as undisturbed": len(found) - len(failed),
     }
-    print(json.dumps(table | {"failed": failed}, indent=2) if options.json else f"{table}\n{failed or ''}")
-    return int(bool(failed))
+    return shown(table, failed, options.json)
 
 
 if __name__ == "__main__":

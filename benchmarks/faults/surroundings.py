@@ -8,7 +8,6 @@ end in a line that says what is wrong, or with the bytes of an undisturbed one. 
 where only the clock jumps it must end well. Afterwards the same command must end with the same bytes. It needs gcc.
 """
 
-import argparse
 import json
 import random
 import re
@@ -22,6 +21,7 @@ from typing import Any
 
 from benchmarks.faults.interposed import What, interpose, why_not
 from benchmarks.faults.runs import Disturbed, Ended, configuration, record_bytes, start
+from benchmarks.faults.trials import kept_trials, shown, trials_parser, wrong_afterwards
 
 KINDS = tuple(what for what in What if what is not What.NOTHING)
 MOST_CALLS = {What.WRITES: 500, What.SYNCS: 500, What.READS: 3000}  # a whole run of the tiny model has some more
@@ -58,49 +58,36 @@ def trial(what: What, draw: random.Random, command: list[str], out: Path, whole:
     number = draw.randrange(MOST_CALLS.get(what, 1 << 20))
     ended = start(command, out, Disturbed(what=what, of_what=number))
     problems = list(problems_of(what, ended, out, whole))
-    again = start(command, out)
-    if again.code:
-        problems.append(f"is not gone on with: {again.said[-1000:]}")
-    elif record_bytes(out) != record_bytes(whole):
-        problems.append("ends with other bytes afterwards")
+    problems += wrong_afterwards(start(command, out), out, whole)
     said = ended.said.strip().splitlines()[-1:] if ended.code else []
     return {"what": what.name, "number": number, "code": ended.code, "said": said, "problems": problems}
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=24, help="runs (24)")
+    parser = trials_parser(__doc__, 24, "surroundings")
     parser.add_argument("--only", default="", help="kinds with this text in their names")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments (0)")
-    parser.add_argument("--out", type=Path, default=Path("runs/faults/surroundings"), help="what was found")
-    parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     if reason := why_not():
         print(reason, file=sys.stderr)
         return 2
-    options.out.mkdir(parents=True, exist_ok=True)
     kinds = [what for what in KINDS if options.only.upper() in what.name]
-    kept = options.out / f"{options.only or 'all'}-{options.seed}.jsonl"
-    found = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
     with tempfile.TemporaryDirectory(prefix="amends-surroundings-") as name:
         directory = Path(name)
         interpose(directory)
         command, whole = configuration("tiny", directory), directory / "whole"
         start(command, whole)
-        for number in range(len(found), options.trials):
-            draw = random.Random(f"{options.seed} {number}")
-            found.append(trial(kinds[number % len(kinds)], draw, command, directory / "run", whole))
-            with kept.open("a") as stream:
-                stream.write(json.dumps(found[-1]) + "\n")
-            print(found[-1], file=sys.stderr, flush=True)
+        found = kept_trials(
+            options,
+            options.only or "all",
+            lambda number, draw: trial(kinds[number % len(kinds)], draw, command, directory / "run", whole),
+        )
     failed = [one for one in found if one["problems"]]
     table = {
         "runs": dict(Counter(one["what"] for one in found)),
         "ended in a line": dict(Counter(one["what"] for one in found if one["code"])),
         "right": len(found) - len(failed),
     }
-    print(json.dumps(table | {"failed": failed}, indent=2) if options.json else f"{table}\n{failed or ''}")
-    return int(bool(failed))
+    return shown(table, failed, options.json)
 
 
 if __name__ == "__main__":
