@@ -8,8 +8,8 @@ import threading
 MEMORY_IS_FULL = (
     "the memory is full; what is finished is kept. In training lower train.micro_batch_tokens, or set "
     "train.gradient_checkpointing=true (of `amends train`: --micro-batch-tokens, --gradient-checkpointing true); "
-    "elsewhere "
-    "use a smaller model (a local gate lies beside it), or a GPU that nothing else uses (CUDA_VISIBLE_DEVICES)"
+    "elsewhere use a smaller model (a local gate lies beside it), or a GPU that nothing else uses "
+    "(CUDA_VISIBLE_DEVICES)"
 )
 
 
