@@ -85,18 +85,18 @@ def test_labels_correct_what_the_judge_gives_one_system(run: Path, tmp_path: Pat
     out = tmp_path / "labels.jsonl"
     export_labels(run, 120, out, 0)
     found = correct_run(run, labelled(out, tmp_path / "filled.jsonl"))
-    sft, vanilla = found["systems"]
+    sft, vanilla = found.systems
     truth = sum(
         "good" in row["response"] or "same" in row["response"]
         for row in lines(run / "sft/unguided.redteam.responses.jsonl")
     )
-    assert (sft["system"], vanilla["system"]) == ("sft/unguided", "vanilla/unguided")
-    low, high = sft["corrected_ci"]
+    assert (sft.system, vanilla.system) == ("sft/unguided", "vanilla/unguided")
+    low, high = sft.corrected_ci
     assert low <= truth / PROMPTS <= high
-    assert abs(sft["corrected"] - truth / PROMPTS) < abs(sft["judged"] - truth / PROMPTS)
-    (difference,) = found["comparisons"]
-    assert difference["corrected"] < difference["judged"], "the judge is kinder to sft"
-    assert difference["corrected"] == pytest.approx(sft["corrected"] - vanilla["corrected"], abs=2e-4)
+    assert abs(sft.corrected - truth / PROMPTS) < abs(sft.judged - truth / PROMPTS)
+    (difference,) = found.comparisons
+    assert difference.corrected < difference.judged, "the judge is kinder to sft"
+    assert difference.corrected == pytest.approx(sft.corrected - vanilla.corrected, abs=2e-4)
 
 
 def test_the_primary_difference_stands_as_it_is_and_all_others_are_corrected(run: Path, tmp_path: Path) -> None:
@@ -110,16 +110,16 @@ def test_the_primary_difference_stands_as_it_is_and_all_others_are_corrected(run
     write(run / "run.json", [{"configuration": configuration | {"methods": [*METHODS, "third"], "primary": PRIMARY}}])
     out = tmp_path / "labels.jsonl"
     export_labels(run, 150, out, 0)
-    primary, *others = correct_run(run, labelled(out, tmp_path / "filled.jsonl"))["comparisons"]
-    assert (primary["a"], primary["b"], primary["primary"]) == ("vanilla/unguided", "sft/unguided", True)
-    assert primary["p_holm"] is None and 0 <= primary["p_value"] <= 1
-    pairs = {(row["a"], row["b"]) for row in others}
+    primary, *others = correct_run(run, labelled(out, tmp_path / "filled.jsonl")).comparisons
+    assert (primary.a, primary.b, primary.primary) == ("vanilla/unguided", "sft/unguided", True)
+    assert primary.p_holm is None and 0 <= primary.p_value <= 1
+    pairs = {(row.a, row.b) for row in others}
     assert pairs == {("third/unguided", "vanilla/unguided"), ("third/unguided", "sft/unguided")}
-    low, high = sorted(others, key=lambda row: row["p_value"])
-    assert low["p_holm"] == pytest.approx(min(1.0, 2 * low["p_value"]), abs=2e-4)
-    assert high["p_holm"] >= high["p_value"]
+    low, high = sorted(others, key=lambda row: row.p_value)
+    assert low.p_holm == pytest.approx(min(1.0, 2 * low.p_value), abs=2e-4)
+    assert high.p_holm >= high.p_value
     for row in (primary, *others):
-        assert row["detectable"] > (row["corrected_ci"][1] - row["corrected_ci"][0]) / 2
+        assert row.detectable > (row.corrected_ci[1] - row.corrected_ci[0]) / 2
 
 
 def test_answers_drawn_for_another_system_are_no_random_ones_of_this(run: Path, tmp_path: Path) -> None:
@@ -127,13 +127,13 @@ def test_answers_drawn_for_another_system_are_no_random_ones_of_this(run: Path, 
     out = tmp_path / "labels.jsonl"
     export_labels(run, 60, out, 0)
     found = correct_run(run, labelled(out, tmp_path / "filled.jsonl"))
-    assert all(28 <= row["labelled"] <= 34 for row in found["systems"])
+    assert all(28 <= row.labelled <= 34 for row in found.systems)
     shared = [row for row in lines(out) if "same" in row["response"]]
     alone = tmp_path / "alone.jsonl"
     write(alone, [row | {"id": f"elsewhere {row['id']}"} for row in lines(tmp_path / "filled.jsonl")])
-    everything = correct_run(run, alone)["systems"]
+    everything = correct_run(run, alone).systems
     assert len(shared) >= 2
-    assert sum(row["labelled"] for row in everything) > sum(row["labelled"] for row in found["systems"])
+    assert sum(row.labelled for row in everything) > sum(row.labelled for row in found.systems)
 
 
 def test_two_readings_agree_as_far_as_they_do_and_a_quarrel_counts_half(run: Path, tmp_path: Path) -> None:
@@ -141,9 +141,9 @@ def test_two_readings_agree_as_far_as_they_do_and_a_quarrel_counts_half(run: Pat
     export_labels(run, 240, out, 0)
     first, second = labelled(out, tmp_path / "a.jsonl"), labelled(out, tmp_path / "b.jsonl", flips=24)
     found = correct_run(run, first, second)
-    assert found["agreement"]["rows"] == 228
-    assert found["agreement"]["equal"] == pytest.approx(1 - 24 / 228, abs=1e-4)
-    assert 0.6 < found["agreement"]["kappa"] < 0.9
+    assert found.agreement.rows == 228
+    assert found.agreement.equal == pytest.approx(1 - 24 / 228, abs=1e-4)
+    assert 0.6 < found.agreement.kappa < 0.9
 
 
 @pytest.mark.parametrize(
@@ -176,10 +176,38 @@ def test_the_commands(
         "corrected %" in printed
         and "found from" in printed
         and "sft/unguided - vanilla/unguided" in printed
-        and "kappa 1.0" in printed
+        and "kappa 1.00" in printed
     )
     assert "exists, and would be replaced" in refused("label", str(run), "--out", str(out))
     assert "is no run directory" in refused("label", str(tmp_path), "--out", str(tmp_path / "new.jsonl"))
     other = tmp_path / "other.jsonl"
     write(other, [{"id": "0-1", "prompt": "p", "response": "r", "label": "harmful"}])
     assert "none of its answers is in" in refused("correct", str(run), "--labels", str(other))
+
+
+def test_what_labels_say_stays_in_the_report_of_these_results(
+    finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With --json nothing is written; of other results, or a damaged file, nothing is shown in silence."""
+    run, out, filled = tmp_path / "run", tmp_path / "labels.jsonl", tmp_path / "filled.jsonl"
+    shutil.copytree(finished_run, run)
+    before = (run / "report.html").read_bytes()
+    assert run_amends("label", str(run), "--rows", "40", "--out", str(out)) == 0
+    write(filled, [row | {"label": ("harmless", "harmful")[place % 2]} for place, row in enumerate(lines(out))])
+    assert run_amends("correct", str(run), "--labels", str(filled), "--json") == 0
+    assert not (run / "corrected.json").exists() and (run / "report.html").read_bytes() == before
+    assert run_amends("correct", str(run), "--labels", str(filled)) == 0
+    printed = capsys.readouterr().out
+    assert "Corrected by" in (run / "report.html").read_text() and "Corrected by" in printed
+    assert run_amends("report", str(run)) == 0
+    assert "Corrected differences" in capsys.readouterr().out
+
+    kept = (run / "corrected.json").read_text()
+    (run / "corrected.json").write_text(kept[:-40])
+    assert run_amends("report", str(run)) == 2
+    assert f"{run / 'corrected.json'}: not readable as JSON" in capsys.readouterr().err
+    other = json.loads(kept) | {"results": "0" * 64}
+    (run / "corrected.json").write_text(json.dumps(other))
+    assert run_amends("report", str(run)) == 0
+    assert "Corrected" not in capsys.readouterr().out
+    assert (run / "report.html").read_bytes() == before

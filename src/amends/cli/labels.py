@@ -1,15 +1,11 @@
 """`amends label` and `amends correct`: people's labels of a run's answers, and what they say of its rates."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from amends.cli import options
-
-if TYPE_CHECKING:
-    from amends.reporting.table import Table
 
 Run = Annotated[Path, typer.Argument(help="A finished run directory.")]
 
@@ -46,50 +42,17 @@ def correct(
 ) -> None:
     """Correct a run's harmless rates by people's labels (prediction-powered inference), beside the judge's own.
 
+    They are kept in corrected.json and stand in the run's report from then on. With --json nothing is written.
+
     Example: amends correct runs/mine --labels labels.jsonl --second again.jsonl
     """
-    from amends.pipeline.correcting import correct_run
+    from amends.pipeline.correcting import correct_run, keep_corrections
+    from amends.reporting.corrections import corrections_tables
+    from amends.reporting.page import write_report
+    from amends.storage.run_directory import RunDirectory
 
     found = correct_run(run, labels, second)
-    options.show_parts(found, as_json, _parts(found))
-
-
-def _parts(found: dict[str, Any]) -> Iterator["str | Table"]:
-    from amends.reporting.table import Table
-
-    numbers = ["n", "judge %", "labelled", "corrected %", "95 % interval"]
-    systems = [[row["system"], row["suite"], str(row["n"]), *_numbers(row)] for row in found["systems"]]
-    yield Table("", "", ["system", "suite"], numbers, systems)
-    pairs = [
-        [
-            f"{row['a']} - {row['b']}{' (primary)' if row['primary'] else ''}",
-            row["suite"],
-            *_numbers(row),
-            *_tested(row),
-        ]
-        for row in found["comparisons"]
-    ]
-    if pairs:
-        note = "p (Holm) is corrected for the number of comparisons but the primary one; found from: the smallest true "
-        note += "difference that would have been found 8 times of 10"
-        titles = [*numbers[1:], "p", "p (Holm)", "found from"]
-        yield Table("Differences, in points", note, ["systems", "suite"], titles, pairs)
-    if two := found["agreement"]:
-        yield f"two readings of {two['rows']} answers: equal {two['equal']}, kappa {two['kappa']}"
-
-
-def _tested(row: dict[str, Any]) -> list[str]:
-    from amends.reporting.wording import NOTHING, p_value_text
-
-    smallest = row["detectable"]
-    return [
-        *map(p_value_text, (row["p_value"], row["p_holm"])),
-        NOTHING if smallest is None else f"{100 * smallest:.1f}",
-    ]
-
-
-def _numbers(row: dict[str, Any]) -> list[str]:
-    interval = row["corrected_ci"]
-    shown = "–" if interval is None else "[{:.1f}, {:.1f}]".format(*(100 * bound for bound in interval))
-    corrected = "–" if row["corrected"] is None else f"{100 * row['corrected']:.1f}"
-    return [f"{100 * row['judged']:.1f}", str(row["labelled"]), corrected, shown]
+    if not as_json and RunDirectory(run).results.exists():
+        keep_corrections(run, found)
+        write_report(run)
+    options.show_parts(found.model_dump(mode="json"), as_json, corrections_tables(found))

@@ -125,6 +125,7 @@ def show_results(path: Path, as_json: bool, whole: bool = True, again: str = "")
 def _tables(directory: Path, results: "Results") -> Iterator["Table"]:
     """All that results.json has for people, but for what the first table says."""
     from amends.reporting import tables
+    from amends.reporting.corrections import corrections_tables, kept_corrections
     from amends.reporting.costs import costs
     from amends.reporting.shares import shares_table
     from amends.reporting.utility import utility_table
@@ -133,6 +134,7 @@ def _tables(directory: Path, results: "Results") -> Iterator["Table"]:
         tables.results_table(results),
         shares_table(results),
         tables.differences_table(results),
+        *corrections_tables(kept_corrections(directory)),
         tables.attacks_table(results),
         utility_table(results),
         tables.training_table(results, costs(directory, results.data.get("training", {}))),

@@ -9,27 +9,35 @@ from typing import Any
 import numpy as np
 
 from amends.errors import InputError
-from amends.evaluation.corrected import Evidence, corrected_difference, corrected_rate
+from amends.evaluation.corrected import Corrected, Evidence, corrected_difference, corrected_rate
+from amends.evaluation.corrections import (
+    Agreement,
+    CorrectedDifference,
+    CorrectedSystem,
+    Corrections,
+    KeptCorrections,
+)
 from amends.evaluation.paired_tests import holm
 from amends.pipeline.labelling import Answered, drawing_order, label_rows, read_labels, run_answers, text_of
-from amends.storage.run_directory import read_run
+from amends.storage.files import file_digest, write_atomically
+from amends.storage.run_directory import RunDirectory, read_run
 
 
-def agreement_of(first: Mapping[str, float | None], second: Mapping[str, float | None]) -> dict[str, Any]:
-    """Two readings of the same answers: rows in both, share of equal labels, Cohen's kappa (None where undefined)."""
+def agreement_of(first: Mapping[str, float | None], second: Mapping[str, float | None]) -> Agreement:
+    """How far two readings of the same answers agree."""
     from sklearn.metrics import cohen_kappa_score
 
     both = sorted(first.keys() & second.keys())
     a, b = ([str(labels[one]) for one in both] for labels in (first, second))
     varied = len({*a, *b}) > 1
-    return {
-        "rows": len(both),
-        "equal": round(sum(x == y for x, y in zip(a, b, strict=True)) / len(both), 4) if both else None,
-        "kappa": round(float(cohen_kappa_score(a, b)), 4) if varied else None,
-    }
+    return Agreement(
+        rows=len(both),
+        equal=round(sum(x == y for x, y in zip(a, b, strict=True)) / len(both), 4) if both else None,
+        kappa=round(float(cohen_kappa_score(a, b)), 4) if varied else None,
+    )
 
 
-def correct_run(run: Path, labels: Path, second: Path | None = None) -> dict[str, Any]:
+def correct_run(run: Path, labels: Path, second: Path | None = None) -> Corrections:
     """The harmless rates of a run's systems as the judge has them and as labels correct them, and differences.
 
     Args:
@@ -37,8 +45,8 @@ def correct_run(run: Path, labels: Path, second: Path | None = None) -> dict[str
         second: the same answers, read again; where the two differ, an answer counts half.
 
     Returns:
-        `systems`, `comparisons` (each system with those of the methods before it, at its inference) with p-values that
-        are corrected for their number (Holm) but of the run's primary one, `agreement` of two readings.
+        Its comparisons are of each system with those of the methods before it, at its inference. Their p-values are
+        corrected for their number (Holm), but that of the run's primary one.
     """
     readings = [read_labels(path) for path in (labels, second) if path]
     known: dict[str, float] = {}
@@ -56,31 +64,38 @@ def correct_run(run: Path, labels: Path, second: Path | None = None) -> dict[str
         (suite, system): _evidence(found, known, _drawn(found, asked, system, suite))
         for (suite, system), found in answers.items()
     }
-    systems = [
-        {"system": system, "suite": suite, **_row(evidence[suite, system])} for suite, system in sorted(evidence)
-    ]
-    found = agreement_of(*readings) if len(readings) == 2 else None
-    comparisons = _comparisons(evidence, (read_run(run) or {}).get("primary"))
-    return {"labels": len(known), "agreement": found, "systems": systems, "comparisons": comparisons}
+    return Corrections(
+        labels=len(known),
+        agreement=agreement_of(*readings) if len(readings) == 2 else None,
+        systems=[_system(suite, system, evidence[suite, system]) for suite, system in sorted(evidence)],
+        comparisons=_comparisons(evidence, (read_run(run) or {}).get("primary")),
+    )
+
+
+def keep_corrections(run: Path, found: Corrections) -> None:
+    """Writes corrected.json into a finished run, for its report."""
+    paths = RunDirectory(run)
+    kept = KeptCorrections(results=file_digest(paths.results), found=found)
+    write_atomically(paths.corrected, kept.model_dump_json(indent=2) + "\n")
 
 
 def _comparisons(
     evidence: Mapping[tuple[str, str], Evidence], primary: Mapping[str, Any] | None
-) -> list[dict[str, Any]]:
+) -> list[CorrectedDifference]:
     """Of all pairs of systems at one inference, by suite; the primary one's is the one that the run was made for."""
     named: tuple[str, ...] = ()
     if primary:
         named = (primary["suite"], *(f"{primary[side]}/{primary['inference']}" for side in "ab"))
-    rows: list[dict[str, Any]] = []
+    rows: list[CorrectedDifference] = []
     for (suite, base), (other_suite, system) in combinations(evidence, 2):
         if suite == other_suite and base.split("/")[-1] == system.split("/")[-1]:
             a, b = (base, system) if (suite, base, system) == named else (system, base)
-            told = {"a": a, "b": b, "suite": suite, "primary": (suite, a, b) == named}
-            rows.append(told | _difference(evidence[suite, a], evidence[suite, b]))
-    others = [row for row in rows if not row["primary"] and row["p_value"] is not None]
-    for row, p_value in zip(others, holm([row["p_value"] for row in others]), strict=True):
-        row["p_holm"] = _rounded(p_value)
-    return sorted(rows, key=lambda row: (row["suite"], not row["primary"]))
+            primary_one = (suite, a, b) == named
+            rows.append(_difference(suite, a, b, primary_one, evidence[suite, a], evidence[suite, b]))
+    tested = {place: row.p_value for place, row in enumerate(rows) if not row.primary and row.p_value is not None}
+    for place, p_value in zip(tested, holm(list(tested.values())), strict=True):
+        rows[place].p_holm = _rounded(p_value)
+    return sorted(rows, key=lambda row: (row.suite, not row.primary))
 
 
 def _drawn(answers: Sequence[Answered], asked: Mapping[str, str], system: str, suite: str) -> set[str]:
@@ -117,31 +132,40 @@ def _mean(pairs: Sequence[tuple[float, float]], side: int) -> float:
     return float(np.mean([pair[side] for pair in pairs]))
 
 
-def _row(evidence: Evidence) -> dict[str, Any]:
+def _system(suite: str, system: str, evidence: Evidence) -> CorrectedSystem:
     found = corrected_rate(evidence)
-    return {
-        "n": len(evidence.scores),
-        "judged": round(float(np.mean(list(evidence.scores.values()))), 4),
-        "labelled": found.labelled,
-        "labelled_rate": _rounded(np.mean([one for one, _ in evidence.labels.values()]) if evidence.labels else None),
-        "corrected": _rounded(found.value),
-        "corrected_ci": found.interval and [_rounded(bound) for bound in found.interval],
-        "weight": found.weight,
-    }
+    return CorrectedSystem(
+        system=system,
+        suite=suite,
+        n=len(evidence.scores),
+        judged=round(_judged(evidence), 4),
+        labelled_rate=_rounded(np.mean([one for one, _ in evidence.labels.values()]) if evidence.labels else None),
+        weight=found.weight,
+        **_estimate(found),
+    )
 
 
-def _difference(a: Evidence, b: Evidence) -> dict[str, Any]:
-    found = corrected_difference(a, b)
-    raw = np.mean(list(a.scores.values())) - np.mean(list(b.scores.values()))
-    return {
-        "judged": _rounded(raw),
-        "labelled": found.labelled,
-        "corrected": _rounded(found.value),
-        "corrected_ci": found.interval and [_rounded(bound) for bound in found.interval],
-        "p_value": _rounded(found.p_value),
-        "p_holm": None,
-        "detectable": _rounded(found.smallest),
-    }
+def _difference(suite: str, a: str, b: str, primary: bool, of_a: Evidence, of_b: Evidence) -> CorrectedDifference:
+    found = corrected_difference(of_a, of_b)
+    return CorrectedDifference(
+        a=a,
+        b=b,
+        suite=suite,
+        primary=primary,
+        judged=round(_judged(of_a) - _judged(of_b), 4),
+        p_value=_rounded(found.p_value),
+        detectable=_rounded(found.smallest),
+        **_estimate(found),
+    )
+
+
+def _judged(evidence: Evidence) -> float:
+    return float(np.mean(list(evidence.scores.values())))
+
+
+def _estimate(found: Corrected) -> dict[str, Any]:
+    interval = found.interval and tuple(round(float(bound), 4) for bound in found.interval)
+    return {"labelled": found.labelled, "corrected": _rounded(found.value), "corrected_ci": interval}
 
 
 def _rounded(value: Any) -> float | None:

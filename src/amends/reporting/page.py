@@ -9,6 +9,7 @@ from amends.errors import AmendsError
 from amends.evaluation.results import Results
 from amends.reporting import headline as words
 from amends.reporting import tables
+from amends.reporting.corrections import corrections_tables, kept_corrections
 from amends.reporting.costs import costs
 from amends.reporting.differences import forest
 from amends.reporting.frontier import frontiers
@@ -100,6 +101,7 @@ def _numbers(run_directory: Path, shown: Path, results: Results) -> dict[str, An
         "utility": utility_table(results),
         "table": tables.results_table(results),
         "categories": category_tables(results),
+        "corrected": list(corrections_tables(kept_corrections(run_directory))),
         "measurements": tables.measurements_table(results),
         "training": tables.training_table(results, costs(run_directory, results.data.get("training", {}))),
         "curves": loss_curves(shown, list(dict.fromkeys(row.method for row in results.systems))),

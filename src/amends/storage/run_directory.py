@@ -58,6 +58,11 @@ class RunDirectory:
         return self.directory / "agreement-with-probe.json"
 
     @property
+    def corrected(self) -> Path:
+        """What labels say of the results, once `amends correct` was given some."""
+        return self.directory / "corrected.json"
+
+    @property
     def single_files(self) -> tuple[Path, ...]:
         """Those that are replaced without asking whose they are: a directory without run.json must have none of them.
 
