@@ -11,7 +11,7 @@ CODE = {
     "own_verdicts": 1,
     "judge": 1,
     "agree": 1,
-    "results": 4,
+    "results": 5,
 }
 """Raised by a change after which a step writes something else from the same: what it wrote before is made anew."""
 
