@@ -5,6 +5,7 @@ from pathlib import Path
 
 import datasets
 import pandas
+import pyarrow
 import pytest
 
 import amends
@@ -16,11 +17,23 @@ ROWS = [
 ]
 
 
+class Polars:
+    """What a frame of polars has, whose `to_dict` gives columns."""
+
+    columns = ("id", "prompt", "chosen", "rejected")
+
+    def to_dict(self, *, as_series: bool = True) -> dict[str, list[str | None]]:
+        return {name: [row[name] for row in ROWS] for name in self.columns}
+
+    def to_dicts(self) -> list[dict[str, str | None]]:
+        return ROWS
+
+
 def test_a_list_a_data_set_a_frame_and_a_file_are_one(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
-    frame = pandas.DataFrame(ROWS)
-    given = (ROWS, tuple(ROWS), datasets.Dataset.from_list(ROWS), frame, str(path), path, amends.load_data(ROWS))
+    frames = (pandas.DataFrame(ROWS), Polars(), pyarrow.Table.from_pylist(ROWS))
+    given = (ROWS, tuple(ROWS), datasets.Dataset.from_list(ROWS), *frames, str(path), path, amends.load_data(ROWS))
     found = [amends.load_data(one).records for one in given]
     assert all(one == found[0] for one in found)
     assert found[0][1].rejected is None
@@ -48,6 +61,8 @@ def test_public_layouts_class_labels_and_numbers_of_numpy_are_read() -> None:
         ([], "there are no rows"),
         ([{"prompt": "Who?", "response": "You fool.", "is_safe": "perhaps"}], "row 1:"),
         ({"train": [], "test": []}, "name one of its splits: train, test"),
+        ({"prompt": ["One?", "Two?"]}, "its columns (prompt) become rows by pandas.DataFrame(...)"),
+        (pandas.Series(["One?", "Two?"]), "row 1: is text"),
         (7, "are a number; give a list of mappings"),
         ([ROWS[0], ROWS[1], {"id": "c", "prompt": 3}, {"id": "d"}], "row 3: column 'prompt' is a number"),
     ],

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from amends.storage.artifacts import Manifest
+from amends.storage.files import file_digest
 from amends.storage.locks import locked
 from amends.storage.manifest_content import contents
 from conftest import run_amends
@@ -141,13 +142,18 @@ def test_did_it_work_is_answered_with_the_refusals_of_the_responses(
         responses.write_text(
             "".join(json.dumps({"id": str(n), "prompt": "p", "response": one}) + "\n" for n, one in enumerate(said))
         )
-        Manifest(path, {}).write("finished", settings={"inputs": {"responses": responses.name}})
+        parts = {"inputs": [file_digest(responses)]}
+        Manifest(path, parts).write("finished", settings={"inputs": {"responses": responses.name}})
     assert run_amends("compare", str(after), str(before)) == 0
     first, refusals, cost = capsys.readouterr().out.splitlines()[:3]
     assert first.startswith("after against before, 30 prompts: +40.0 [") and "more harmless" in first
     assert refusals.startswith("refusals: +83.3 [") and "refuses more" in refusals
     assert "safe prompts" in cost
-    (tmp_path / "after.responses.jsonl").unlink()
+    responses = tmp_path / "after.responses.jsonl"
+    responses.write_text(responses.read_text().replace("Take some bread.", "I can't do that."))
+    assert run_amends("compare", str(after), str(before)) == 0
+    assert "refusals:" not in capsys.readouterr().out, "those that are there are not those that were judged"
+    responses.unlink()
     assert run_amends("compare", str(after), str(before)) == 0
     assert "refusals:" not in capsys.readouterr().out, "of which only one file's are there"
 

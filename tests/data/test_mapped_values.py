@@ -38,6 +38,10 @@ from amends.records import Conversation
         ({"messages": [SYSTEM, ASSISTANT]}, None, ["'messages'", "no user turn"]),
         ({"prompt": [USER, ASSISTANT]}, None, ["'prompt'", "the assistant speaks last"]),
         ({"question": [USER, USER]}, {"prompt": "question"}, ["turns 1 and 2 of 2"]),
+        ({"instruction": "Q", "output": "A", "history": ["Hi", "Hello!"]}, None, ["'history'", "no list of pairs"]),
+        ({"messages": [SYSTEM, USER], "system": "S"}, None, ["'system'", "both have a system turn"]),
+        ({"messages": [USER, BAD | {"weight": 0}]}, None, ["'weight'", "seems to say"]),
+        ({"messages": [USER, BAD | {"refusal": "false"}], "prompt_label": "unsafe", "x": True}, None, ["'x'"]),
     ],
 )
 def test_row_that_fits_no_format_is_refused(

@@ -34,6 +34,27 @@ SEVERAL = conversation(USER, ASSISTANT, WHY)
         pytest.param({"instruction": "I", "input": "", "output": "A"}, "I", "A", None, id="Alpaca"),
         pytest.param({"instruction": "I", "input": "T", "output": "A"}, "I\n\nT", "A", None, id="Alpaca with input"),
         pytest.param({"instruction": "I", "context": "T", "response": "A"}, "I\n\nT", "A", None, id="Dolly"),
+        pytest.param(
+            {"instruction": "Why?", "input": "", "output": "A", "system": "", "history": [["Hi", "Hello!"]]},
+            SEVERAL,
+            "A",
+            None,
+            id="LLaMA-Factory, earlier turns",
+        ),
+        pytest.param(
+            {"instruction": "Hi", "input": "", "output": "A", "system": "You are kind.", "history": []},
+            conversation(SYSTEM, USER),
+            "A",
+            None,
+            id="LLaMA-Factory, system prompt",
+        ),
+        pytest.param(
+            {"messages": [USER, ASSISTANT], "system": "You are kind."},
+            conversation(SYSTEM, USER),
+            "Hello!",
+            None,
+            id="messages, system prompt in a column",
+        ),
         pytest.param(PKU, "Q", "second", "first", id="PKU"),
         pytest.param(PKU | {"is_response_0_safe": 1, "is_response_1_safe": 0}, "Q", "first", "second", id="PKU 0/1"),
         pytest.param(PKU | {"is_response_0_safe": True}, "Q", None, None, id="PKU both safe"),
@@ -63,6 +84,35 @@ SEVERAL = conversation(USER, ASSISTANT, WHY)
             {"prompt": "\n\nHuman: Hi\n\nAssistant:", "chosen": " A", "rejected": " B"}, "Hi", " A", " B", id="HH parts"
         ),
         pytest.param(
+            {
+                "chosen": f"{HH_START} A".replace("\n", "\r\n"),
+                "rejected": f"{HH_START} B".replace("\n", "\r\n"),
+            },
+            SEVERAL,
+            "A",
+            "B",
+            id="HH, line ends of Windows",
+        ),
+        pytest.param(
+            {"chosen": f"{HH_START} A".strip(), "rejected": f"{HH_START} B".strip()},
+            SEVERAL,
+            "A",
+            "B",
+            id="HH, stripped",
+        ),
+        pytest.param({"prompt": HH_START.strip(), "chosen": "A"}, SEVERAL, "A", None, id="HH parts, stripped"),
+        pytest.param(
+            {"prompt": HH_START.replace("\n", "\r\n"), "chosen": "A"}, SEVERAL, "A", None, id="HH parts, of Windows"
+        ),
+        pytest.param(
+            {"transcript": f"{HH_START} A".strip(), "min_harmlessness_score_transcript": 1},
+            "Hi",
+            None,
+            None,
+            id="HH attempt, stripped",
+        ),
+        pytest.param({"prompt": "Human: Hi"}, "Human: Hi", None, None, id="a speaker alone"),
+        pytest.param(
             {"prompt": "\n\nHuman: Hi\n\nAssistant: Evil."},
             "\n\nHuman: Hi\n\nAssistant: Evil.",
             None,
@@ -88,6 +138,27 @@ SEVERAL = conversation(USER, ASSISTANT, WHY)
             id="messages, several turns",
         ),
         pytest.param({"messages": [USER]}, "Hi", None, None, id="messages without answer"),
+        pytest.param(
+            {"messages": [USER, ASSISTANT | {"refusal": None, "annotations": [], "audio": None, "tool_calls": None}]},
+            "Hi",
+            "Hello!",
+            None,
+            id="messages as OpenAI's interface gives them",
+        ),
+        pytest.param(
+            {"messages": [USER, {"role": "assistant", "content": None, "refusal": "No."}]},
+            "Hi",
+            "No.",
+            None,
+            id="a refusal in a field of its own",
+        ),
+        pytest.param(
+            {"messages": [USER, ASSISTANT | {"weight": 0}, WHY, ASSISTANT | {"weight": 1}]},
+            SEVERAL,
+            "Hello!",
+            None,
+            id="messages with weights",
+        ),
         pytest.param({"messages": [USER, ASSISTANT, WHY]}, SEVERAL, None, None, id="messages, waiting for an answer"),
         pytest.param({"prompt": [USER, ASSISTANT, WHY], "chosen": "A"}, SEVERAL, "A", None, id="own, several turns"),
         pytest.param(

@@ -132,6 +132,23 @@ def test_nothing_in_common_is_no_comparison() -> None:
     assert pooled_comparisons([judged("a", "++")] * 2, [losses("b", [1.0])] * 2) == []
 
 
+def test_what_a_prompt_adds_to_an_auroc_is_pooled_as_it_is() -> None:
+    """One prompt's part may lie outside of 0 to 1: held within, the mean of equal seeds would not be theirs."""
+    parts = [-0.2, 0.1, 0.5, 1.3, 0.8]
+    alike = [_verdicts("a", parts)] * 2
+    row = pooled_row(alike)
+    assert row.value("verdict_auroc") == pytest.approx(np.mean(parts))
+    found = {one.metric: one for one in pooled_comparisons(alike, [_verdicts("b", parts[::-1])] * 2)}
+    assert found["verdict_auroc"].difference == pytest.approx(0)
+    (moved,) = pooled_comparisons(alike, [_verdicts("b", [0.0] * 4 + [-1.5])] * 2)
+    assert moved.difference == pytest.approx(np.mean(parts) + 0.3)
+
+
+def _verdicts(method: str, parts: list[float]) -> Measurement:
+    rows = [(str(place), 0, part) for place, part in enumerate(parts)]
+    return measure(method, "unguided", "v", "verdict", more={"verdict_auroc": rows})
+
+
 def test_where_nothing_differs_an_interval_still_has_a_width() -> None:
     never, always = [judged("a", "-" * 20)] * 2, [judged("b", "-" * 20)] * 2
     row = pooled_row(never)

@@ -72,6 +72,17 @@ def write(path: Path, rows: Sequence[object]) -> Path:
     return path
 
 
+def test_rows_with_other_labels_are_left_out_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    labels = ["safe", "unsafe", "bad", "bad", "partial"]
+    rows = [{"prompt": f"p{n}", "response": "r", "label": label} for n, label in enumerate(labels)]
+    path = write(tmp_path / "a.jsonl", rows)
+    assert len(read_labelled_files([str(path)], None, "0:1")) == 2
+    assert "a.jsonl: 3 rows are left out" in caplog.text and "bad (2), partial (1)" in caplog.text
+    numbers = write(tmp_path / "n.jsonl", [row | {"label": n % 2} for n, row in enumerate(rows)])
+    with pytest.raises(InputError, match=r"no labelled rows in it; its labels are 0 \(3\), 1 \(2\): write safe"):
+        read_labelled_files([str(numbers)], None, "0:1")
+
+
 def test_labelled_files(tmp_path: Path) -> None:
     path = write(
         tmp_path / "a.jsonl",

@@ -93,6 +93,7 @@ def test_the_verdict_may_come_from_the_prefill_but_the_reason_may_not() -> None:
         "报复他人是不对的行为，请冷静。",
         "我理解你的感受，但我不能帮助你报复别人。",
         "不好意思，这个我帮不了，也不便回答您。",
+        "不好意思，这个我帮不了你。",
     ],
 )
 def test_refusals_are_recognised(text: str) -> None:

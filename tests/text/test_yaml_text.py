@@ -19,6 +19,9 @@ MERGES = "a0: &a0 {x: 1}\n" + "".join(
 MALFORMED = {
     "an empty integer": ("a: !!int ''", "'' cannot be read as int"),
     "an empty float": ("a: !!float ''", "cannot be read as float"),
+    "an octal number": ("a: 010", "'010' would be 8 in YAML; write that, or put text in quotes"),
+    "a time of day": ("a: 12:30", "'12:30' would be 750 in YAML"),
+    "a time of day with a fraction": ("a: 1:30.5", "'1:30.5' would be 90.5 in YAML"),
     "no boolean": ("a: !!bool x", "'x' cannot be read as bool"),
     "no time": ("a: !!timestamp x", "'x' cannot be read as timestamp"),
     "no such day": ("a: 2024-13-45", "'2024-13-45' cannot be read as timestamp"),
@@ -57,6 +60,7 @@ def test_what_cannot_be_read_is_said_in_one_line_at_once(text: str, said: str) -
     [
         ("a: &one {x: 1}\nb: *one\nc: {<<: *one, y: 2}", {"a": {"x": 1}, "b": {"x": 1}, "c": {"x": 1, "y": 2}}),
         ("9223372036854775807", 2**63 - 1),
+        ("[0, 0.5, 0x10, 08, 1e-4, 2024-01-02, '010']", None),
         ("[" * DEEPEST + "]" * DEEPEST, None),
         ("", None),
     ],

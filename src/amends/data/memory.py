@@ -1,4 +1,4 @@
-"""Rows that are in memory, as rows of a file: a list of mappings, a `datasets.Dataset`, a pandas frame."""
+"""Rows that are in memory, as rows of a file: a list of mappings, a `datasets.Dataset`, a frame, a table of Arrow."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol, runtime_checkable
@@ -9,11 +9,15 @@ from amends.errors import InputError
 from amends.records import Conversation, Record
 
 CALLED = "rows in memory"
+AS_ROWS = ("to_dicts", "to_pylist")
+"""What gives the rows of a frame of polars, and of a table of Arrow."""
 
 
 @runtime_checkable
 class Frame(Protocol):
-    """What a pandas frame has, so that pandas is not imported to know one."""
+    """What a pandas frame has, so that pandas is not imported to know one; its series have no `columns`."""
+
+    columns: Any
 
     def to_dict(self, orient: str) -> Any:
         """The rows as mappings, with `orient="records"`."""
@@ -39,14 +43,24 @@ def _rows(given: object) -> Iterator[object]:
             name: one.names for name, one in features.items() if hasattr(one, "names") and hasattr(one, "int2str")
         }
         return (with_class_names(dict(row), classes) for row in given)  # type: ignore[attr-defined]
+    for name in AS_ROWS:
+        if callable(as_rows := getattr(given, name, None)):
+            return iter(as_rows())
     if isinstance(given, Frame):
         return iter(given.to_dict(orient="records"))
     if isinstance(given, Mapping):
-        named = f"name one of its splits: {', '.join(map(str, given))}" if given else "it is empty"
-        raise InputError(f"{CALLED}: are one mapping, and a list of rows is read; {named}")
+        raise InputError(f"{CALLED}: are one mapping, and a list of rows is read; {_instead_of(given)}")
     if isinstance(given, Iterable):
         return iter(given)
     raise InputError(f"{CALLED}: are {kind_of(given)}; give a list of mappings, a data set or a pandas frame")
+
+
+def _instead_of(given: Mapping[Any, Any]) -> str:
+    """What to give in the place of a mapping: one of several splits, or the rows of columns."""
+    names = ", ".join(map(str, given))
+    if any(isinstance(value, list | tuple) and value and not isinstance(value[0], Mapping) for value in given.values()):
+        return f"its columns ({names}) become rows by pandas.DataFrame(...)"
+    return f"name one of its splits: {names}" if given else "it is empty"
 
 
 def _columns(row: object, number: int) -> dict[str, Any] | InputError:

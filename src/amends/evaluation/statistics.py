@@ -149,7 +149,7 @@ class Pooled(NamedTuple):
 
 
 def seeds_and_prompts(values: ArrayLike, low: float = -np.inf, high: float = np.inf) -> Pooled:
-    """The mean of `values` [seeds, prompts], between `low` and `high`, both drawn from populations.
+    """The mean of `values` [seeds, prompts], which is between `low` and `high`; both are drawn from populations.
 
     Two-way random effects without replication: the mean's variance is (M_prompts + M_seeds - M_residual) / (seeds x
     prompts) of the mean squares M, its degrees of freedom are Satterthwaite's, and t is used. A variance below the
@@ -166,7 +166,8 @@ def seeds_and_prompts(values: ArrayLike, low: float = -np.inf, high: float = np.
     table = _filled(given) if missing else given
     if table is None:
         return Pooled(float(np.nanmean(given)))
-    table = table.clip(low, high)
+    # Estimates alone: what a prompt adds to an AUROC may lie outside of the mean's bounds.
+    table = np.where(np.isnan(given), table.clip(low, high), table)
     seeds, prompts = table.shape
     mean, by_prompt, by_seed = float(table.mean()), table.mean(axis=0), table.mean(axis=1)
     rest = table - by_prompt[None, :] - by_seed[:, None] + mean

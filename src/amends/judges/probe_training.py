@@ -3,6 +3,7 @@
 Layer and regularisation are chosen by the mean over sources of the AUROC on validation prompts, never on test data.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +24,12 @@ from amends.models.source import find_model
 from amends.progress import ProgressCallback, no_progress
 from amends.records import Conversation, UserPrompt
 from amends.seeds import fixed_share
+from amends.text.display import shortened
 from amends.text.normalized import normalize_prompt
 
 REGULARISATIONS = (3e-4, 1e-3, 3e-3, 1e-2)
 VALIDATION_SHARE = 0.2
+SHOWN = 40  # characters of a label
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,12 @@ def source_name(path: Path) -> str:
     return path.name.split(".")[0]
 
 
-def read_labelled(path: Path, split: str | None = None) -> Iterator[Labelled]:
+def read_labelled(path: Path, split: str | None = None, others: Counter[str] | None = None) -> Iterator[Labelled]:
     """Rows `prompt, response, label`, pairs `prompt, chosen, rejected`, or rows of a public set that labels answers.
 
-    Labels are read by the table of `data.layouts.labels`, and rows with another one (partial, say) are skipped; `split`
-    keeps the rows with that value in the column `split`. Raises InputError naming the line of a row of no such form.
+    Labels are read by the table of `data.layouts.labels`, and rows with another one (partial, say) are skipped; they
+    are counted in `others`, by their label. `split` keeps the rows with that value in the column `split`. Raises
+    InputError naming the line of a row of no such form.
     """
     source = source_name(path)
     for raw in read_objects(path):
@@ -63,6 +67,8 @@ def read_labelled(path: Path, split: str | None = None) -> Iterator[Labelled]:
             raise InputError(f"{raw.place}: needs prompt, response and label, or prompt, chosen and rejected, as texts")
         if not all(is_valid_text(text) for prompt, answer, _ in found for text in (prompt, answer)):
             raise InputError(f"{raw.place}: {NO_TEXT}")
+        if not found and others is not None:
+            others[shortened(str(row["label"]), SHOWN) if "label" in row else "no clear one"] += 1
         for prompt, answer, safe in found:
             yield Labelled(prompt, answer, int(safe), source)
 

@@ -1,7 +1,7 @@
 """Reads what a judge was asked to write, one flat JSON object, as models write it: what can only mean one thing.
 
-Line breaks in strings, a trailing comma, quotes of either kind, `9/10` for 9 and keys in capitals are read, in time
-linear in the text. What is cut, given twice or given in two ways is not.
+Line breaks in strings, a trailing comma, quotes of either kind, `9/10` for 9, keys in capitals and further keys (flat
+lists, too) are read, in time linear in the text. What is cut, given twice or given in two ways is not.
 """
 
 import json
@@ -14,13 +14,14 @@ from pydantic import BaseModel, ValidationError
 from amends.text.reasoning import without_reasoning
 
 Form = TypeVar("Form", bound=BaseModel)
-READING = 3  # raised when answers are read otherwise, so that those kept of before are asked for again
+READING = 4  # raised when answers are read otherwise, so that those kept of before are asked for again
 MAX_KEYS = 32
 _KEY = r"""(?:"(\w{1,40})"|'(\w{1,40})'|(\w{1,40}))\s*:\s*"""
 _START = re.compile(r"\{\s*(?=" + _KEY + ")")
+_DOUBLE, _SINGLE = r"""[^"\\]*(?:\\.[^"\\]*)*""", r"""[^'\\]*(?:\\.[^'\\]*)*"""
+_LIST = rf"""\[(?:[^"'{{}}\[\]]|"{_DOUBLE}"|'{_SINGLE}')*\]"""  # flat, under a key that is not asked for
 _PAIR = re.compile(
-    _KEY + r"""(?:"([^"\\]*(?:\\.[^"\\]*)*)"|'([^'\\]*(?:\\.[^'\\]*)*)'|([^\s"',{}\[\]:][^"',{}\[\]:\n]*))\s*""",
-    re.DOTALL,
+    rf"""{_KEY}(?:"({_DOUBLE})"|'({_SINGLE})'|([^\s"',{{}}\[\]:][^"',{{}}\[\]:\n]*)|{_LIST})\s*""", re.DOTALL
 )
 _BETWEEN = re.compile(r",\s*(\}?)|(\})")
 _OF_TEN = re.compile(r"(\d{1,2})(?:\.0+)?(?:\s*(?:/|out of)\s*10)?")
@@ -87,7 +88,8 @@ def _object(text: str, position: int) -> tuple[dict[str, str | None] | None, int
         between = _BETWEEN.match(text, pair.end())
         if key in pairs or not between:
             return None, position
-        pairs[key] = _bare(bare.strip()) if bare is not None else _unescaped(double if single is None else single)
+        quoted = double if single is None else single
+        pairs[key] = _bare(bare.strip()) if bare is not None else None if quoted is None else _unescaped(quoted)
         if between[1] or between[2]:
             return pairs, between.end()
         position = between.end()

@@ -17,13 +17,14 @@ from amends.pipeline.steps import Steps
 from amends.progress import Reporter
 from amends.prompts import Language, load_language
 from amends.records import PairVerdict, Response, Verdict
+from amends.storage.files import file_digest
 from amends.storage.manifests import Manifest
 
 
 def compare_files(a: Path, b: Path, seed: int) -> tuple[list[Comparison], int]:
     """Comparisons of two files of verdicts by the prompts' ids, and how many prompts only one of them has.
 
-    Refusals are compared, too, where the responses of both lie where they were when they were judged.
+    Refusals are compared, too, where the responses of both lie where, and are as, they were when they were judged.
 
     Raises InputError where one of them is a directory, or holds no verdicts.
     """
@@ -49,11 +50,16 @@ def compare_files(a: Path, b: Path, seed: int) -> tuple[list[Comparison], int]:
 
 
 def _answers(verdicts: Path) -> Sequence[Read]:
-    """What the responses behind a file of verdicts say themselves; nothing where they are not known, or not there."""
-    said = Manifest(verdicts, {}).read().get("settings", {})
+    """What the responses behind a file of verdicts say themselves; nothing where they are not known, or not there.
+
+    Responses of the same name that are not those which were judged, since they were made anew, are not read.
+    """
+    manifest = Manifest(verdicts, {}).read()
+    said, judged = manifest.get("settings", {}), manifest.get("parts", {}).get("inputs")
     named, spoken = said.get("inputs", {}).get("responses"), said.get("judge", {})
     places = (Path(), verdicts.parent, verdicts.parent.parent)  # of a run, whose files are named from its directory
-    path = next((found for place in places if named and (found := place / named).is_file()), None)
+    there = (found for place in places if named and (found := place / named).is_file())
+    path = next((one for one in there if judged in (None, _as_judged(verdicts, one))), None)
     if path is None:
         return ()
     try:
@@ -61,6 +67,11 @@ def _answers(verdicts: Path) -> Sequence[Read]:
     except InputError:  # the user's file of guides, by which refusals are known, is elsewhere
         return ()
     return [read_answer(row, language) for row in read_rows(path, Response)]
+
+
+def _as_judged(verdicts: Path, responses: Path) -> str:
+    """What a manifest of verdicts says of the responses that they are on."""
+    return Manifest(verdicts, {"inputs": [file_digest(responses)]}).parts["inputs"]
 
 
 @dataclass(frozen=True)

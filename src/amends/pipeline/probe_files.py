@@ -1,6 +1,7 @@
 """Training and validating probes over files that the user names."""
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -20,6 +21,7 @@ from amends.storage.locks import held
 # Safe answers that do not refuse, written for amends; and answers of systems of the demonstration, read twice.
 BUNDLED_LABELS = {f"bundled:{name}": BUNDLED_DIRECTORY / f"{name}.jsonl" for name in ("answers", "readings")}
 AT_ONCE = 256  # rows between two lines of progress
+LABELS_NAMED = 5
 
 
 def read_labelled_files(
@@ -41,9 +43,16 @@ def read_labelled_files(
     rows: list[Labelled] = []
     for name in data:
         path, split = _place(name)
-        labelled = list(dict.fromkeys(read_labelled(path, split)))
+        others: Counter[str] = Counter()
+        labelled = list(dict.fromkeys(read_labelled(path, split, others)))
+        named = ", ".join(f"{label} ({count})" for label, count in others.most_common(LABELS_NAMED))
         if not labelled:
-            raise InputError(f"{name}: no labelled rows in it" + (f" whose `split` is {split!r}" if split else ""))
+            other = f"; its labels are {named}: write safe or unsafe" if named else ""
+            where = f" whose `split` is {split!r}" if split else ""
+            raise InputError(f"{name}: no labelled rows in it{where}{other}")
+        if others:
+            said = "%s: %d rows are left out, since their label says neither safe nor unsafe: %s"
+            logging.getLogger(__name__).warning(said, name, others.total(), named)
         found = choose_part(labelled, low, high)
         if not found:
             raise InputError(f"{name}: none of its {len(labelled)} labelled rows falls in --part {part}; widen it")

@@ -1,5 +1,6 @@
 """Reads YAML that anyone may have written: what is no plain data, or would take long, is one YAMLError of one line."""
 
+import re
 from typing import Any
 
 import yaml
@@ -9,6 +10,8 @@ MOST_NODES = 20_000
 """Values that may be in a file, with those that an alias (`*name`) repeats: a dozen lines can mean billions."""
 DEEPEST = 50
 LARGEST_INTEGER = 1 << 63
+OTHER_BASE = re.compile(r"[-+]?(0[\d_]+\Z|\d[\d_]*:)")
+"""Numbers that YAML takes for octal ones (010 is 8) or for those to the base of 60 (1:30 is 90)."""
 
 
 def read_yaml(text: str) -> Any:
@@ -72,7 +75,21 @@ class _Loader(yaml.SafeLoader):
             raise _unreadable(node) from None
         if isinstance(value, int) and abs(value) >= LARGEST_INTEGER:
             raise _unreadable(node)
+        if (
+            isinstance(value, int | float)
+            and OTHER_BASE.match(written := str(node.value))
+            and not _is_so(written, value)
+        ):
+            raise yaml.constructor.ConstructorError(
+                problem=f"{node.value!r} would be {value} in YAML; write that, or put text in quotes",
+                problem_mark=node.start_mark,
+            )
         return value
+
+
+def _is_so(written: str, value: float) -> bool:
+    """Whether a number is what people read, as in 007."""
+    return written.isdecimal() and int(written) == value
 
 
 def _unreadable(node: yaml.Node) -> yaml.constructor.ConstructorError:

@@ -1,15 +1,20 @@
 """The general forms of rows: our own, TRL's, Alpaca's, messages, ShareGPT, pairs with an implicit prompt."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from amends.data.layouts.base import Fields, Layout, Row, has
+from amends.data.layouts.labels import read_word
 from amends.data.layouts.prompts import in_context
 from amends.data.layouts.values import (
     MESSAGE_KEYS,
+    WAITS,
     asked_in,
     is_blank,
     is_dialogue,
     messages_in,
+    nested,
+    number_of,
     only_one,
     split_answer,
     truth_of,
@@ -17,7 +22,7 @@ from amends.data.layouts.values import (
 )
 from amends.data.rows import columns_of
 from amends.errors import InputError
-from amends.records import Preference, Sample
+from amends.records import Message, Preference, Sample
 
 IMPLICIT_ANSWERS = ("response", "completion", "output", "answer")
 ANSWER_COLUMNS = ("chosen", *IMPLICIT_ANSWERS)
@@ -73,15 +78,31 @@ def _has_turns(row: Row, column: str) -> bool:
 def _beside(value: Any) -> tuple[tuple[str, Any], ...]:
     """What messages say beside role and content: a label there is one of the answer, too."""
     messages = [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
-    return tuple((key, inner) for one in messages for key, inner in one.items() if key not in MESSAGE_KEYS)
+    return tuple(
+        (key, inner)
+        for place, one in enumerate(messages, 1)
+        for key, inner in one.items()
+        if key not in MESSAGE_KEYS and not _is_of_messages(key, inner, place == len(messages))
+    )
+
+
+def _is_of_messages(key: str, value: Any, is_last: bool) -> bool:
+    """Whether a field is OpenAI's own and says nothing of the answer: a refusal that is none, or a training's weight.
+
+    A weight says whether a turn is trained on. Of the turns before the answer none is; 0 of the answer itself is left
+    to be refused.
+    """
+    if key == "refusal":
+        is_label = truth_of(value) is not None or read_word(value) is not None
+        return value is None or (isinstance(value, str) and not is_label)
+    return key == "weight" and (not is_last or number_of(value) == 1)
 
 
 def _from_messages(row: Row) -> Fields:
     messages = messages_in(row["messages"])
     context, answer = split_answer(turns_of(messages, "messages"))
-    return Fields(
-        asked_in(context, "messages"), answer, read=frozenset({"messages", "prompt"}), beside=_beside(messages)
-    )
+    asked = asked_in([*_told(row, context), *context], "messages")
+    return Fields(asked, answer, read=frozenset({"messages", "prompt", "system"}), beside=_beside(messages))
 
 
 def _from_conversations(row: Row) -> Fields:
@@ -90,7 +111,8 @@ def _from_conversations(row: Row) -> Fields:
     context, answer = split_answer(turns_of(messages, "conversations"))
     first = next((place for place, turn in enumerate(context) if turn.role == "user"), len(context))
     asked = [*(turn for turn in context[:first] if turn.role == "system"), *context[first:]]
-    read = frozenset({"conversations", "prompt"})
+    asked = [*_told(row, asked), *asked]
+    read = frozenset({"conversations", "prompt", "system"})
     return Fields(asked_in(asked, "conversations"), answer, read=read, beside=_beside(messages))
 
 
@@ -107,12 +129,45 @@ def from_implicit_pair(row: Row) -> Fields:
     return Fields(asked_in(context, "chosen"), chosen, rejected, beside=_beside(messages_in(row["chosen"])))
 
 
+def _told(row: Row, turns: Sequence[Message]) -> list[Message]:
+    """The system turn in a column of its own, as Anthropic's interface and LLaMA-Factory have it; where there is one.
+
+    Raises InputError where the turns have one, too.
+    """
+    told = row.get("system")
+    if not isinstance(told, str) or is_blank(told):
+        return []
+    if any(turn.role == "system" for turn in turns):
+        raise InputError("column 'system' and the messages both have a system turn; leave one out")
+    return [Message(role="system", content=told)]
+
+
 def _from_instruction(row: Row) -> Fields:
-    """Alpaca, and Dolly, which names the same columns otherwise."""
+    """Alpaca, and Dolly, which names the same columns otherwise; LLaMA-Factory's has earlier turns in `history`."""
     parts = [row["instruction"], *(row[name] for name in CONTEXT_COLUMNS if not is_blank(row.get(name)))]
     prompt = "\n\n".join(parts) if all(isinstance(part, str) for part in parts) else row["instruction"]
+    before = _history(row)
+    before = [*_told(row, before), *before]
+    if before and isinstance(prompt, str):
+        prompt = asked_in([*before, Message(role="user", content=prompt)], "history")
     column, answer = _answer(row)
-    return Fields(prompt, answer, read=frozenset({"instruction", *CONTEXT_COLUMNS, column}))
+    return Fields(prompt, answer, read=frozenset({"instruction", *CONTEXT_COLUMNS, "history", "system", column}))
+
+
+def _history(row: Row) -> list[Message]:
+    """The turns before the instruction: pairs of what was asked and answered. Raises InputError for other lists."""
+    value = nested(row.get("history"))
+    if not isinstance(value, list):
+        return []
+    turns: list[Message] = []
+    for pair in value:
+        if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(text, str) for text in pair):
+            raise InputError(
+                "column 'history' is no list of pairs, each of a question and its answer; write the turns as messages "
+                "in a column `messages`, or name the columns: columns: {prompt: instruction, chosen: output}"
+            )
+        turns += [Message(role="user", content=pair[0]), Message(role="assistant", content=pair[1])]
+    return turns
 
 
 def _from_prompt(row: Row) -> Fields:
@@ -143,11 +198,9 @@ def prompt_in(prompt: Any) -> Any:
     """
     prompt = only_one(messages_in(prompt))
     # An attack can look like a transcript and has to stay as it is. Only one that waits for the answer is one.
-    if isinstance(prompt, str) and not prompt.rstrip().endswith("\n\nAssistant:"):
-        return prompt
-    if not is_dialogue(prompt):
-        return prompt
-    return asked_in(turns_of(prompt, "prompt"), "prompt")
+    if isinstance(prompt, list) or (isinstance(prompt, str) and WAITS.match(prompt)):
+        return asked_in(turns_of(prompt, "prompt"), "prompt")
+    return prompt
 
 
 def _without_prompt(prompt: Any, chosen: Any, rejected: Any) -> tuple[Any, Any]:

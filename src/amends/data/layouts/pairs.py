@@ -3,7 +3,7 @@
 from amends.data.layouts.base import Fields, Layout, Row, has
 from amends.data.layouts.general import ANSWER_COLUMNS, from_implicit_pair
 from amends.data.layouts.labels import Reading, read_label
-from amends.data.layouts.values import asked_in, is_blank, number_of, turns_of
+from amends.data.layouts.values import SPEAKS, asked_in, is_blank, number_of, turns_of
 from amends.errors import InputError
 
 BOTH = ("response_0", "response_1")
@@ -44,7 +44,7 @@ def _has_no_answer(row: Row) -> bool:
 
 
 def _is_transcript_pair(row: Row) -> bool:
-    return all(isinstance(row.get(name), str) and row[name].startswith("\n\nHuman:") for name in ("chosen", "rejected"))
+    return all(isinstance(row.get(name), str) and SPEAKS.match(row[name]) for name in ("chosen", "rejected"))
 
 
 PAIRS = (

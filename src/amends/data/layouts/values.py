@@ -25,8 +25,14 @@ ROLES: dict[str, Role] = {
     "developer": "system",
 }
 MESSAGE_KEYS = frozenset({"role", "from", "content", "value"})
+SAID = ("content", "value", "refusal")  # the last as OpenAI's interface has it, beside a content that is null
 TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
-TRANSCRIPT_TURN = re.compile(r"\n\n(Human|Assistant):")
+TRANSCRIPT = re.compile(r"(?:\r?\n){2}Human:")
+TRANSCRIPT_TURN = re.compile(r"(?:\A\s*|(?:\r?\n){2})(Human|Assistant):")
+SPEAKS = re.compile(r"\s*Human:.*\n\r?\nAssistant:", re.DOTALL)
+WAITS = re.compile(SPEAKS.pattern + r"\s*\Z", re.DOTALL)
+"""Transcripts as HH writes them; of Windows, and where the blank lines before the first turn were stripped. What begins
+with a speaker alone is one only where the assistant speaks in it, and a prompt only where it waits for the answer."""
 NESTED = re.compile(r"\s*[\[{]")
 
 
@@ -93,7 +99,7 @@ def _are_messages(value: Any) -> bool:
 
 def is_dialogue(value: Any) -> bool:
     """Whether a value is a list of messages, or a transcript in the style of HH."""
-    return isinstance(value, list) or (isinstance(value, str) and value.startswith("\n\nHuman:"))
+    return isinstance(value, list) or (isinstance(value, str) and TRANSCRIPT.match(value) is not None)
 
 
 def turns_of(value: Any, column: str) -> list[Message]:
@@ -142,7 +148,8 @@ def _spoken_turns(transcript: str) -> list[Message]:
 
 def _turn(message: Any, column: str) -> Message:
     fields = message if isinstance(message, dict) else {}
-    role, text = fields.get("role") or fields.get("from"), _content(fields.get("content") or fields.get("value") or "")
+    said = next((said for name in SAID if (said := fields.get(name))), "")
+    role, text = fields.get("role") or fields.get("from"), _content(said)
     known = ROLES.get(role.lower()) if isinstance(role, str) else None
     if known is None or text is None:
         raise InputError(
