@@ -220,3 +220,23 @@ def test_all_of_it_is_on_the_device_before_the_manifest_says_so(
         if out.is_dir():
             assert {"finished", "adapter_model.safetensors"} <= {path.name for path in made}
         assert out.parent in where[last:], "the manifest's own name"
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_what_a_killed_step_left_is_gone_once_it_is_done(tmp_path: Path, step: Callable[..., Path]) -> None:
+    """Of temporary files one of a process that lives stays: it may be written just now."""
+    lefts = 0
+    for moment in range(MOMENTS):
+        root = tmp_path / str(moment)
+        root.mkdir()
+        if not killed(partial(step, root, 0), moment):
+            break
+        lefts += len([*root.rglob(".*.tmp")])
+        step(root, 0)
+        left = {path.name.split(".")[1] for path in root.rglob(".*.tmp")}
+        assert left <= {"timings"}, f"{moment}: {left}"  # the next step of a run writes them
+    assert lefts, "no moment left one"
+    living = root / f".{step(root, 0).name}.manifest.json.{os.getppid()}.tmp"
+    living.touch()
+    step(root, 1, overwrite=True)
+    assert living.exists()

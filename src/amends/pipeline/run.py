@@ -33,7 +33,7 @@ from amends.records import Instruction
 from amends.stages.base import STAGES, comes_from
 from amends.stages.executors import executor_named
 from amends.stages.yields import yield_line
-from amends.storage.files import write_json
+from amends.storage.files import clear_after_killed, write_json
 from amends.storage.locks import locked
 from amends.storage.run_directory import RunDirectory, read_origin
 from amends.training.sample_kinds.base import SAMPLE_KINDS
@@ -89,6 +89,7 @@ class Run:
         """
         outlook = self.outlook()
         if not outlook.coming:
+            clear_after_killed(self.files.timings)  # nothing writes them again
             for name in outlook.finished:
                 self.reporter.say(f"{name}: finished, skipped")
             made = {"threads": self.files.threads, "origin": read_origin(self.directory)}

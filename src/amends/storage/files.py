@@ -1,6 +1,7 @@
 """Fingerprints, and files that are read with clear errors and written whole or not at all."""
 
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -126,6 +127,17 @@ def write_atomically(path: Path, text: str) -> None:
             sync_alone(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
+        clear_after_killed(path)
+
+
+def clear_after_killed(path: Path) -> None:
+    """Takes away what processes that were killed here left of this file; what cannot be taken away does no harm."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        with suppress(OSError, ValueError, OverflowError):  # not ours to ask about, or no number
+            try:
+                os.kill(int(left.name.split(".")[-2]), 0)
+            except ProcessLookupError:
+                left.unlink()
 
 
 def json_text(value: Any) -> str:
