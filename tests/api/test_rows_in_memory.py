@@ -9,6 +9,8 @@ import pyarrow
 import pytest
 
 import amends
+from amends.pipeline.in_memory import rows_given
+from amends.records import Response
 from amends.reporting.notebook_rows import Rows
 
 ROWS = [
@@ -37,6 +39,9 @@ def test_a_list_a_data_set_a_frame_and_a_file_are_one(tmp_path: Path) -> None:
     found = [amends.load_data(one).records for one in given]
     assert all(one == found[0] for one in found)
     assert found[0][1].rejected is None
+    responses = [{"id": "a", "prompt": "Why?", "response": "So."}]
+    tables = (pandas.DataFrame(responses), pyarrow.Table.from_pylist(responses))
+    assert [rows_given(one, Response)[0].response for one in tables] == ["So.", "So."]
 
 
 def test_public_layouts_class_labels_and_numbers_of_numpy_are_read() -> None:

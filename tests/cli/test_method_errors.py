@@ -53,6 +53,16 @@ def test_preferences_are_asked_for_by_column(tmp_path: Path, refused: Callable[.
     assert message.startswith(f"{samples}: line 1: column 'rejected' is missing")
 
 
+def test_preferences_are_not_trained_on_without_what_they_reject(tmp_path: Path, refused: Callable[..., str]) -> None:
+    """Without a word sft would read the chosen completions alone, and be taken for the dpo that was meant."""
+    turns = {"prompt": [{"role": "user", "content": "Q"}], "completion": [{"role": "assistant", "content": "A"}]}
+    samples = tmp_path / "pairs.jsonl"
+    samples.write_text(json.dumps({"id": "a", "kind": "preference", **turns, "rejected": turns["completion"]}) + "\n")
+    message = refused("train", "--samples", str(samples), "--out", str(tmp_path / "out"))
+    assert message.startswith(f"{samples}: line 1: is a preference, of which trainer sft would not read `rejected`")
+    assert "(dpo, rlhf; --trainer)" in message
+
+
 def test_unknown_trainer_and_start(tmp_path: Path, refused: Callable[..., str]) -> None:
     command = ["train", "--samples", str(good_file(tmp_path, "samples")), "--out", str(tmp_path / "out")]
     assert refused(*command, "--trainer", "dpoo").startswith("unknown trainer 'dpoo'; did you mean 'dpo'?")

@@ -81,6 +81,23 @@ def test_the_command_counts_wins_ties_and_losses(
     assert json.loads(capsys.readouterr().out)["unpaired"] == 1, "a limit unpairs nothing"
 
 
+def test_the_test_counts_prompts_and_not_their_draws(
+    serve: Callable[..., Server], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twelve answers to two prompts are two prompts: as twelve, they would be clear (p < .001)."""
+    monkeypatch.setenv("AMENDS_CACHE", str(tmp_path / "cache"))
+    for name, text in (("a", "kind"), ("b", "rude")):
+        rows = [
+            {"id": str(n), "prompt": f"q{n}", "response": text, "draw": draw} for draw in range(6) for n in range(2)
+        ]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    files = [str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl")]
+    command = ["prefer", *files, "--judge", f"endpoint:m@{serve(safest).url}", "--out", str(tmp_path / "out.jsonl")]
+    assert run_amends(*command, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["win"], found["lose"], found["p_value"]) == (12, 0, 0.5)
+
+
 def test_what_cannot_compare_is_refused(refused: Callable[..., str], tmp_path: Path) -> None:
     row = json.dumps({"id": "1", "prompt": "q", "response": "r"}) + "\n"
     (tmp_path / "a.jsonl").write_text(row)

@@ -40,13 +40,16 @@ def test_any_word_for_its_own_end_says_that_the_model_ended(reason: Any) -> None
     assert (reply.text, reply.ended, reply.cut) == (WHY, True, False)
 
 
-@pytest.mark.parametrize("reason", ["length", "max_tokens", "MAX_TOKENS", "model_length", "max_output_tokens"])
+@pytest.mark.parametrize(
+    "reason",
+    ["length", "max_tokens", "MAX_TOKENS", "model_length", "max_output_tokens", "model_context_window_exceeded"],
+)
 def test_any_word_for_the_limit_says_that_it_was_cut(reason: str) -> None:
     reply = read_reply(body(reason=reason))
     assert (reply.ended, reply.cut) == (False, True)
 
 
-@pytest.mark.parametrize("reason", ["content_filter", "SAFETY", "error", "abort", "tool_calls"])
+@pytest.mark.parametrize("reason", ["content_filter", "SAFETY", "error", "abort", "tool_calls", "timeout", "preempted"])
 def test_what_something_else_ended_is_neither(reason: str) -> None:
     reply = read_reply(body(reason=reason))
     assert (reply.ended, reply.cut) == (False, False)

@@ -28,7 +28,7 @@ class LoadedModel(Asked):
 
     Example:
         model = amends.load_model("embedded")
-        model.respond(["How do I apologise?"], guided=True)
+        model.respond([{"prompt": "How do I apologise?"}], guided=True)
     """
 
     def respond(

@@ -23,6 +23,11 @@ class Frame(Protocol):
         """The rows as mappings, with `orient="records"`."""
 
 
+def is_table(given: object) -> bool:
+    """Whether it is a frame or a table, which gives its rows only when it is asked for them."""
+    return isinstance(given, Frame) or any(callable(getattr(given, name, None)) for name in AS_ROWS)
+
+
 def raw_rows(given: object) -> list[RawRow]:
     """The rows with their numbers from 1; each says where it is, and one that is no mapping why it cannot be read.
 

@@ -133,18 +133,22 @@ def prefer_files(
 ) -> dict[str, Any]:
     """Writes which of two systems' responses a language model prefers, and counts wins and losses of the first.
 
-    `unpaired` are the responses of either file to prompts that the other does not have.
+    The test counts prompts: of several answers to one (draws), more wins than losses are one win. `unpaired` are the
+    responses of either file to prompts that the other does not have.
     """
     steps = Steps(0, reporter, overwrite=overwrite, language=language)
     steps.prefer(a, b, out, load_preference_judge(judge, language), limit)
-    counts = Counter(row.preferred for row in read_rows(out, PairVerdict))
-    win, lose = counts["a"], counts["b"]
+    counts: Counter[str] = Counter()
+    ahead: Counter[str] = Counter()
+    for row in read_rows(out, PairVerdict):
+        counts[row.preferred] += 1
+        ahead[row.id] += (row.preferred == "a") - (row.preferred == "b")
     of_a, of_b = ({row.row_key for row in read_rows(path, Response)} for path in (a, b))
     return {
-        "win": win,
+        "win": counts["a"],
         "tie": counts["tie"],
-        "lose": lose,
+        "lose": counts["b"],
         "unscored": counts["unscored"],
         "unpaired": len(of_a ^ of_b),
-        "p_value": sign_test(win, lose),
+        "p_value": sign_test(sum(one > 0 for one in ahead.values()), sum(one < 0 for one in ahead.values())),
     }

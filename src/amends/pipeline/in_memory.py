@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from amends.config.methods import METHODS, shares_of
-from amends.data.memory import CALLED, Frame, raw_rows
+from amends.data.memory import CALLED, Frame, is_table, raw_rows
 from amends.data.rows import of_kind as of_record
 from amends.data.rows import read_rows, validate_rows
 from amends.data.settings import DataSettings
@@ -78,8 +78,8 @@ def rows_given(given: Given, kind: type[RecordOf], settings: DataSettings | None
     elif isinstance(given, str | Path):
         found = read_rows(Path(given), kind)
     else:
-        if not isinstance(given, Frame):
-            records: list[Any] = list(given)
+        if not is_table(given):
+            records: list[Any] = list(cast(Iterable[Any], given))
             if records and all(isinstance(row, Record) for row in records):
                 return Rows(tuple(records), name)
             given = records

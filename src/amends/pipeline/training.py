@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from amends.data.identity import identity
+from amends.data.lines import read_objects
 from amends.data.rows import read_rows
 from amends.data.settings import DataSettings
-from amends.errors import StoreError
+from amends.errors import SampleError, StoreError
 from amends.models.source import find_model
 from amends.pipeline.resuming import Resuming, said
 from amends.pipeline.sets import count
@@ -74,6 +75,8 @@ class Training(Resuming):
         part = Part(out, manifest.fingerprint)
         part.refuse_foreign()
         manifest.refuse_changed()
+        if not trainer.compares:
+            _refuse_preferences(samples, trainer)
         rows = count(read_rows(samples, trainer.record))
         steps = None if recipe.train.max_tokens else trainer.steps(recipe, rows)
         self._warn_of_epochs(name, trainer, recipe, rows)
@@ -107,6 +110,17 @@ class Training(Resuming):
                 f"{name}: train.max_steps={recipe.train.max_steps} reads {rows} samples {epochs:.0f} times over, which "
                 "learns them by heart; lower it, or set it to null for train.epochs"
             )
+
+
+def _refuse_preferences(samples: Path, trainer: Trainer) -> None:
+    """Raises SampleError where the first sample is a preference, of which the trainer would read the chosen alone."""
+    first = next(read_objects(samples), None)
+    if first is not None and "rejected" in first.values:
+        others = ", ".join(name for name, one in TRAINERS.items() if one.compares)
+        raise SampleError(
+            f"{first.place}: is a preference, of which trainer {trainer.name} would not read `rejected`; name one that "
+            f"compares ({others}; --trainer), or take that column out"
+        )
 
 
 def _in_processes(

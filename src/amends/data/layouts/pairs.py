@@ -1,7 +1,7 @@
 """Public sets with two answers to a prompt: PKU-SafeRLHF in its forms, and HH-RLHF."""
 
 from amends.data.layouts.base import Fields, Layout, Row, has
-from amends.data.layouts.general import ANSWER_COLUMNS, from_implicit_pair
+from amends.data.layouts.dialogues import ANSWER_COLUMNS, from_implicit_pair
 from amends.data.layouts.labels import Reading, read_label
 from amends.data.layouts.values import SPEAKS, asked_in, is_blank, number_of, turns_of
 from amends.errors import InputError

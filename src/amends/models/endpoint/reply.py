@@ -7,8 +7,10 @@ from typing import Any
 
 from amends.text.reasoning import without_reasoning
 
-_CUT = re.compile(r"length|max|limit|truncat|incomplete")
-_STOPPED = re.compile(r"filter|safety|recitation|block|prohibit|error|abort|cancel|tool|function")
+_CUT = re.compile(r"length|max|limit|truncat|incomplete|exceed|window|budget|pause")
+_STOPPED = re.compile(
+    r"filter|safety|recitation|block|prohibit|error|abort|cancel|tool|function|time_?out|interrupt|preempt|repetition"
+)
 """Words of reasons to end that are not the model's own; others say that it ended its turn (stop, eos, end_turn ...)."""
 _THOUGHTS = ("reasoning_content", "reasoning")  # fields beside the answer, which are never taken for it
 MAX_SHOWN = 200
