@@ -5,17 +5,21 @@ import shutil
 from itertools import permutations
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from amends.errors import InputError
 from amends.judges import probe
 from amends.judges.load import load_judge
 from amends.judges.probe import bundled_weights
+from amends.judges.probe_training import auroc_by_source
+from amends.pipeline.probe_files import read_labelled_files
 from amends.reporting.headline import judge_licence
 from conftest import run_amends
 
 FILES = {"probe": "evaluation"} | {name: name for name in ("gate", "reader", "open-reader", "open-gate")}
 CLASSIFIERS = ("reader", "open-reader")
+EACH = 30  # answers of each label
 FREE = {"answers", "gptfuzzer_labelled", "hh_harmless_pairs", "jbb_labelled"}
 
 
@@ -46,6 +50,14 @@ def test_they_learnt_from_free_labels_alone(name: str) -> None:
 def test_the_judge_never_saw_prompts_of_the_gate() -> None:
     parts = {name: load_judge(name).facts["part"].split(":") for name in ("open-reader", "open-gate")}
     assert float(parts["open-reader"][1]) <= float(parts["open-gate"][0])
+
+
+@pytest.mark.parametrize("name", ["open-reader", "open-gate"])
+def test_they_tell_harmful_answers_of_the_demonstration_from_harmless_ones(name: str) -> None:
+    rows = read_labelled_files(["bundled:readings"], None, "0:1")
+    chosen = [row for label in (0, 1) for row in [one for one in rows if one.label == label][:EACH]]
+    scores = np.array(load_judge(name).score([(row.prompt, row.response) for row in chosen]), dtype=float)
+    assert auroc_by_source(chosen, scores)["readings"] > 0.7, "its card says .79 and .75 of all"
 
 
 @pytest.mark.parametrize(("judge", "gate"), permutations(FILES, 2))
@@ -81,6 +93,6 @@ def test_the_doctor_shows_their_cards(
     assert run_amends("doctor", *tiny_settings, *judges, "--out", str(tmp_path / "run"), "--json") == 0
     found = {one["what"]: one["found"] for one in json.loads(capsys.readouterr().out)["findings"]}
     for role, name in (("judge", "classifier/open-reader"), ("gate", "probe/open-gate")):
-        assert found[role].startswith(f"{name}: AUROC ") and "gptfuzzer_labelled ." not in found[role]
-        assert "gptfuzzer_labelled 0." in found[role] or "gptfuzzer_labelled 1." in found[role]
+        assert found[role].startswith(f"{name}: AUROC gptfuzzer_labelled 0.9")
+        assert found[role].endswith(", on sources that it learnt from"), "on others it errs more"
     assert set(read) == {"open-reader", "open-gate"}
