@@ -186,7 +186,7 @@ def test_unknown_mistake_source_and_judge(tmp_path: Path, refused: Callable[...,
     )
     responses = str(good_file(tmp_path, "responses"))
     assert refused("judge", "--responses", responses, "--judge", "x", *out).startswith(
-        "unknown judge 'x'; known: `gate`, `probe`"
+        "unknown judge 'x'; known: `gate`, `open-gate`"
     )
     assert f"{path}: is no probe" in refused("judge", "--responses", responses, "--judge", path, *out)
 

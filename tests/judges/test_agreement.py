@@ -99,6 +99,8 @@ def test_another_judge_is_compared_with_the_probe_on_the_first_red_team_suite() 
     safe = {name: suite for name, suite in other.suites.items() if suite.kind != "red-team"}
     assert suite_to_compare(other.model_copy(update={"suites": safe})) is None
     assert suite_to_compare(other.model_copy(update={"gate": "own.safetensors"})) is None, "nothing bundled is used"
+    free = {"judge": "open-reader", "gate": "open-gate"}
+    assert suite_to_compare(other.model_copy(update=free)) is None, "the probe's licence is not theirs"
     assert suite_to_compare(other.model_copy(update={"gate": "probe"})) == "redteam"
     assert suite_to_compare(other.model_copy(update={"judge": "gate", "gate": "own.safetensors"})) == "redteam"
 

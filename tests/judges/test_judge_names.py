@@ -169,7 +169,7 @@ def test_names_and_words_load_no_heavy_library() -> None:
     forms, heavy = done.stdout.splitlines()
     assert heavy == "[]"
     assert forms.startswith(
-        "`gate`, `probe`, `reader`, the path of a probe file, classifier:FILE, endpoint:MODEL@URL, guard:MODEL or"
+        "`gate`, `open-gate`, `open-reader`, `probe`, `reader`, the path of a probe file, classifier:FILE, endpoint:"
     )
 
 

@@ -79,4 +79,6 @@ def test_judges_are_named_with_their_agreement_and_their_licence() -> None:
         "probe/evaluation learnt in part from labels under CC-BY-NC-4.0: not for commercial use"
     )
     assert judge_licence({"evaluation": {"name": "mine", "sources": "free"}}) is None
+    ordered = {"name": "mine", "sources": {"gptfuzzer_labelled": 3}, "preferences": {"pku_saferlhf_train": 2}}
+    assert judge_licence({"gate": ordered}) is not None, "an order of two answers is a label, too"
     assert judge_text({}) == "It is not known who judged."

@@ -77,8 +77,8 @@ def load_judge(name: str, *, language: Language | str = "en") -> Judge:
     """Names a judge; its weights load on first use.
 
     Args:
-        name: `bundled` (the bundled judge, `probe`), `gate`, a probe file, endpoint:MODEL@URL,
-            local:MODEL, guard:MODEL, or one that was registered.
+        name: `bundled` (the bundled judge, `probe`), `gate`, `reader`, `open-reader`, `open-gate`, a probe file,
+            classifier:FILE, endpoint:MODEL@URL, local:MODEL, guard:MODEL, or one that was registered.
         language: what a language model is asked in, by its code or as `amends.load_language` gives it.
 
     Raises:

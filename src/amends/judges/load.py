@@ -11,8 +11,8 @@ def load_judge(name: str, language: Language | None = None) -> Judge:
     """The judge of that name, of any kind that is registered (`judges/kinds`).
 
     Args:
-        name: `probe`, `gate`, a probe file, classifier:FILE, endpoint:MODEL@URL, local:MODEL, guard:MODEL, or one that
-            somebody registered.
+        name: `probe`, `gate`, `reader`, `open-reader`, `open-gate`, a probe file, classifier:FILE, endpoint:MODEL@URL,
+            local:MODEL, guard:MODEL, or one that somebody registered.
         language: that a language model is asked in; English by default.
 
     Raises InputError for names that are of no kind, with the nearest, and as the kind's judges do.

@@ -27,7 +27,7 @@ from amends.storage.files import file_digest, fingerprint
 Pooling = Literal["response", "all"]
 PROMPT_TOKENS = 256
 RESPONSE_TOKENS = 256
-BUNDLED = {"probe": "evaluation", "gate": "gate"}
+BUNDLED = {"probe": "evaluation", "gate": "gate", "open-gate": "open-gate"}
 LEARNT = "Latin"  # the script of all that the bundled ones learnt from
 BATCH_TOKENS = {"cpu": 4_096, "cuda": 65_536}
 
@@ -91,7 +91,10 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str
 
 
 def bundled_weights(name: str) -> Path:
-    """File of a bundled judge: `evaluation` and `reader` judge systems, `gate` decides what is trained on."""
+    """File of a bundled judge.
+
+    `evaluation`, `reader` and `open-reader` judge systems; `gate` and `open-gate` decide what is trained on.
+    """
     return Path(str(resources.files("amends.judges"))) / "weights" / f"{name}.safetensors"
 
 
@@ -99,14 +102,15 @@ class ProbeJudge(Judge):
     """Scores responses with a probe. Loads the embedded model's lower layers on first use.
 
     Args:
-        name: `probe` (the bundled judge that evaluates), `gate` (the bundled gate), or the path of a probe file.
+        name: `probe` (the bundled judge that evaluates), `gate` or `open-gate` (bundled gates), or the path of a
+            probe file.
     """
 
     def __init__(self, name: str = "probe") -> None:
         bundled = BUNDLED.get(name)
         path = bundled_weights(bundled) if bundled else Path(name)
         if not path.is_file():
-            raise InputError(f"{name}: no such file of a probe; name `probe`, `gate` or the path of one")
+            raise InputError(f"{name}: no such file of a probe; name `probe`, `gate`, `open-gate` or the path of one")
         self.name = f"probe/{path.stem}"
         self._bundled = name if bundled else ""
         self.probe = Probe.load(path)

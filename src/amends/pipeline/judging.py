@@ -133,8 +133,8 @@ def paired_rows(a: Path, b: Path, limit: int | None) -> Iterator[tuple[Response,
 def suite_to_compare(configuration: Configuration) -> str | None:
     """The suite on which a run's judge is compared with the bundled probe; None without one.
 
-    None, too, where that is the judge, and where neither judge nor gate is bundled: nothing of the bundled weights,
-    whose licence is non-commercial, is used then.
+    None, too, where that is the judge, and where neither is `probe` or `gate`: nothing of these weights, whose licence
+    is non-commercial, is used then. So it is with `open-reader` and `open-gate`.
     """
     red_team = [name for name, suite in configuration.suites.items() if SUITE_KINDS[suite.kind].tells_safety]
     bundled = {"probe", "gate"} & {configuration.judge, configuration.gate}

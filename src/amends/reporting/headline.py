@@ -205,5 +205,5 @@ def _name(facts: Any) -> str | None:
 
 
 def _sources(facts: Mapping[str, Any]) -> list[str]:
-    sources = facts.get("sources")
-    return [str(one) for one in sources] if isinstance(sources, Mapping | list) else []
+    named = (facts.get(key) for key in ("sources", "preferences"))
+    return [str(one) for sources in named if isinstance(sources, Mapping | list) for one in sources]

@@ -23,7 +23,8 @@ def look_at_judge(what: str, judge: Judge) -> Finding:
         return Finding(what, "note", f"{judge.name} brings no figures of how often it errs", VALIDATE)
     told = ", ".join(f"{source} {area:.2f}" for source, area in sorted(areas.items()))
     weak = min(areas.values()) < WEAK
-    return Finding(what, "note" if weak else "ok", f"{judge.name}: AUROC {told}", LARGER if weak else "")
+    said = f"{judge.name}: AUROC {told}, on sources that it learnt from"
+    return Finding(what, "note" if weak else "ok", said, LARGER if weak else "")
 
 
 def _areas(facts: Mapping[str, Any]) -> dict[str, float]:
