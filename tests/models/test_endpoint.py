@@ -75,6 +75,38 @@ def test_more_tokens_than_the_model_has_room_for_are_an_error(serve: Callable[..
     assert [one.text for one in model.generate(prompts, Sampling(max_new_tokens=8), 0)] == [ANALYSIS] * 2
 
 
+def test_a_number_of_tokens_that_is_too_large_is_not_taken_for_a_limit_that_is_unknown(
+    serve: Callable[..., Server],
+) -> None:
+    """As vLLM 0.32 says it; the first request in which 400 is the number and the code."""
+
+    def answer(_: str, request: dict[str, Any]) -> tuple[int, str]:
+        if request["max_tokens"] <= 8:
+            return 200, ANALYSIS
+        said = f"max_tokens={request['max_tokens']} cannot be greater than max_model_len=8. Please request fewer output"
+        return 400, f"{said} tokens. (parameter=max_tokens, value={request['max_tokens']})"
+
+    server, prompts = serve(answer), [Prompt((Message(role="user", content="Why?"),))]
+    with pytest.raises(ModelError, match="no room for 400 tokens after a short prompt; lower max_new_tokens"):
+        EndpointModel("m", server.url).generate(prompts, Sampling(max_new_tokens=400), 0)
+    assert {request.get("max_tokens") for request in server.requests} == {400}
+    model = EndpointModel("m", server.url)
+    assert model.generate(prompts, Sampling(max_new_tokens=8), 0)[0].text == ANALYSIS
+
+
+@pytest.mark.parametrize("said", ["max_tokens={0} cannot be greater than max_model_len=100.", "maximum context length"])
+def test_where_there_is_no_room_for_reasoning_the_answer_alone_has_it(serve: Callable[..., Server], said: str) -> None:
+    def answer(_: str, request: dict[str, Any]) -> tuple[int, str]:
+        number = request["max_tokens"]
+        return (400, said.format(number)) if number > 100 else (200, "<think>So.</think>No." if number == 50 else "")
+
+    server, prompts = serve(answer), [Prompt((Message(role="user", content="Why?"),))]
+    server.finish_reason = "length"
+    model = EndpointModel("m", server.url)
+    assert [one.text for one in model.generate(prompts, Sampling(max_new_tokens=50), 0)] == ["No."]
+    assert [request["max_tokens"] for request in server.requests] == [50, 50 + REASONING_TOKENS, 50]
+
+
 def test_what_a_server_refuses_is_left_out_from_then_on(serve: Callable[..., Server]) -> None:
     """As hosted models that reason do: another limit of tokens, and no temperature but their own."""
     refused = ["max_tokens", "temperature", "seed"]

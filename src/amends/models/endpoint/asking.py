@@ -1,6 +1,7 @@
 """One request to a model behind a server: what is sent, what is refused of it, and what stands for no answer."""
 
 import logging
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -104,10 +105,10 @@ class Asking:
         """What the server answers; where it refuses this request alone, what stands in the answer's place."""
         import openai
 
-        refused = set(self._refused)
+        refused, beside = set(self._refused), REASONING_TOKENS
         while True:
             limit = "max_completion_tokens" if "max_tokens" in refused else "max_tokens"
-            allowed = new_tokens + (REASONING_TOKENS if reasons or limit == "max_completion_tokens" else 0)
+            allowed = new_tokens + (beside if reasons or limit == "max_completion_tokens" else 0)
             sent = {key: value for key, value in (request | {limit: allowed}).items() if key not in refused}
             try:
                 reply = await self.connection.request(sent)
@@ -123,8 +124,13 @@ class Asking:
                     return UNANSWERED
                 if error.status_code == 403:
                     raise
-                if "context" in said or error.status_code == 413:  # the prompt is too long for the model
+                if error.status_code == 413:
                     return NO_ROOM
+                if "context" in said or _is_too_much(allowed, limit, error):  # with the prompt, or more than ever
+                    if allowed == new_tokens:
+                        return NO_ROOM
+                    beside = 0  # reasoning may be short, too
+                    continue
                 # Some servers do not say what they refuse: then it is the form, which the question asks for in words,
                 # too.
                 named = [key for key in OPTIONAL if key in sent and key in said] or ["response_format"]
@@ -162,6 +168,15 @@ class Asking:
         if lost & (lost - 1) == 0:
             logging.getLogger(__name__).warning("%s; their rows go without", said)
         return UNANSWERED
+
+
+def _is_too_much(allowed: int, limit: str, error: Any) -> bool:
+    """Whether a server refuses so many tokens, and not that they are limited: it repeats the number.
+
+    The number is looked for in the message alone, since 400 is also a code.
+    """
+    said = error.body.get("message") if isinstance(error.body, dict) else error.body
+    return isinstance(said, str) and limit in said and bool(re.search(rf"\b{allowed}\b", said))
 
 
 def _generation(reply: Reply) -> Generation:
