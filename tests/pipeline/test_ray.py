@@ -263,7 +263,8 @@ def test_an_address_is_auto_or_a_host_with_its_port() -> None:
     given = load_configuration(
         CONFIGS / "quickstart.yaml", ["executor=ray", "executor.workers=2", "executor.name=local"]
     )
-    assert given.executor.model_dump() == {"name": "local", "address": None, "workers": 2, "gpus_per_worker": None}
+    told = {"name": "local", "address": None, "workers": 2, "gpus_per_worker": None}
+    assert given.executor.model_dump() == told | {"engine": None, "environment": None, "engine_options": {}}
 
 
 def test_without_ray_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

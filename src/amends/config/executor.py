@@ -7,7 +7,8 @@ from pydantic import Field, create_model, model_validator
 from amends.settings.gathered import Gathered, keys_of_all
 from amends.stages.executors import EXECUTORS, ExecutorName
 
-DOC = """Where the chunks of the stages are worked on (docs/guides/scaling.md). It changes no result.
+DOC = """Where the chunks of the stages are worked on (docs/guides/scaling.md). It changes no result, unless it has an
+engine, which then answers in the model's place.
 
 `executor: ray` is short for `executor: {name: ray}`.
 """

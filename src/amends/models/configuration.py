@@ -19,6 +19,19 @@ def read_configuration(source: ModelSource) -> Any:
         raise ModelError(f"{source.name}: cannot be loaded: its config.json: {in_a_line(error)}") from error
 
 
+def read_generation(source: ModelSource) -> Any:
+    """How a model generates by its own files, as the loaded model has it; where they say nothing, by its configuration.
+
+    Raises ModelError where that cannot be read.
+    """
+    from transformers import GenerationConfig
+
+    try:
+        return GenerationConfig.from_pretrained(source.location, revision=source.commit())
+    except OSError:
+        return GenerationConfig.from_model_config(read_configuration(source))
+
+
 def mended(configuration: Any) -> dict[str, Any]:
     """What a configuration has to have otherwise: of a padding token without an embedding torch makes no model."""
     padding, size = getattr(configuration.get_text_config(), "pad_token_id", None), vocabulary(configuration)

@@ -227,13 +227,17 @@ class LocalModel(Model):
 
     def _fitting(self, encoded: list[list[int]], new_tokens: int) -> list[int]:
         """The rows whose prompt and answer fit into the model's context."""
-        context = getattr(self.model.config.get_text_config(), "max_position_embeddings", None) or math.inf
+        context = self._context()
         if new_tokens >= context:
             raise InputError(f"{self.name}: {new_tokens} new tokens are all of its context; lower max_new_tokens")
         fitting = [row for row, ids in enumerate(encoded) if len(ids) + new_tokens <= context]
         if not fitting and self.source.system_prompt and len(self._encode(SHORT)) + new_tokens > context:
             raise InputError(f"{self.name}: the system prompt leaves no room for an answer; shorten it")
         return fitting
+
+    def _context(self) -> float:
+        """How many tokens a prompt and its answer may have together."""
+        return getattr(self.model.config.get_text_config(), "max_position_embeddings", None) or math.inf
 
     def answer_losses(self, pairs: Sequence[tuple[Prompt, str]], ended: bool = True) -> list[tuple[float, int]]:
         """Negative log-likelihood in nats, summed over each answer's tokens, and their number.

@@ -32,6 +32,21 @@ class ModelSource:
         files = fingerprint(hub=self.location, commit=commit) if commit else directory_fingerprint(Path(self.location))
         return fingerprint(model=files, system_prompt=self.system_prompt) if self.system_prompt else files
 
+    def directory(self) -> str:
+        """Where its files lie on this machine; a hub's are fetched where they are not in the cache.
+
+        Raises ModelError where they cannot be.
+        """
+        commit = self.commit()
+        if not commit:
+            return self.location
+        from huggingface_hub import snapshot_download
+
+        try:
+            return str(snapshot_download(self.location, revision=commit))
+        except Exception as error:
+            raise ModelError(f"{self.name}: cannot be fetched: {in_a_line(error)}") from error
+
     def commit(self) -> str | None:
         """The commit of a hub's model, the same as long as it is in the cache; None of a directory."""
         return None if Path(self.location).is_dir() else _hub_commit(self.location)

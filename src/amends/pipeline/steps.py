@@ -68,7 +68,7 @@ class Steps(Training, Judging):
             InputError: the data set's own texts are wanted, and it has none.
             YieldError: nothing passed the gate.
         """
-        one = STAGES[stage]
+        one, model = STAGES[stage], self.executor.answering(model)
         if self.waits(one.writes, out, *self._made(rows)):
             return {}
         one.check_origin(rows, settings)
@@ -169,6 +169,7 @@ class Steps(Training, Judging):
         """Writes a system's responses to a set of prompts, `draws` to each, with what is put around them."""
         if self.waits(name, out, *self._made(prompts)):
             return
+        model = self.executor.answering(model)
         task = RespondTask(model, asked, sampling, self.seed)
         parts = {"code": CODE["respond"], "sampling": asdict(sampling), "seed": self.seed}
         parts |= {"draws": draws} if draws > 1 else {}  # one was all that there was: what it left stays finished

@@ -46,6 +46,10 @@ class Executor(ABC):
         An executor that works elsewhere reports the rows of each chunk that comes back (`progress.report`).
         """
 
+    def answering(self, model: Model) -> Model:
+        """The model as it answers where this works: another one, by its fingerprint too, where an engine does so."""
+        return model
+
     def reach(self) -> None:  # noqa: B027  (what works here has nowhere to go)
         """Raises InputError where it works elsewhere, and that cannot be reached."""
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from secrets import token_hex
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
@@ -16,8 +16,11 @@ from pydantic_core import PydanticCustomError
 from amends.errors import InputError
 from amends.judges.base import Judge
 from amends.models.base import Model
+from amends.models.hf import LocalModel
 from amends.pipeline.executors.ray_crew import Crew
+from amends.pipeline.executors.ray_engine import EngineTold
 from amends.pipeline.executors.ray_flow import Flow
+from amends.pipeline.executors.ray_vllm import VllmModel
 from amends.settings import Settings
 from amends.stages.chunks import Done
 from amends.stages.executors import Executor, Process, register_executor
@@ -49,6 +52,20 @@ class RaySettings(Settings):
         description="Of ray: GPUs of each worker, .5 where two share one. Without it 1 where the cluster has GPUs. The "
         "CPUs of each are the run's threads.",
     )
+    engine: Literal["vllm"] | None = Field(
+        default=None,
+        description="Of ray: who answers for a model with weights. Without it transformers in the workers; with `vllm` "
+        "an engine of each worker, which has its GPUs. The answers are other ones then.",
+    )
+    environment: str | None = Field(
+        default=None,
+        description="Of ray's engine: the directory of a virtual environment, or a Python, in which vLLM and Ray are, "
+        "at the same place on every node. Without it, the workers' own.",
+    )
+    engine_options: dict[str, Any] = Field(
+        default={},
+        description="Of ray's engine: vLLM's own options (`vllm.AsyncEngineArgs`), as in `{max_model_len: 4096}`.",
+    )
 
 
 @register_executor("ray")
@@ -66,6 +83,10 @@ class Ray(Executor):
             raise InputError("executor ray: Ray is not installed; pip install 'amends[ray]', or choose executor=local")
         self._crew: Crew | None = None
 
+    def answering(self, model: Model) -> Model:
+        """The model by its engine, where there is one and the model has weights."""
+        return VllmModel(model, self._engine) if self._engine and isinstance(model, LocalModel) else model
+
     def reach(self) -> None:
         """Raises InputError where the cluster cannot be reached, or has too little room."""
         from amends.pipeline.executors.ray_cluster import connect
@@ -81,7 +102,7 @@ class Ray(Executor):
         seen, content = directory / f".{token_hex(4)}.seen", token_hex(16)
         try:
             write_atomically(seen, content)
-            crew.check(used, str(seen.absolute()), content)
+            crew.check(used, str(seen.absolute()), content, self._engine)
         finally:
             seen.unlink(missing_ok=True)
 
@@ -108,3 +129,8 @@ class Ray(Executor):
             self.reach()
             self._crew = Crew.of(self.told.workers, self.told.gpus_per_worker)
         return self._crew
+
+    @property
+    def _engine(self) -> EngineTold | None:
+        told = self.told
+        return EngineTold(told.environment, told.engine_options) if told.engine else None

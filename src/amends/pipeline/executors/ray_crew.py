@@ -9,6 +9,7 @@ from amends.errors import InputError, OutageError, in_a_line
 from amends.judges.base import Judge
 from amends.models.base import Model
 from amends.pipeline.executors.ray_cluster import room_for
+from amends.pipeline.executors.ray_engine import EngineTold
 from amends.pipeline.executors.ray_worker import TOLD, Ready, Worker, differing, parcel_of
 
 SILENT_SECONDS = 30.0  # how long they are waited for without a word
@@ -90,10 +91,10 @@ class Crew:
             self.arrive(reference)
         return [one for one in ready if one in set(others)]
 
-    def check(self, used: Sequence[Model | Judge], path: str, content: str) -> None:
+    def check(self, used: Sequence[Model | Judge], path: str, content: str, engine: EngineTold | None = None) -> None:
         """Waits for the workers, for the last of them not long. What comes later is checked with its first chunk.
 
-        Raises InputError where one does not see a file, ModelError where a model differs.
+        Raises InputError where one does not see a file or could start no engine, ModelError where a model differs.
         """
         import ray
 
@@ -102,12 +103,15 @@ class Crew:
         try:
             see = ray.get([worker.sees.remote(path, content) for worker in self.here])
             ray.get([worker.hold.remote(parcel_of(used)) for worker in self.here])
+            problems = ray.get([worker.problem_of.remote(engine) for worker in self.here]) if engine else []
         except ray.exceptions.RayTaskError as error:
             raise error.cause from None
         except ray.exceptions.RayError as error:
             raise OutageError(
                 f"executor ray: a worker was lost: {in_a_line(error)}; run the same command again"
             ) from error
+        if problem := next(filter(None, problems), ""):
+            raise InputError(f"executor.engine: {problem}; name with executor.environment where vLLM is on every node")
         if not all(see):
             raise InputError(
                 f"executor ray: a worker does not see the run directory ({path}), from which it reads adapters; choose "

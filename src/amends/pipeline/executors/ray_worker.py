@@ -16,6 +16,7 @@ from amends.judges.base import Judge
 from amends.judges.preference import PreferenceJudge
 from amends.models.base import Model
 from amends.models.threads import SET as THREADS
+from amends.pipeline.executors.ray_engine import EngineTold, problem_of
 from amends.progress import observed
 from amends.stages.chunks import Done
 from amends.stages.executors import Process
@@ -120,6 +121,13 @@ class Worker:
             return Path(path).read_text(encoding="utf-8") == content
         except OSError:
             return False
+
+    def problem_of(self, engine: EngineTold) -> str:
+        """Why no engine can be started from here, with the node's address; empty where nothing stands in the way."""
+        import ray
+
+        problem = problem_of(engine)
+        return f"node {ray.util.get_node_ip_address()}: {problem}" if problem else ""
 
     def hold(self, parcel: Parcel) -> Any:
         """Unpacks a parcel. What is not in it any more is freed, what was held before is kept, with all it has loaded.
