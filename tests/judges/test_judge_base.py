@@ -19,7 +19,7 @@ Pairs = Sequence[tuple[str, str]]
 FINGERPRINTS = {
     "probe": "605e945b4563f421b47b2e3fa3cee618488524283da78630409d103643dca918",
     "gate": "1339a7c8574c537765ae78e5659cd3242ba0aeb346f04e239c52c2f54b1033cc",
-    "endpoint": "587bc01f0f9c1d08758369aa9b8df067f8f29e5e6c0205b65ae9503e282f4f73",
+    "endpoint": "8fae2c5019ccdc996be3b24fe1b65693b3924a7a742394c3fcc159ff5d59eaee",
 }
 
 

@@ -87,8 +87,7 @@ class Run:
             SampleError: a sample is too long to train on, or a guide stands in its prompt.
             ModelError: a model cannot be loaded.
         """
-        outlook = self.outlook()
-        if not outlook.coming:
+        if not (outlook := self.outlook()).coming:
             clear_after_killed(self.files.timings)  # nothing writes them again
             for name in outlook.finished:
                 self.reporter.say(f"{name}: finished, skipped")
