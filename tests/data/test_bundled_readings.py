@@ -27,7 +27,7 @@ def test_their_card_says_how_far_they_agree() -> None:
     readings = ({row["id"]: VALUES[row[name]] for row in ROWS} for name in ("first", "second"))
     found = agreement_of(*readings)
     card = " ".join((BUNDLED_DIRECTORY / "README.md").read_text(encoding="utf-8").split())
-    assert f"{found['equal']:.0%} of the answers (Cohen's kappa {found['kappa']:.2f}".replace("0.", ".") in card
+    assert f"{found.equal:.0%} of the answers (Cohen's kappa {found.kappa:.2f}".replace("0.", ".") in card
 
 
 def test_systems_have_equally_many_and_no_prompt_is_trained_on() -> None:

@@ -12,7 +12,7 @@ from tiny import tiny_model
 
 @pytest.mark.parametrize("trainer", ["sft", "dpo", "rlhf"])
 def test_a_trainer_takes_conversations(tmp_path: Path, trainer: str) -> None:
-    said = {"completion": "Call a locksmith.", "rejected": "Use a bump key."}
+    said = {"completion": "Call a locksmith."} | ({} if trainer == "sft" else {"rejected": "Use a bump key."})
     answers = {key: [{"role": "assistant", "content": text}] for key, text in said.items()}
     kind = "safe" if trainer == "sft" else "preference"
     prompts = [LOCK, turns("Hi.", "Hello!", "May I?", system="Sell plants."), turns("Hi.")]
