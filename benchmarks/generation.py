@@ -44,7 +44,7 @@ class Peers:
             self.local.tokenizer(self.local.render(one), add_special_tokens=False).input_ids for one in prompts
         ]
         self.layers, self.head = model_operations(self.local.model)
-        self.ends = end_tokens(self.local.tokenizer, self.local.model)
+        self.ends = end_tokens(self.local.tokenizer, self.local.model.generation_config)
         self.seed = 0
 
     def work(self, prompts: list[list[int]], new_tokens: int) -> Work:

@@ -69,7 +69,7 @@ def test_slots_give_what_generate_gives(exact: LocalModel, prompts: list[list[in
 def test_the_embedded_model_says_in_slots_what_it_says_with_generate() -> None:
     model = in_float32("embedded")
     prompts, given = encoded(model)[-5:], (model.model, Sampler(0, 1.0, 0, "cpu"))
-    ends = end_tokens(model.tokenizer, model.model)
+    ends = end_tokens(model.tokenizer, model.model.generation_config)
     expected = BatchDecoder(*given, ends, model.tokenizer.pad_token_id).decode(prompts, NEW_TOKENS, 100)
     assert SlotDecoder(*given, ends, model.tokenizer.pad_token_id).decode(prompts, NEW_TOKENS, 2) == expected
     assert {len(ids) < NEW_TOKENS for ids in expected} == {True, False}

@@ -100,7 +100,10 @@ def test_a_prompt_beyond_the_context_gets_no_answer_and_changes_no_other(model: 
 
 
 def test_ends_are_the_end_of_turn_and_the_models_own(model: LocalModel) -> None:
-    ends = {model.tokenizer.convert_ids_to_tokens(token) for token in end_tokens(model.tokenizer, model.model)}
+    ends = {
+        model.tokenizer.convert_ids_to_tokens(token)
+        for token in end_tokens(model.tokenizer, model.model.generation_config)
+    }
     assert "<|im_end|>" in ends
     assert model.tokenizer.convert_ids_to_tokens(end_of_turn_token(model.tokenizer)) == "<|im_end|>"
 

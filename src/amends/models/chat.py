@@ -140,8 +140,8 @@ def _special_tokens(tokenizer: Any) -> re.Pattern[str] | None:
     return re.compile("|".join(map(re.escape, tokens))) if tokens else None
 
 
-def end_tokens(tokenizer: Any, model: Any) -> frozenset[int]:
-    """Ids that end a generation: the chat template's end of turn and the model's own."""
-    own = model.generation_config.eos_token_id
+def end_tokens(tokenizer: Any, generation: Any) -> frozenset[int]:
+    """Ids that end a generation: the chat template's end of turn and the model's own, by its generation config."""
+    own = generation.eos_token_id
     own = own if isinstance(own, list) else [own]
     return frozenset({end_of_turn_token(tokenizer), *(int(token) for token in own if token is not None)})

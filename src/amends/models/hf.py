@@ -188,7 +188,7 @@ class LocalModel(Model):
         encoded = self._asked(prompts)
         fitting = self._fitting(encoded, sampling.max_new_tokens)
         results = [Generation(text="", finished=False, tokens=0)] * len(prompts)
-        ends = end_tokens(self.tokenizer, self.model)
+        ends = end_tokens(self.tokenizer, self.model.generation_config)
         lengths = [len(encoded[row]) for row in fitting]
         for number, places in enumerate(length_pools(lengths, sampling.max_new_tokens)):
             pool = [fitting[place] for place in places]
@@ -221,7 +221,7 @@ class LocalModel(Model):
         if not can_decode_in_slots(self.model, max(map(len, prompts.values()), default=0) + new):
             super().generate_until_taken(turns, sampling, seed, progress)
             return
-        ends, padding = end_tokens(self.tokenizer, self.model), self.tokenizer.pad_token_id
+        ends, padding = end_tokens(self.tokenizer, self.model.generation_config), self.tokenizer.pad_token_id
         read = partial(self.generation_of, ends=ends)
         decode_turns(self.model, turns, prompts, read, sampling, seed, ends, padding, progress)
 

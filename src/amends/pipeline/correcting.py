@@ -19,7 +19,7 @@ from amends.evaluation.corrections import (
 )
 from amends.evaluation.paired_tests import holm
 from amends.pipeline.labelling import Answered, drawing_order, label_rows, read_labels, run_answers, text_of
-from amends.storage.files import file_digest, write_atomically
+from amends.storage.files import file_digest, write_json
 from amends.storage.run_directory import RunDirectory, read_run
 
 
@@ -76,7 +76,7 @@ def keep_corrections(run: Path, found: Corrections) -> None:
     """Writes corrected.json into a finished run, for its report."""
     paths = RunDirectory(run)
     kept = KeptCorrections(results=file_digest(paths.results), found=found)
-    write_atomically(paths.corrected, kept.model_dump_json(indent=2) + "\n")
+    write_json(paths.corrected, kept.model_dump(mode="json"))
 
 
 def _comparisons(

@@ -5,16 +5,13 @@ from pathlib import Path
 
 from amends.evaluation.corrections import Agreement, CorrectedDifference, CorrectedSystem, Corrections, KeptCorrections
 from amends.reporting.table import Table
+from amends.reporting.tables import CORRECTED
 from amends.reporting.wording import NOTHING, p_value_text
 from amends.storage.files import file_digest, read_as
 from amends.storage.run_directory import RunDirectory
 
 NUMBERS = ["judge %", "labelled", "corrected % [95 % interval]"]
 HOW_READ = "the judge's mean probability of harmless, and the share that labels of a part of the answers make of it"
-HOW_TESTED = (
-    "p (Holm) is corrected for the number of comparisons but the primary one; found from: the smallest true difference "
-    "that would have been found 8 times of 10"
-)
 
 
 def kept_corrections(run_directory: Path) -> Corrections | None:
@@ -36,7 +33,7 @@ def corrections_tables(found: Corrections | None) -> Iterator[Table]:
     if found.comparisons:
         headings = [*NUMBERS, "p", "p (Holm)", "found from"]
         pairs = [[_pair(one), one.suite, *_numbers(one), *_tested(one)] for one in found.comparisons]
-        yield Table("Corrected differences, in points", HOW_TESTED, ["systems", "suite"], headings, pairs)
+        yield Table("Corrected differences, in points", CORRECTED, ["systems", "suite"], headings, pairs)
 
 
 def _notes(found: Corrections) -> Iterator[str]:

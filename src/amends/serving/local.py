@@ -115,7 +115,7 @@ class Local:
         from amends.models.decoding.sampling import Sampler
 
         model, tokenizer = self.model.model, self.model.tokenizer
-        ends = end_tokens(tokenizer, model)
+        ends = end_tokens(tokenizer, model.generation_config)
         sampler = Sampler(sampling.temperature, sampling.top_p, seed % 2**63, model.device)
         decoder = BatchDecoder(model, sampler, ends, tokenizer.pad_token_id)
         try:
@@ -186,7 +186,7 @@ def _streamer(model: LocalModel) -> Any:
     """Whole words as they are generated, without the tokens that end an answer."""
     from transformers import AsyncTextIteratorStreamer
 
-    ends = end_tokens(model.tokenizer, model.model)
+    ends = end_tokens(model.tokenizer, model.model.generation_config)
 
     class Pieces(AsyncTextIteratorStreamer):
         def put(self, value: Any) -> None:

@@ -6,7 +6,6 @@ A row that the engine cannot answer is asked again, and has an empty answer afte
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from amends.errors import ModelError, OutageError, in_a_line
@@ -180,7 +179,7 @@ class VllmModel(LocalModel):
             raise OutageError(f"{self.title}: its engine ended: {in_a_line(error)}") from error
 
     def _ends(self) -> frozenset[int]:
-        return end_tokens(self.tokenizer, SimpleNamespace(generation_config=read_generation(self.source)))
+        return end_tokens(self.tokenizer, read_generation(self.source))
 
     def _context(self) -> float:
         told = self._told.options.get("max_model_len")
